@@ -1,0 +1,154 @@
+"""Operations in numpy: `NUMPY` gives each of `ops.OPS` its function. And derivatives by finite differences, with the
+`Reference` program that they perturb.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+def _sigmoid(x):
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small) / (1 + small)
+
+
+def _softplus(x):
+    return np.logaddexp(0, x)
+
+
+def _relu6(x):
+    return np.minimum(np.maximum(x, 0), 6)
+
+
+def _elu(x):
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def _softmax(x, axis):
+    powers = np.exp(x - x.max(axis=axis, keepdims=True))
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def _normalize(x, epsilon, axes, kind):
+    mean = x.mean(axis=axes, keepdims=True) if kind == "layer" else 0.0
+    return (x - mean) / np.sqrt(np.square(x - mean).mean(axis=axes, keepdims=True) + epsilon)
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+# Elementwise operations take arrays that broadcast; `matmul` and `outer` an einsum of their axes besides; those along
+# an axis its place; `normalize` the places of the axes it spans and its kind, `layer` or `rms`.
+NUMPY: dict[str, Callable] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "pow": np.power,
+    "less": lambda a, b: (a < b) * 1.0,
+    "less_equal": lambda a, b: (a <= b) * 1.0,
+    "greater": lambda a, b: (a > b) * 1.0,
+    "greater_equal": lambda a, b: (a >= b) * 1.0,
+    "matmul": lambda a, b, axes: np.einsum(axes, a, b),
+    "normalize": _normalize,
+    "linear": lambda x: x,
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": _relu6,
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "elu": _elu,
+    "selu": lambda x: 1.05070098735548049342 * np.where(x > 0, x, 1.67326324235437728482 * _elu(x)),
+    "softplus": _softplus,
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "silu": lambda x: x * _sigmoid(x),
+    "gelu": lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2,
+    "mish": lambda x: x * np.tanh(_softplus(x)),
+    "exponential": np.exp,
+    "log_sigmoid": lambda x: -_softplus(-x),
+    "hard_sigmoid": lambda x: _relu6(x + 3) / 6,
+    "hard_silu": lambda x: x * _relu6(x + 3) / 6,
+    "hard_tanh": lambda x: np.minimum(np.maximum(x, -1), 1),
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "square": np.square,
+    "abs": np.abs,
+    "sin": np.sin,
+    "cos": np.cos,
+    "step": lambda x: (x > 0) * 1.0,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
+    "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    "where": lambda condition, a, b: np.where(condition > 0.5, a, b),
+    "stop_gradient": lambda x: x,
+    "straight_through": lambda f, g: f,
+    "outer": lambda a, b, axes: np.einsum(axes, a, b),
+    "sum": lambda x, axis: x.sum(axis=axis),
+    "mean": lambda x, axis: x.mean(axis=axis),
+    "softmax": _softmax,
+    "cumsum": lambda x, axis: np.cumsum(x, axis=axis),
+}
+
+
+def _apart(a, b):
+    return np.abs(a - b)
+
+
+# How far arguments are from where the operation's derivative jumps (for elu and softsign: bends).
+KINKS: dict[str, Callable] = {
+    **dict.fromkeys(("relu", "leaky_relu", "elu", "selu", "softsign", "abs", "step", "sqrt"), np.abs),
+    **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "minimum", "maximum"), _apart),
+    **dict.fromkeys(("hard_sigmoid", "hard_silu"), lambda x: _apart(np.abs(x), 3)),
+    "relu6": lambda x: np.minimum(np.abs(x), _apart(x, 6)),
+    "hard_tanh": lambda x: _apart(np.abs(x), 1),
+    "clip": lambda x, low, high: np.minimum(_apart(x, low), _apart(x, high)),
+}
+
+
+@dataclass
+class Reference:
+    """The reference program: what finite differences may perturb of a cell that states gradients of its own.
+
+    At its first evaluation every `straight_through(f, g)` becomes `g + k` with `k = f - g`, and every
+    `stop_gradient(x)` becomes `k = x`; those k stay at later evaluations, whatever is perturbed. A Reference serves one
+    program at one base point. `margin` is the least distance of any argument from a kink of its operation so far.
+    """
+
+    margin: float = math.inf
+    _kept: dict[tuple, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def keep(self, place: tuple, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """What `compute` gave when this place was evaluated first."""
+        if place not in self._kept:
+            self._kept[place] = compute()
+        return self._kept[place]
+
+    def pass_by(self, op: str, args) -> None:
+        """Takes note of how near the operation comes to a kink."""
+        if op in KINKS:
+            self.margin = min(self.margin, float(np.min(KINKS[op](*args), initial=math.inf)))
+
+
+def derivative(function: Callable[[dict], float], at: Mapping, along: Mapping, step: float = 1e-4) -> float:
+    """The derivative of `function({name: array})` at a point along a direction, by central differences.
+
+    Five points, which reach `2 * step` along the direction: the error is of the order of `step ** 4`. `function` is
+    first called at the point itself, so that a `Reference` that it uses is fixed there. Names that `along` lacks are
+    held. Raises ValueError if a direction has no array, or one of another shape.
+    """
+    at = {name: np.asarray(array, np.float64) for name, array in at.items()}
+    along = {name: np.asarray(array, np.float64) for name, array in along.items()}
+    for name, array in along.items():
+        if name not in at or array.shape != at[name].shape:
+            raise ValueError(f"along {name} {array.shape}; wanted {at[name].shape if name in at else ', '.join(at)}")
+
+    def value(distance: float) -> float:
+        moved = {name: at[name] + distance * array for name, array in along.items()}
+        return float(function({**at, **moved}))
+
+    value(0.0)
+    near, far = value(step) - value(-step), value(2 * step) - value(-2 * step)
+    return (8 * near - far) / (12 * step)

@@ -1,0 +1,293 @@
+"""A cell between the stages: `Cell` is resolved (every name known), `TypedCell` has shapes, kinds and levels too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from fractions import Fraction
+
+from cellgen.expr import Axis, Equation, Node, Number, Path, Ref, Shape, Test, Variant
+from cellgen.span import Source, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """A named size.
+
+    kind: `inferred` from the input, `required`, `optional` (exists with an optional port), `number` (the default in
+    `value`), `alias` (not given, it is a second name for the dim in `value`), or `quotient` (`value` over `divisor`).
+    """
+
+    name: str
+    kind: str
+    value: str | int | None = None
+    divisor: str | int | None = None
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAxis:
+    """An axis whose places have names. `widths` gives each label a size of its own: then the axis is their sum."""
+
+    name: str
+    labels: tuple[str, ...]
+    widths: tuple[Axis, ...] | None = None
+    span: Span = field(default=None, compare=False, repr=False)
+
+    def width(self, label: str) -> Axis | None:
+        """The size of one label's part; None where every label is one place."""
+        return self.widths[self.labels.index(label)] if self.widths else None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A constructor argument that is no size.
+
+    kind: `flag`, `number`, `maybe` (a number or None), `word` (one of `words`), `activation`, or `scheduled` (a scalar
+    that may be set while training). `low` and `high` bound a number.
+    """
+
+    name: str
+    kind: str
+    default: bool | Fraction | str | None
+    words: tuple[str, ...] = ()
+    low: Fraction | None = None
+    high: Fraction | None = None
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A port. The first is the sequence; others have a `default` or are `optional`."""
+
+    name: str
+    shape: Shape
+    binary: bool = False
+    optional: bool = False
+    default: Number | None = None
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A carried value. `initial` is a number or a parameter's name; zeros if not said."""
+
+    name: str
+    shape: Shape
+    binary: bool = False
+    initial: Number | Ref | None = None
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Initialiser:
+    """`name` of Keras's table with `arguments`; or, under a test, one of two."""
+
+    name: str
+    arguments: tuple[Fraction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EitherInitialiser:
+    test: Test
+    a: "Initialiser | EitherInitialiser"
+    b: "Initialiser | EitherInitialiser"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A trained weight. `init` holds (label, initialiser) pairs; the label None is for everything not named.
+
+    `name` is the spec's, for a norm's weights `ln_x/scale` and `ln_x/shift`. The shape of a norm's weights is that of
+    the value it is applied to: None until `shapes` has seen it.
+    """
+
+    name: str
+    shape: Shape | None
+    init: tuple[tuple[str | None, Initialiser | EitherInitialiser], ...]
+    span: Span = field(default=None, compare=False, repr=False)
+    shape_span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """`kind` is `layer` or `rms`; `over` are the trailing axes whose statistics are shared.
+
+    A use `ln_x(v)` is `normalize(v, epsilon) * ln_x/scale + ln_x/shift` in the equations.
+    """
+
+    name: str
+    kind: str
+    over: Shape
+    epsilon: Node
+    scale: bool
+    shift: bool
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """`hold`, `reset` (the states named) or `none`."""
+
+    kind: str
+    states: tuple[str, ...] = ()
+
+
+# --- laws -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    a: Node
+    b: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """`value in [low, high]`; a bound is None where there is none, and open where `(` or `)` was written."""
+
+    value: Node
+    low: Node | None
+    high: Node | None
+    low_open: bool
+    high_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FreeOf:
+    """`value free of c[t-1]`."""
+
+    value: Node
+    of: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class ReducesTo:
+    """`reduces to STEM with ours = theirs, option = value, ...`: `other` is the spec named, resolved without its laws."""
+
+    stem: str
+    other: "Cell"
+    renames: tuple[tuple[str, str], ...]  # (our name, theirs): states, labels, parameters, equations
+    settings: tuple[tuple[str, bool | Fraction | str | None], ...]  # our options and parameters, set
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`name == number`; the name is a Ref, or a Pick of one."""
+
+    name: Node
+    value: Fraction
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    claim: Equal | Within | FreeOf | ReducesTo
+    facts: tuple[Fact, ...]
+    text: str
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights."""
+
+    name: str
+    stem: str
+    source: Source
+    about: str
+    papers: tuple[str, ...]
+    dims: tuple[Dim, ...]
+    axes: tuple[LabelAxis, ...]
+    options: tuple[Option, ...]
+    inputs: tuple[Input, ...]
+    states: tuple[State, ...]
+    output: str
+    params: tuple[Param, ...]
+    norms: tuple[Norm, ...]
+    mask: Mask
+    equations: tuple[Equation, ...]
+    laws: tuple[Law, ...]
+
+    def state(self, name: str) -> State:
+        return next(state for state in self.states if state.name == name)
+
+    def option(self, name: str) -> Option:
+        return next(option for option in self.options if option.name == name)
+
+    def axis(self, name: str) -> LabelAxis | None:
+        return next((axis for axis in self.axes if axis.name == name), None)
+
+
+# --- types ----------------------------------------------------------------------------------------------------------
+
+
+class Level(IntEnum):
+    """What a value depends on, at most."""
+
+    CONSTANT = 0  # parameters and options
+    SEQUENCE = 1  # a sample, but not the step
+    STEP = 2  # this step's inputs
+    CARRIED = 3  # a state
+
+    @property
+    def has_batch(self) -> bool:
+        return self > Level.CONSTANT
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """`shape` is as stored, without the batch (which every level but CONSTANT has in front)."""
+
+    shape: Shape
+    level: Level
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter as it exists in an instance."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class TypedVariant:
+    """What one choice of the tested options, dims and ports makes of a cell.
+
+    `live` are the equations that exist, `types` the type of every node in them by path (the root's path is
+    `(equation name,)`), `names` the type of every name: inputs, options, parameters, equations. A state's name maps to
+    this step's value, which has the same shape as the carried one. `same` maps a dim that was not given to the one it
+    is a second name for.
+    """
+
+    variant: Variant
+    live: tuple[str, ...]
+    weights: tuple[Weight, ...]
+    names: Mapping[str, Type]
+    types: Mapping[Path, Type]
+    same: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TypedCell:
+    """A cell whose every variant is well-typed. The first variant is the most general: all that can be given is."""
+
+    cell: Cell
+    variants: tuple[TypedVariant, ...]
+
+    @property
+    def default(self) -> TypedVariant:
+        """The variant that an instance built without options has."""
+        return next(each for each in self.variants if each.variant == default_variant(self.cell, each.variant))
+
+
+def default_variant(cell: Cell, like: Variant) -> Variant:
+    """The variant of an instance to which only the required arguments were given, in inference."""
+    options = {option.name: option for option in cell.options}
+    return {
+        name: (options[name].default is not None if options[name].kind == "maybe" else options[name].default)
+        if name in options
+        else False
+        for name in like
+    }

@@ -1,0 +1,370 @@
+"""What a document declares: dims, labelled axes, options, inputs, states, parameters, norms and the mask.
+
+Input: a `Document`. Output: `Declared`, in which every value has its type and every name its place, but the equations
+are not looked at. Raises `SpecError` (CG105 to CG112).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cellgen import names, parse
+from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input, LabelAxis, Mask, Norm, Option, Param, State
+from cellgen.diagnostics import Label, Report, nearest
+from cellgen.expr import Axis, Number, Ref, Shape
+from cellgen.load import Scalar
+from cellgen.ops import ACTIVATIONS
+from cellgen.schema import Document, Key
+from cellgen.span import Span
+
+MAX_RANK = 6
+MAX_LABELS = 64
+
+# initialisers of Keras that take no argument here, and those written as calls
+INITIALISERS = (
+    "zeros", "ones", "identity", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
+    "lecun_normal", "orthogonal", "random_normal", "random_uniform", "truncated_normal",
+)
+CALLED = {"uniform": 2, "normal": 1, "orthogonal": 1, "identity": 1, "constant": 1}
+
+
+@dataclass(frozen=True)
+class Declared:
+    dims: tuple[Dim, ...]
+    axes: tuple[LabelAxis, ...]
+    options: tuple[Option, ...]
+    inputs: tuple[Input, ...]
+    states: tuple[State, ...]
+    params: tuple[Param, ...]
+    norms: tuple[Norm, ...]
+    mask: Mask
+    where: dict[str, Span]  # every declared name
+
+
+def declare(document: Document) -> Declared:
+    """The declarations of a document."""
+    return _Declaring(document).run()
+
+
+def _number(scalar: Scalar) -> Fraction:
+    return Fraction(scalar.text) if parse.NUMBER.fullmatch(scalar.text.lstrip("-")) else Fraction(scalar.value)
+
+
+def _is_number(scalar: Scalar | None) -> bool:
+    return scalar is not None and isinstance(scalar.value, (int, float)) and not isinstance(scalar.value, bool)
+
+
+class _Declaring:
+    def __init__(self, document: Document):
+        self.document, self.report = document, Report()
+        self.where: dict[str, Span] = {}
+        self.used_dims: dict[str, Span] = {}  # names in shapes, where first seen
+        self.inferred: dict[str, None] = {}
+
+    def run(self) -> Declared:
+        document = self.document
+        for name in document.dims:
+            self.own(name, attribute=name != "input")
+        axes = self.axes()
+        options = tuple(self.option(name, section) for name, section in document.options.items())
+        inputs = self.inputs()
+        states = tuple(
+            State(name, self.carried(section.shape), self.binary(section.values), self.initial(section.initial), name.span)
+            for name, section in document.state.items() if self.own(name) or True
+        )
+        params = tuple(self.param(name, section) for name, section in document.params.items())
+        norms = tuple(norm for name, section in document.norms.items() for norm in [self.norm(name, section)])
+        norm_params = tuple(param for name, section in document.norms.items() for param in self.norm_params(name, section))
+        dims = self.dims({axis.name for axis in axes})
+        mask = self.mask({state.name for state in states})
+        self.report.stop()
+        return Declared(dims, axes, options, inputs, states, (*params, *norm_params), norms, mask, self.where)
+
+    # --- names
+
+    def own(self, name: Key, attribute: bool = False) -> bool:
+        """Takes a name for this spec, once."""
+        if not names.check(name, name.span, self.report, attribute):
+            return False
+        if name in self.where:
+            self.report.add("CG112", f"`{name}` is declared twice", name.span, "again here",
+                            context=[Label(self.where[name], "first here")], help="give one of the two another name")
+            return False
+        self.where[name] = name.span
+        return True
+
+    # --- shapes
+
+    def axis(self, scalar: Scalar) -> Axis:
+        if isinstance(scalar.value, int):
+            if not 0 < scalar.value <= 1_000_000:
+                self.report.add("CG106", "a fixed dim is an integer from 1 to 1,000,000", scalar.span)
+            return (scalar.value,)
+        axis = parse.axis(scalar, self.report) or ()
+        for atom in axis:
+            if isinstance(atom, str):
+                self.used_dims.setdefault(atom, scalar.span)
+        return axis
+
+    def shape(self, scalars: list[Scalar]) -> Shape:
+        if len(scalars) > MAX_RANK:
+            self.report.add("CG108", f"a value has at most {MAX_RANK} axes", scalars[MAX_RANK].span)
+        return tuple(self.axis(scalar) for scalar in scalars)
+
+    def carried(self, scalars: list[Scalar]) -> Shape:
+        """The shape of a value with a batch: a scalar is `[1]`, stored as (batch, 1)."""
+        return self.shape(scalars) or ((1,),)
+
+    def dims(self, axes: set[str]) -> tuple[Dim, ...]:
+        found = [self.dim(name, scalar) for name, scalar in self.document.dims.items()]
+        known = {dim.name for dim in found}
+        listed = [*self.document.dims, *axes]
+        for name, span in self.used_dims.items():
+            if name in known or name in axes:
+                continue
+            help = nearest(name, listed)
+            if self.document.dims and help and name not in self.inferred:
+                self.report.add("CG205", f"unknown dim `{name}`", span, help=(help, "a new dim is listed under `dims:`"))
+                continue
+            if name in self.where:
+                self.report.add("CG112", f"`{name}` is a dim here, and declared as something else", span,
+                                context=[Label(self.where[name], "here")], help="give one of the two another name")
+                continue
+            key = Key(name)
+            key.span = span
+            if self.own(key, attribute=name not in self.inferred and name != "input"):
+                found.append(Dim(name, "inferred" if name in self.inferred or name == "input" else "required", span=span))
+        for dim in found:
+            for other in (dim.value, dim.divisor):
+                if isinstance(other, str) and other not in {each.name for each in found}:
+                    self.report.add("CG205", f"unknown dim `{other}`", self.document.dims[dim.name].span,
+                                    help=nearest(other, [each.name for each in found]))
+            if dim.kind == "inferred" and dim.name not in self.inferred:
+                self.report.add("CG106", f"`{dim.name}` is to be inferred, but no input has such an axis", dim.span,
+                                help=f"write `inputs: {{x: [{dim.name}]}}`, or `{dim.name}: required`")
+        self.acyclic(found)
+        return tuple(found)
+
+    def dim(self, name: Key, scalar: Scalar) -> Dim:
+        value = scalar.value
+        if isinstance(value, int):
+            if value < 1:
+                self.report.add("CG106", "a dim is a positive integer", scalar.span)
+            return Dim(name, "number", value, span=name.span)
+        if value in ("inferred", "required", "optional"):
+            return Dim(name, value, span=name.span)
+        over, _, under = value.partition("/")
+        parts = [part.strip() for part in ([over, under] if under else [over])]
+        if not all(parse.NAME.fullmatch(part) or part.isdecimal() for part in parts):
+            self.report.add("CG106", f"`{value}` is no dim", scalar.span,
+                            help="write `inferred`, `required`, `optional`, a positive integer, another dim, or `units/heads`")
+            return Dim(name, "required", span=name.span)
+        parts = [int(part) if part.isdecimal() else part for part in parts]
+        return Dim(name, "quotient" if under else "alias", *parts, span=name.span)
+
+    def acyclic(self, dims: list[Dim]) -> None:
+        known = {dim.name: dim for dim in dims}
+        for dim in dims:
+            seen, at = [], dim
+            while at is not None and isinstance(at.value, str):
+                if at.name in seen:
+                    self.report.add("CG106", f"the dims {' -> '.join([*seen, at.name])} define each other", dim.span)
+                    break
+                seen.append(at.name)
+                at = known.get(at.value)
+
+    def axes(self) -> tuple[LabelAxis, ...]:
+        written = [(key, labels) for key, labels in self.document.axes.items() if self.own(key)]
+        found = []
+        if self.document.gates is not None:
+            found.append(self.label_axis("gates", self.document.gates, None))
+        return (*found, *(self.label_axis(key, labels, key.span) for key, labels in written))
+
+    def label_axis(self, name: str, labels, span: Span | None) -> LabelAxis:
+        widths = None
+        if isinstance(labels, dict):
+            keys = list(labels)
+            widths = tuple(self.axis(width) for width in labels.values())
+        else:
+            keys = []
+            for scalar in labels:
+                key = Key(scalar.value)
+                key.span = scalar.span
+                if key in keys:
+                    self.report.add("CG112", f"the label `{key}` stands twice", key.span)
+                keys.append(key)
+        if not keys or len(keys) > MAX_LABELS:
+            self.report.add("CG108", f"an axis has 1 to {MAX_LABELS} labels", span or (keys[0].span if keys else self.document.equations.span))
+        for key in keys:
+            names.check(key, key.span, self.report)
+        return LabelAxis(str(name), tuple(str(key) for key in keys), widths, span or (keys[0].span if keys else None))
+
+    # --- sections
+
+    def option(self, name: Key, section) -> Option:
+        self.own(name, attribute=True)
+        default, add = section.default, self.report.add
+        low = high = None
+        if section.range is not None:
+            bounds = [_number(each) for each in section.range]
+            if len(bounds) != 2 or bounds[0] > bounds[1]:
+                add("CG106", f"options.{name}.in: wanted `[low, high]`", section.range[0].span if section.range else name.span)
+            else:
+                low, high = bounds
+        if section.one_of is not None:
+            if isinstance(section.one_of, Scalar) and section.one_of.value == "activations":
+                if default is None or default.value not in ACTIVATIONS:
+                    span = default.span if default else name.span
+                    add("CG106", f"options.{name}: the default is an activation", span,
+                        help=(nearest(str(default.value), ACTIVATIONS) if default else "", f"there are {', '.join(ACTIVATIONS)}"))
+                    return Option(name, "activation", "linear", ACTIVATIONS, span=name.span)
+                return Option(name, "activation", default.value, ACTIVATIONS, span=name.span)
+            if not isinstance(section.one_of, list) or not section.one_of or not all(
+                isinstance(word, Scalar) and isinstance(word.value, str) and parse.NAME.fullmatch(word.value) for word in section.one_of
+            ):
+                add("CG106", f"options.{name}.one_of: wanted a list of words, or `activations`", name.span)
+                return Option(name, "word", "", span=name.span)
+            words = tuple(word.value for word in section.one_of)
+            if default is not None and default.value not in words:
+                add("CG106", f"options.{name}: the default is one of {', '.join(words)}", default.span)
+            return Option(name, "word", default.value if default else words[0], words, span=name.span)
+        if default is None:
+            add("CG107", f"options.{name}: an option has a default", name.span, help="write `name: true`, `name: 1.0` or `name: none`")
+            return Option(name, "maybe", None, span=name.span)
+        if isinstance(default.value, bool):
+            return Option(name, "flag", default.value, span=name.span)
+        if default.value == "none":
+            return Option(name, "maybe", None, (), low, high, name.span)
+        if not _is_number(default):
+            add("CG106", f"options.{name}: `{default.text}` is no default", default.span,
+                help="write true, false, a number, none, or `{one_of: [a, b]}`")
+            return Option(name, "flag", True, span=name.span)
+        value = _number(default)
+        if (low is not None and value < low) or (high is not None and value > high):
+            add("CG106", f"options.{name}: the default {default.text} is outside its range", default.span)
+        scheduled = section.scheduled is not None and section.scheduled.value
+        return Option(name, "scheduled" if scheduled else "number", value, (), low, high, name.span)
+
+    def inputs(self) -> tuple[Input, ...]:
+        if self.document.inputs is None:
+            self.where["x"] = self.document.cell.span
+            self.inferred["input"] = None
+            self.used_dims.setdefault("input", self.document.cell.span)
+            return (Input("x", (("input",),), span=self.document.cell.span),)
+        found = []
+        for name, section in self.document.inputs.items():
+            self.own(name)
+            shape = self.carried(section.shape)
+            optional = section.optional is not None and section.optional.value
+            for axis in shape:
+                for atom in axis:
+                    if isinstance(atom, str) and self.document.dims.get(atom, None) is None:
+                        self.inferred[atom] = None
+                if len(axis) == 1 and isinstance(axis[0], str):
+                    self.inferred[axis[0]] = None
+            default = Number(_number(section.default), section.default.span) if section.default is not None else None
+            if found and not optional and default is None:
+                self.report.add("CG107", f"the input `{name}` needs a default, or to be optional", name.span,
+                                help="the first input is the sequence; write `{shape: [1], default: 1}` or `optional: true`")
+            if not found and (optional or default is not None):
+                self.report.add("CG106", f"`{name}` is the first input: it is the sequence, and always there", name.span)
+            found.append(Input(name, shape, self.binary(section.values), optional, default, name.span))
+        if not found:
+            self.report.add("CG107", "a cell reads at least one input", self.document.cell.span, help="`inputs: {x: [input]}`")
+        return tuple(found)
+
+    def binary(self, values) -> bool:
+        if values is None:
+            return False
+        if [each.value for each in values] != [0, 1]:
+            self.report.add("CG106", "values: wanted `[0, 1]`", values[0].span if values else self.document.cell.span)
+        return True
+
+    def initial(self, scalar: Scalar | None) -> Number | Ref | None:
+        if scalar is None:
+            return None
+        if _is_number(scalar):
+            return Number(_number(scalar), scalar.span)
+        if scalar.value == "zeros":
+            return None
+        if scalar.value not in self.document.params:
+            self.report.add("CG205", f"no parameter `{scalar.value}`", scalar.span,
+                            help=(nearest(scalar.value, self.document.params), "an initial value is a number or a parameter"))
+        return Ref(str(scalar.value), 0, scalar.span)
+
+    def param(self, name: Key, section) -> Param:
+        self.own(name, attribute=True)
+        shape = self.shape(section.shape)
+        init = []
+        for label, scalar in section.init.items():
+            read = self.initialiser(scalar)
+            if read is not None:
+                init.append((None if label == "else" else str(label), read))
+        span = section.shape[0].span.to(section.shape[-1].span) if section.shape else name.span
+        return Param(name, shape, tuple(init), name.span, span)
+
+    def initialiser(self, scalar: Scalar) -> Initialiser | EitherInitialiser | None:
+        if _is_number(scalar):
+            return Initialiser("constant", (_number(scalar),))
+        read = parse.initialiser(scalar, self.report)
+        for each in _leaves(read):
+            wanted = CALLED.get(each.name) if each.arguments else 0 if each.name in INITIALISERS else None
+            if wanted is None or len(each.arguments) != wanted:
+                known = (*INITIALISERS, "uniform(low, high)", "normal(stddev)", "orthogonal(gain)", "identity(gain)")
+                self.report.add("CG113", f"no initialiser `{each.name}`" if wanted is None else
+                                f"`{each.name}` takes {wanted} numbers", scalar.span,
+                                help=nearest(each.name, [*INITIALISERS, *CALLED]) or f"there are {', '.join(known)}, and numbers")
+                return None
+        return read
+
+    def norm(self, name: Key, section) -> Norm:
+        self.own(name, attribute=True)
+        if section.kind.value not in ("layer", "rms"):
+            self.report.add("CG106", f"norms.{name}.kind: no norm `{section.kind.value}`", section.kind.span,
+                            help=nearest(section.kind.value, ["layer", "rms"]) or "there are `layer` and `rms`")
+        if not section.over:
+            self.report.add("CG107", f"norms.{name}.over: a norm has a span", name.span, help="write `over: [units]`")
+        if _is_number(section.epsilon):
+            epsilon = Number(_number(section.epsilon), section.epsilon.span)
+            if epsilon.value < 0:
+                self.report.add("CG106", f"norms.{name}.epsilon: a small number, not below 0", section.epsilon.span)
+        else:
+            epsilon = Ref(section.epsilon.value, 0, section.epsilon.span)
+            if section.epsilon.value not in self.document.options:
+                self.report.add("CG205", f"no option `{section.epsilon.value}`", section.epsilon.span,
+                                help=nearest(section.epsilon.value, self.document.options))
+        return Norm(name, section.kind.value, self.shape(section.over), epsilon, section.scale is not None,
+                    section.shift is not None, name.span)
+
+    def norm_params(self, name: Key, section) -> list[Param]:
+        found = []
+        for part, scalar in (("scale", section.scale), ("shift", section.shift)):
+            if scalar is not None and (read := self.initialiser(scalar)) is not None:
+                found.append(Param(f"{name}/{part}", None, ((None, read),), scalar.span, scalar.span))
+        return found
+
+    def mask(self, states: set[str]) -> Mask:
+        section = self.document.mask
+        if section is None:
+            return Mask("hold")
+        kind = section.kind.value
+        if kind not in ("hold", "reset", "none"):
+            self.report.add("CG106", f"mask: no rule `{kind}`", section.kind.span,
+                            help=nearest(kind, ["hold", "reset", "none"]) or "there are `hold`, `reset` and `none`")
+        named = tuple(each.value for each in section.states or ())
+        for each in section.states or ():
+            if each.value not in states:
+                self.report.add("CG205", f"no state `{each.value}`", each.span, help=nearest(each.value, states))
+        if kind != "reset" and named:
+            self.report.add("CG106", f"mask: `{kind}` is for all states at once", section.states[0].span,
+                            help="only `reset` names states")
+        if kind == "reset" and not named:
+            named = tuple(self.document.state)
+        return Mask(kind, tuple(str(name) for name in named))
+
+
+def _leaves(init):
+    if isinstance(init, EitherInitialiser):
+        yield from _leaves(init.a)
+        yield from _leaves(init.b)
+    elif init is not None:
+        yield init

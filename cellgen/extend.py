@@ -1,0 +1,157 @@
+"""Trees with `extends:` to one plain tree. What is written in the extending spec wins.
+
+Sections merge by key; `key: null` deletes; a list is replaced whole. An equation for a name that exists replaces it in
+its place; a new one goes immediately before the first equation that reads it, else last; `name = none` deletes one.
+Laws are kept and added to (`laws: null` drops the inherited ones). Every line keeps the span it had in its own file.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellgen import parse
+from cellgen.diagnostics import Label, Report, nearest
+from cellgen.expr import Ref, children
+from cellgen.load import Mapping, Scalar, Tree, load, read
+from cellgen.span import Source
+
+MAX_DEPTH = 16  # specs in a chain
+
+
+@dataclass(frozen=True)
+class Library:
+    """Where specs are found by stem: beside the spec that asks, then among the shipped ones."""
+
+    folders: tuple[Path, ...]
+
+    def find(self, stem: str) -> Path | None:
+        return next((path for folder in self.folders if (path := folder / f"{stem}.yaml").is_file()), None)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return tuple(sorted({path.stem for folder in self.folders if folder.is_dir() for path in folder.glob("*.yaml")}))
+
+
+def extend(source: Source, stem: str, library: Library) -> Mapping:
+    """The tree of a spec, merged with what it extends. Raises `SpecError` (CG110, CG111 and those of `load`)."""
+    return _extended(load(source), [(stem, None)], library)
+
+
+def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
+    if "extends" not in tree:
+        return tree
+    report = Report()
+    link = tree["extends"]
+    stem = link.value if isinstance(link, Scalar) else None
+    if not (isinstance(stem, str) and parse.NAME.fullmatch(stem)):
+        report.add("CG110", "`extends` takes the stem of a spec", link.span, help="write `extends: lstm`, without a path or an ending")
+        report.stop()
+    names = [name for name, _ in chain]
+    if stem in names:
+        loop = " -> ".join([*names[names.index(stem) :], stem])
+        report.add("CG111", f"specs extend each other in a circle: {loop}", link.span,
+                   context=[Label(span, "on the way here") for _, span in chain[1:]], help="one of them must stand on its own")
+    elif len(chain) > MAX_DEPTH:
+        report.add("CG108", f"more than {MAX_DEPTH} specs extend each other", link.span)
+    report.stop()
+    path = library.find(stem)
+    if path is None:
+        report.add("CG110", f"no spec `{stem}` to extend", link.span,
+                   help=nearest(stem, library.stems) or f"there are {', '.join(library.stems)}")
+        report.stop()
+    below = Library((path.parent, *library.folders))
+    base = _extended(load(read(path)), [*chain, (stem, link.span)], below)
+    return _merged(base, tree, top=True)
+
+
+def _merged(base: Mapping, over: Mapping, top: bool = False) -> Mapping:
+    items = dict((name.value, (name, value)) for name, value in base.items)
+    for name, value in over.items:
+        key = name.value
+        if top and key == "extends":
+            continue
+        old = items.get(key, (None, None))[1]
+        if isinstance(value, Scalar) and value.value is None:
+            items.pop(key, None)
+        elif top and key == "equations" and _is_text(old) and _is_text(value):
+            items[key] = (name, _equations(old, value))
+        elif top and key == "laws" and _is_text(old) and _is_text(value):
+            items[key] = (name, _joined(value, old.lines + value.lines))
+        elif isinstance(old, Mapping) and isinstance(value, Mapping):
+            items[key] = (name, _merged(old, value))
+        else:
+            items[key] = (name, value)
+    return Mapping(tuple(items.values()), over.span)
+
+
+def _is_text(tree: Tree | None) -> bool:
+    return isinstance(tree, Scalar) and isinstance(tree.value, str)
+
+
+def _equations(base: Scalar, over: Scalar) -> Scalar:
+    """The statements of both, those of `over` in the places the rule gives them. Raises `SpecError`."""
+    report = Report()
+    old, new = (parse.equations(text, report) for text in (base, over))
+    report.stop()
+    blocks = list(zip(old, _blocks(base), strict=True))
+    here = {statement.name for statement in old}
+    for statement, lines in zip(new, _blocks(over), strict=True):
+        names = [each.name for each, _ in blocks]
+        if statement.name in here and statement.name in names:
+            at = names.index(statement.name)
+            blocks[at : at + 1] = [] if statement.value is None else [(statement, lines)]
+        elif statement.value is None:
+            report.add("CG110", f"there is no `{statement.name}` to delete", statement.name_span,
+                       help=nearest(statement.name, names))
+        else:
+            readers = (index for index, (each, _) in enumerate(blocks) if _reads(each.value, statement.name))
+            blocks.insert(next(readers, len(blocks)), (statement, lines))
+    report.stop()
+    return _joined(over, tuple(line for _, lines in blocks for line in lines))
+
+
+def _blocks(scalar: Scalar) -> list[tuple]:
+    """The physical lines of each statement."""
+    return [line.pieces for line in parse.lines(scalar, Report(), "equation", parse.MAX_STATEMENTS)]
+
+
+def _joined(like: Scalar, lines: tuple) -> Scalar:
+    text = "".join(f"{line}\n" for line, _ in lines)
+    return Scalar(text, text, lines, like.span)
+
+
+def _reads(node, name: str) -> bool:
+    if isinstance(node, Ref):
+        return node.name == name and node.ago == 0
+    parts = node.args if isinstance(node, parse.Call) else children(node)
+    return any(_reads(part, name) for part in parts)
+
+
+def expand(tree: Mapping) -> str:
+    """The tree as a plain spec, in YAML."""
+    out: list[str] = []
+    for name, value in tree.items:
+        if _is_text(value) and name.value in ("equations", "laws", "about") and (len(value.lines) > 1 or "\n" in value.text):
+            body = [line for line, _ in value.lines] if name.value != "about" else value.text.rstrip("\n").split("\n")
+            out.append(f"{name.value}: |")
+            out.extend(f"  {line}".rstrip() for line in body)
+        elif isinstance(value, Mapping) and value.items and any(not isinstance(part, Scalar) for _, part in value.items):
+            out.append(f"{name.value}:")
+            out.extend(f"  {key.value}: {_flow(part)}" for key, part in value.items)
+        else:
+            out.append(f"{name.value}: {_flow(value)}")
+    return "\n".join(out) + "\n"
+
+
+def _flow(tree: Tree) -> str:
+    if isinstance(tree, Mapping):
+        return "{" + ", ".join(f"{key.value}: {_flow(value)}" for key, value in tree.items) + "}"
+    if not isinstance(tree, Scalar):
+        return "[" + ", ".join(_flow(item) for item in tree.items) + "]"
+    if not isinstance(tree.value, str):
+        return tree.text
+    if parse.NAME.fullmatch(tree.value) and tree.value not in ("true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"):
+        return tree.value
+    if all(part.isidentifier() or part.isdecimal() for part in tree.value.split("*")) and "*" in tree.value:
+        return tree.value
+    escaped = tree.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'

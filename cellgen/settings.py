@@ -1,0 +1,161 @@
+"""What a constructor call makes of a cell: the variant that is chosen, the size of every dim, the shapes of weights.
+
+Input: a `TypedCell` and a mapping of what was given. Output: `Settings`. Numbers only; arrays are `interpret`'s.
+"""
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+from cellgen.cell import Dim, Input, Option, TypedCell, TypedVariant, default_variant
+from cellgen.expr import TRAINING, Atom, Axis, Equation, Pick, Shape, live_walk, shape_text
+from cellgen.ops import ACTIVATIONS
+
+
+def pick(typed: TypedCell, /, **settings) -> TypedVariant:
+    """The variant of an instance that is given these options, dims and ports (True: connected), and `training`.
+
+    The rest is as where nothing is given. A port is connected also if a size of an optional dim of its own is given.
+    Names that no test asks about change nothing. Raises ValueError if no variant is so.
+    """
+    cell = typed.cell
+    kinds = {option.name: option.kind for option in cell.options} | {port.name: "flag" for port in cell.inputs}
+    optional = {dim.name for dim in cell.dims if dim.kind == "optional" and settings.get(dim.name) is not None}
+    ports = {port.name: True for port in cell.inputs if port.optional and optional & {a for axis in port.shape for a in axis}}
+    variant = default_variant(cell, typed.variants[0].variant)
+    for name, value in {**ports, **settings}.items():
+        if name in variant:
+            match kinds.get(name):
+                case "word":
+                    variant[name] = value
+                case "flag":
+                    variant[name] = bool(value)
+                case _:
+                    variant[name] = bool(value) if name == TRAINING else value is not None
+    for each in typed.variants:
+        if each.variant == variant:
+            return each
+    raise ValueError(f"{cell.name} has no variant {variant}")
+
+
+class Settings:
+    """A cell with its sizes and options.
+
+    given: the size of each dim (inferred ones too), options, and True for each optional port that is connected. None
+    is not given. Raises ValueError for names and values that the cell does not have.
+
+    options: each option's value. variants: the variant in inference (False) and in training (True). sizes: of every
+    dim that exists. parts: axis -> label -> (start, width). weights: name -> shape, in the order of the layer's.
+    """
+
+    def __init__(self, typed: TypedCell, given: Mapping):
+        self.cell = cell = typed.cell
+        known = [*(dim.name for dim in cell.dims), *(option.name for option in cell.options), *(port.name for port in cell.inputs)]
+        if unknown := [name for name in given if name not in known]:
+            raise ValueError(f"{cell.name} has no {', '.join(unknown)}; it has {', '.join(known)}")
+        self.options = {option.name: _checked(option, given.get(option.name, option.default)) for option in cell.options}
+        self.variants = {on: pick(typed, **{**given, TRAINING: on}) for on in (False, True)}
+        self._axes = {axis.name: axis for axis in cell.axes}
+        self.sizes = self._sizes(given)
+        self.parts = self._parts()
+        shapes = {weight.name: weight.shape for variant in self.variants.values() for weight in variant.weights}
+        self.weights = {param.name: self.shape(shapes[param.name]) for param in cell.params if param.name in shapes}
+
+    def size(self, axis: Axis) -> int:
+        """The length of a flat axis."""
+        return math.prod(map(self.length, axis))
+
+    def shape(self, shape: Shape) -> tuple[int, ...]:
+        """A shape in numbers, without the batch."""
+        return tuple(map(self.size, shape))
+
+    def length(self, atom: Atom) -> int:
+        """The size of a dim or a labelled axis. Raises ValueError if it was not given."""
+        if isinstance(atom, int):
+            return atom
+        if atom in self._axes:
+            return sum(width for _, width in self.parts[atom].values())
+        if atom not in self.sizes:
+            raise ValueError(f"{self.cell.name} needs a size for {atom}")
+        return self.sizes[atom]
+
+    def live(self, variant: TypedVariant) -> list[Equation]:
+        """The equations that exist in a variant, in the author's order."""
+        return [equation for equation in self.cell.equations if equation.name in variant.live]
+
+    def connected(self, port: Input) -> bool:
+        """Whether an optional port is there."""
+        return bool(self.variants[False].variant.get(port.name, False))
+
+    def labelled(self, shape: Shape, label: str) -> tuple[int, int, str]:
+        """Which axis of a shape has the label, which of its factors, and that factor's name."""
+        for place, axis in enumerate(shape):
+            for factor, atom in enumerate(axis):
+                if atom in self._axes and label in self._axes[atom].labels:
+                    return place, factor, atom
+        raise ValueError(f"{shape_text(shape)} has no label {label}")
+
+    def _sizes(self, given: Mapping) -> dict[str, int]:
+        dims, sizes = {dim.name: dim for dim in self.cell.dims}, {}
+
+        def size(atom: Atom) -> int | None:
+            if isinstance(atom, int):
+                return atom
+            if atom not in sizes:
+                sizes[atom] = self._dim(dims[atom], given.get(atom), size)
+            return sizes[atom]
+
+        return {name: size(name) for name in dims if size(name) is not None}
+
+    def _dim(self, dim: Dim, given: object, size) -> int | None:
+        if given is not None and not (isinstance(given, Integral) and not isinstance(given, bool) and given > 0):
+            raise ValueError(f"{dim.name}={given!r}; wanted a positive integer")
+        if dim.kind == "quotient":
+            whole, parts = size(dim.value), size(dim.divisor)
+            if whole % parts or given not in (None, whole // parts):
+                raise ValueError(f"{dim.name} is {dim.value} / {dim.divisor} = {whole} / {parts}" + f", not {given}" * (given is not None))
+            return whole // parts
+        if given is not None:
+            return int(given)
+        if dim.kind in ("inferred", "required"):
+            raise ValueError(f"{self.cell.name} needs a size for {dim.name}")
+        return size(dim.value) if dim.kind in ("number", "alias") else None
+
+    def _parts(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """A label's own width exists only if some live equation reads the label."""
+        read = {
+            (self.labelled(variant.types[*path, 0].shape, node.label)[2], node.label)
+            for variant in self.variants.values()
+            for equation in self.live(variant)
+            for path, node in live_walk(equation.value, variant.variant, (equation.name,))
+            if isinstance(node, Pick)
+        }
+        parts = {}
+        for axis in self.cell.axes:
+            start, parts[axis.name] = 0, {}
+            for label in axis.labels:
+                width = 1 if not axis.widths else self.size(axis.width(label)) if (axis.name, label) in read else 0
+                parts[axis.name][label] = start, width
+                start += width
+        return parts
+
+
+def _checked(option: Option, value: object) -> object:
+    """The option's value, a number as a float."""
+    match option.kind:
+        case "flag":
+            right, wanted = isinstance(value, bool), "True or False"
+        case "word":
+            right, wanted = value in option.words, f"one of {', '.join(option.words)}"
+        case "activation":
+            right, wanted = value in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"
+        case _:
+            low = -math.inf if option.low is None else option.low
+            high = math.inf if option.high is None else option.high
+            right = isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
+            right = right or (option.kind == "maybe" and value is None)
+            wanted = f"a number in [{low}, {high}]" + " or None" * (option.kind == "maybe")
+            value = float(value) if right and value is not None else value
+    if not right:
+        raise ValueError(f"{option.name}={value!r}; wanted {wanted}")
+    return value

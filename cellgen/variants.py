@@ -1,0 +1,162 @@
+"""The variants of a cell: which choices its tests can make, and what exists in each.
+
+A parameter, an option, an input or a label exists in an instance only if an equation that exists reads it; what no
+variant reads is a mistake (CG212). At most 64 variants (CG213).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from cellgen.cell import Cell, EitherInitialiser
+from cellgen.diagnostics import Report
+from cellgen.expr import Activate, Choose, Given, Is, Pick, Ref, Test, Variant, asked, live_walk, walk
+from cellgen.span import Span
+
+MAX_VARIANTS = 64
+
+
+@dataclass(frozen=True)
+class Alive:
+    """One variant: the equations that exist, in order, and every name that they read (states, if carried, as `c[t-1]`)."""
+
+    variant: Variant
+    equations: tuple[str, ...]
+    reads: frozenset[str]
+    labels: frozenset[str]
+
+
+def variants(cell: Cell) -> tuple[Alive, ...]:
+    """Every variant, the one to which everything is given first. Raises `SpecError` (CG212, CG213)."""
+    report = Report()
+    questions = _questions(cell)
+    count = 1
+    for answers in questions.values():
+        count *= len(answers)
+    if count > MAX_VARIANTS:
+        names = ", ".join(f"`{name}`" for name in questions)
+        span = next(test.span for test in _tests(cell))
+        report.add("CG213", f"{count} variants; at most {MAX_VARIANTS} are checked", span, f"the tests ask for {names}",
+                   help="split the spec in two: one that `extends:` the other")
+        report.stop()
+    found = tuple(_alive(cell, dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
+    _unused(cell, found, questions, report)
+    report.stop()
+    return found
+
+
+def _tests(cell: Cell) -> Iterator[Given | Is]:
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            if isinstance(node, Choose):
+                yield from asked(node.test)
+    for param in cell.params:
+        for _, init in param.init:
+            yield from _init_tests(init)
+
+
+def _init_tests(init) -> Iterator[Given | Is]:
+    if isinstance(init, EitherInitialiser):
+        yield from asked(init.test)
+        yield from _init_tests(init.a)
+        yield from _init_tests(init.b)
+
+
+def _questions(cell: Cell) -> dict[str, tuple]:
+    """Each name that the tests of the equations ask for, with its possible answers."""
+    words = {option.name: option.words for option in cell.options if option.kind == "word"}
+    found: dict[str, tuple] = {}
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            if isinstance(node, Choose):
+                for test in asked(node.test):
+                    found.setdefault(test.name, words.get(test.name, (True, False)))
+    return found
+
+
+def _alive(cell: Cell, variant: Variant) -> Alive:
+    equations = {equation.name: equation for equation in cell.equations}
+    reads: dict[str, None] = {}
+    labels: dict[str, None] = {}
+    wanted, live = [*(state.name for state in cell.states), cell.output], set()
+    while wanted:
+        name = wanted.pop()
+        if name in live or name not in equations:
+            continue
+        live.add(name)
+        for _, node in live_walk(equations[name].value, variant):
+            match node:
+                case Ref(read, 0):
+                    reads[read] = None
+                    wanted.append(read)
+                case Ref(read):
+                    reads[f"{read}[t-1]"] = None
+                case Activate(option):
+                    reads[option] = None
+                case Pick(_, label):
+                    labels[label] = None
+                case Choose(test):
+                    reads.update((each.name, None) for each in asked(test))
+    for state in cell.states:
+        if isinstance(state.initial, Ref):
+            reads[state.initial.name] = None
+    order = tuple(equation.name for equation in cell.equations if equation.name in live)
+    return Alive(variant, order, frozenset(reads), frozenset(labels))
+
+
+def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Report) -> None:
+    reads = frozenset().union(*(alive.reads for alive in found))
+    live = frozenset().union(*(set(alive.equations) for alive in found))
+    labels = frozenset().union(*(alive.labels for alive in found))
+    for param in cell.params:
+        for _, init in param.init:
+            reads |= {test.name for test in _init_tests(init)}
+
+    def unused(what: str, name: str, span: Span, help: str = "") -> None:
+        report.add("CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out")
+
+    for equation in cell.equations:
+        if equation.name not in live:
+            unused("value", equation.name, equation.name_span)
+    dead = {each.name for each in cell.equations if each.name not in live}
+    # what only a dead equation reads is told once, at that equation
+    spared = {node.name for each in cell.equations if each.name in dead for _, node in walk(each.value) if isinstance(node, Ref)}
+    norms = {param.name.split("/")[0] for param in cell.params if "/" in param.name and param.name in reads}
+    for param in cell.params:
+        if "/" not in param.name and param.name not in reads | spared:
+            unused("parameter", param.name, param.span)
+    for norm in cell.norms:
+        if (norm.scale or norm.shift) and norm.name not in norms and not {f"{norm.name}/scale", f"{norm.name}/shift"} & spared:
+            unused("norm", norm.name, norm.span, f"call it in an equation: `{norm.name}(x @ W)`")
+    for option in cell.options:
+        if option.name not in reads | spared:
+            unused("option", option.name, option.span)
+    for port in cell.inputs:
+        if port.name not in reads | spared:
+            unused("input", port.name, port.span)
+    for state in cell.states:
+        if f"{state.name}[t-1]" not in reads and state.name != cell.output:
+            unused("state", state.name, state.span, f"nothing reads `{state.name}[t-1]`: a value that is not carried needs no state")
+    for axis in cell.axes:
+        for label in axis.labels:
+            if label not in labels and not dead:
+                what = "gate" if axis.name == "gates" else "label"
+                unused(what, label, axis.span, f"read it in an equation as `.{label}`, or take it out of `{axis.name}`")
+    for dim in cell.dims:
+        if dim.name not in _dims(cell):
+            unused("dim", dim.name, dim.span)
+
+
+def _dims(cell: Cell) -> set[str]:
+    shapes = [each.shape for each in (*cell.inputs, *cell.states, *cell.params) if each.shape is not None]
+    shapes += [norm.over for norm in cell.norms]
+    shapes += [tuple(axis.widths) for axis in cell.axes if axis.widths]
+    found = {atom for shape in shapes for axis in shape for atom in axis}
+    return found | {each for dim in cell.dims for each in (dim.value, dim.divisor) if dim.name in found}
+
+
+def condition(name: str, value: bool | str) -> str:
+    """`use_bias`, `not use_bias`, or `combine == blend`."""
+    if isinstance(value, bool):
+        return name if value else f"not {name}"
+    return f"{name} == {value}"

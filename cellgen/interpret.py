@@ -52,6 +52,7 @@ class Scope:
 
     def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray]) -> np.ndarray:
         """The value of an expression over the names in `env`, in which a carried value is called `h[t-1]`."""
+        type = self.types[path]
         match node:
             case Number(number):
                 value = np.asarray(float(number))
@@ -64,26 +65,24 @@ class Scope:
                 value = self.part(whole, self.types[*path, 0], label)
             case Choose(test, a, b):
                 index = 0 if holds(test, self.variant.variant) else 1
-                value = self._below((a, b)[index], (*path, index), self.types[path], env)
+                value = self._fitted((a, b)[index], (*path, index), env, type)
             case Activate(option, inner):
                 value = self._call(self.settings.options[option], self.value(inner, (*path, 0), env))
             case Apply("stop_gradient", (x,)) if self.reference:
                 value = self._frozen(path, lambda fixed: fixed.value(x, (*path, 0), env))
             case Apply("straight_through", (f, g)) if self.reference:
-                smooth = self._below(g, (*path, 1), self.types[path], env)
-                value = smooth + self._frozen(path, lambda fixed: fixed._below(f, (*path, 0), self.types[path], env) - smooth)
+                smooth = self._fitted(g, (*path, 1), env, type)
+                value = smooth + self._frozen(path, lambda fixed: fixed._fitted(f, (*path, 0), env, type) - smooth)
+            case Apply(op, args) if OPS[op].shape == "elementwise":
+                below = [self._fitted(arg, (*path, index), env, type) for index, arg in enumerate(args)]
+                value = self._call(op, *below)
             case Apply(op, args):
-                match OPS[op].shape:
-                    case "elementwise":
-                        below = [self._below(arg, (*path, index), self.types[path], env) for index, arg in enumerate(args)]
-                        value = self._call(op, *below)
-                    case _:
-                        below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
-                        types = [self.types[*path, index] for index in range(len(args))]
-                        value = NUMPY[op](*below, **self._places(node, types))
-        return value.reshape(self.stored(self.types[path]))
+                below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
+                types = [self.types[*path, index] for index in range(len(args))]
+                value = NUMPY[op](*below, **self._places(node, types))
+        return value.reshape(self.stored(type))
 
-    def _below(self, node: Node, path: Path, want: Type, env: Mapping) -> np.ndarray:
+    def _fitted(self, node: Node, path: Path, env: Mapping, want: Type) -> np.ndarray:
         return self.fit(self.value(node, path, env), self.types[path], want)
 
     def _call(self, op: str, *args: np.ndarray) -> np.ndarray:
@@ -96,18 +95,17 @@ class Scope:
 
     def _places(self, node: Apply, types: list[Type]) -> dict[str, object]:
         """Where the axes that an operation couples are."""
-        lead, shape = int(types[0].level.has_batch), types[0].shape
-        attrs = dict(node.attrs)
+        shapes = [[self._plain(axis) for axis in type.shape] for type in types]
+        batched = [type.level.has_batch for type in types]
+        rank, attrs = batched[0] + len(shapes[0]), dict(node.attrs)
         match OPS[node.op].shape:
             case "contract" | "outer":
-                shapes = [list(map(self._plain, type.shape)) for type in types]
-                batched = [type.level.has_batch for type in types]
                 return {"axes": _einsum(*shapes, *batched, contract=node.op == "matmul")}
+            case "reduce" | "along" if "over" in attrs:
+                return {"axis": batched[0] + shapes[0].index(self._plain(attrs["over"]))}
             case "reduce" | "along":
-                over = list(map(self._plain, shape)).index(self._plain(attrs["over"])) if "over" in attrs else len(shape) - 1
-                return {"axis": lead + over}
+                return {"axis": rank - 1}
             case "normalize":
-                rank = lead + len(shape)
                 return {"axes": tuple(range(rank - len(attrs["over"]), rank)), "kind": attrs["kind"]}
         raise TypeError(f"no rule for {node.op}")
 
@@ -123,7 +121,7 @@ class Scope:
         if left or have.level.has_batch > want.level.has_batch:
             raise TypeError(f"{shape_text(have.shape)} does not broadcast to {shape_text(want.shape)}")
         lead = [self.batch if have.level.has_batch else 1] * want.level.has_batch
-        return np.broadcast_to(array.reshape(*lead, *dims), self.stored(want))
+        return np.broadcast_to(array.reshape((*lead, *dims)), self.stored(want))
 
     def part(self, array: np.ndarray, type: Type, label: str) -> np.ndarray:
         """A label's part of an array; what is written to it is written to the array."""
@@ -144,26 +142,30 @@ class Scope:
                 plain += self._plain((self.variant.same[atom],))
             elif atom in wholes:
                 plain += self._plain(wholes[atom])
+            elif isinstance(atom, int) and plain and isinstance(plain[-1], int):
+                plain = (*plain[:-1], plain[-1] * atom)
             elif atom != 1:
                 plain += (atom,)
         return plain
 
 
 def _einsum(a: list[Axis], b: list[Axis], a_batched: bool, b_batched: bool, contract: bool) -> str:
-    """`outer`: all axes of a, then all of b. `matmul`: a's last with b's first after the leading axes they share."""
-    first, second = ascii_lowercase[: len(a)], ascii_lowercase[len(a) : len(a) + len(b)]
-    rest = first + second
+    """After the leading axes that both share: `outer` has all others, `matmul` contracts a's last with b's next."""
+    shared = 0
+    while shared < min(len(a), len(b)) - 1 and a[shared] == b[shared] and not (contract and a[shared] == a[-1]):
+        shared += 1
+    first = ascii_lowercase[: len(a)]
+    second = first[:shared] + ascii_lowercase[len(a) : len(a) + len(b) - shared]
+    rest = first + second[shared:]
     if contract:
-        shared = 0
-        while shared < min(len(a), len(b)) - 1 and a[shared] == b[shared] != a[-1]:
-            shared += 1
         if a[-1] != b[shared]:
             raise TypeError(f"{axis_text(a[-1])} is not contracted with {axis_text(b[shared])}")
-        second = first[:shared] + first[-1] + second[shared + 1 :]
         rest = first[:-1] + second[shared + 1 :]
+        second = second[:shared] + first[-1] + second[shared + 1 :]
     return f"{'Z' * a_batched}{first},{'Z' * b_batched}{second}->{'Z' * (a_batched or b_batched)}{rest}"
 
 
+@np.errstate(all="ignore")  # an arm that `where` does not take may be nan
 def evaluate(statements: Iterable[Equation], env: Mapping[str, np.ndarray], scope: Scope,
              impose: Mapping[Node, float] | None = None) -> dict[str, np.ndarray]:
     """`env` and the value of each statement, in their order.
@@ -178,15 +180,17 @@ def evaluate(statements: Iterable[Equation], env: Mapping[str, np.ndarray], scop
             base = node.value if isinstance(node, Pick) else node
             if name == (f"{base.name}[t-1]" if base.ago else base.name):
                 env[name] = np.array(env[name])
-                place = scope.part(env[name], scope.variant.names[base.name], node.label) if node is not base else env[name]
+                type = scope.variant.names[base.name]
+                place = env[name] if node is base else scope.part(env[name], type, node.label)
                 place[...] = number
 
     for name, value in tuple(env.items()):
         put(name, value)
     for equation in statements:
         path = (equation.name,)
+        have = scope.types[path]
         value = scope.value(equation.value, path, env)
-        put(equation.name, scope.fit(value, scope.types[path], scope.variant.names[equation.name]))
+        put(equation.name, scope.fit(value, have, scope.variant.names.get(equation.name, have)))
     return env
 
 
@@ -250,8 +254,9 @@ class Instance:
         env |= {f"{name}[t-1]": value for name, value in carried.items()}
         return evaluate(self.settings.live(scope.variant), env, scope, impose)
 
-    def value(self, node: Node, env: Mapping, types: Mapping[Path, Type], path: Path, training: bool = False) -> np.ndarray:
-        """An expression over the values of a step, `env`; `types` of its nodes by path, its own path being `path`."""
+    def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray], types: Mapping[Path, Type],
+              training: bool = False) -> np.ndarray:
+        """An expression over the values of a step, `env`; `types` of its nodes by path, `path` being its own."""
         scope = self._scope(len(env[self.cell.inputs[0].name]), training)
         return replace(scope, types=types).value(node, path, env)
 
@@ -287,14 +292,16 @@ class Instance:
         for t in range(time):
             on, now = counts[:, t], {name: array[:, t] for name, array in inputs.items()}
             if self.cell.mask.kind == "reset":
-                state = state._replace(**{name: _rows(on, getattr(state, name), getattr(own, name)) for name in self.cell.mask.states})
+                back = {name: _rows(on, getattr(state, name), getattr(own, name)) for name in self.cell.mask.states}
+                state = state._replace(**back)
             new_output, new_state = self.step(weights, now, state, training, reference=reference, at=t)
             if self.cell.mask.kind == "hold":
-                new_output, new_state = _rows(on, new_output, output), self.State(*map(_rows, (on,) * len(state), new_state, state))
+                new_output = _rows(on, new_output, output)
+                new_state = self.State(*(_rows(on, new, old) for new, old in zip(new_state, state)))
             output, state = new_output, new_state
             outputs[:, t] = output
-            for all_steps, array in zip(states, state):
-                all_steps[:, t] = array
+            for history, array in zip(states, state):
+                history[:, t] = array
         return Scan(outputs, states, state)
 
     def _scope(self, batch: int, training: bool, reference: Reference | None = None, at: int = 0) -> Scope:
@@ -308,8 +315,9 @@ class Instance:
 
     # arguments
 
-    def _named(self, what: str, arrays: Mapping | Sequence, shapes: Mapping[str, tuple], lead: Sequence[str] = ()) -> dict:
-        """Arrays by name, in the order of `shapes`, in float64; their leading axes are any that `lead` has names for."""
+    def _named(self, what: str, arrays: Mapping | Sequence, shapes: Mapping[str, tuple],
+               lead: Sequence[str] = ()) -> dict[str, np.ndarray]:
+        """Arrays by name, in the order of `shapes`, in float64; further axes in front are called `lead`."""
         if not isinstance(arrays, Mapping):
             arrays = dict(zip(shapes, arrays)) if len(arrays) == len(shapes) else {f"({len(arrays)} arrays)": None}
         if set(arrays) != set(shapes):
@@ -333,15 +341,17 @@ class Instance:
         first = self.cell.inputs[0].name
         given = x if isinstance(x, Mapping) else {first: x}
         ports = [port for port in self.cell.inputs if not port.optional or self.settings.connected(port)]
-        shapes = {port.name: self.settings.shape(port.shape) for port in ports if port.name in given or not port.default}
+        wanted = {port.name: port.shape for port in ports if port.name in given or not port.default}
+        shapes = {name: self.settings.shape(shape) for name, shape in wanted.items()}
         arrays = self._named("inputs", given, shapes, lead)
         front = arrays[first].shape[: len(lead)]
         for name, array in arrays.items():
             if array.shape[: len(lead)] != front:
                 raise ValueError(f"{name} {array.shape}; wanted ({', '.join(lead)}) = {front} as {first} has")
-        defaults = {port.name: port for port in ports if port.name not in arrays}
-        return arrays | {name: np.full((*front, *self.settings.shape(port.shape)), float(port.default.value))
-                         for name, port in defaults.items()}
+        for port in ports:
+            if port.name not in arrays:
+                arrays[port.name] = np.full((*front, *self.settings.shape(port.shape)), float(port.default.value))
+        return arrays
 
     def _counts(self, mask, lengths, batch: int, time: int) -> np.ndarray:
         """Which steps count, (batch, time)."""

@@ -1,7 +1,5 @@
 """Nodes back to the text of the language, with no parentheses more than it needs."""
 
-from fractions import Fraction
-
 from cellgen.expr import (
     Activate, Apply, Both, Choose, Either, Given, Is, Node, Not, Number, Pick, Ref, Test, View, axis_text,
 )
@@ -67,7 +65,7 @@ def _at_least(node: Node, binding: int) -> str:
 
 def _attribute(value) -> str:
     match value:
-        case Number(number) | Fraction() as number:
+        case Number(number):
             return number_text(number)
         case tuple():
             return axis_text(value) if all(isinstance(atom, (str, int)) for atom in value) else str(value)

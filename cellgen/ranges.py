@@ -20,6 +20,10 @@ def point(value) -> Interval:
     return Interval(Fraction(value), Fraction(value))
 
 
+def closed(low: Fraction | None, high: Fraction | None) -> Interval:
+    return Interval(low, high, low is None, high is None)
+
+
 def interval_text(a: Interval) -> str:
     """As a law writes it: `(0, 1)`, `[0, inf)`."""
     low = "(-inf" if a.low is None else f"{'(' if a.low_open else '['}{number_text(a.low)}"

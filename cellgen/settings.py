@@ -4,7 +4,8 @@ Input: a `TypedCell` and a mapping of what was given. Output: `Settings`. Number
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain
 from numbers import Integral, Real
 
 from cellgen.cell import Dim, Input, Option, TypedCell, TypedVariant, default_variant
@@ -21,7 +22,7 @@ def pick(typed: TypedCell, /, **settings) -> TypedVariant:
     cell = typed.cell
     kinds = {option.name: option.kind for option in cell.options} | {port.name: "flag" for port in cell.inputs}
     optional = {dim.name for dim in cell.dims if dim.kind == "optional" and settings.get(dim.name) is not None}
-    ports = {port.name: True for port in cell.inputs if port.optional and optional & {a for axis in port.shape for a in axis}}
+    ports = {port.name: True for port in cell.inputs if port.optional and optional & {*chain(*port.shape)}}
     variant = default_variant(cell, typed.variants[0].variant)
     for name, value in {**ports, **settings}.items():
         if name in variant:
@@ -50,10 +51,10 @@ class Settings:
 
     def __init__(self, typed: TypedCell, given: Mapping):
         self.cell = cell = typed.cell
-        known = [*(dim.name for dim in cell.dims), *(option.name for option in cell.options), *(port.name for port in cell.inputs)]
+        known = [each.name for each in (*cell.dims, *cell.options, *cell.inputs)]
         if unknown := [name for name in given if name not in known]:
             raise ValueError(f"{cell.name} has no {', '.join(unknown)}; it has {', '.join(known)}")
-        self.options = {option.name: _checked(option, given.get(option.name, option.default)) for option in cell.options}
+        self.options = {each.name: _checked(each, given.get(each.name, each.default)) for each in cell.options}
         self.variants = {on: pick(typed, **{**given, TRAINING: on}) for on in (False, True)}
         self._axes = {axis.name: axis for axis in cell.axes}
         self.sizes = self._sizes(given)
@@ -107,13 +108,14 @@ class Settings:
 
         return {name: size(name) for name in dims if size(name) is not None}
 
-    def _dim(self, dim: Dim, given: object, size) -> int | None:
+    def _dim(self, dim: Dim, given: object, size: Callable) -> int | None:
         if given is not None and not (isinstance(given, Integral) and not isinstance(given, bool) and given > 0):
             raise ValueError(f"{dim.name}={given!r}; wanted a positive integer")
         if dim.kind == "quotient":
             whole, parts = size(dim.value), size(dim.divisor)
             if whole % parts or given not in (None, whole // parts):
-                raise ValueError(f"{dim.name} is {dim.value} / {dim.divisor} = {whole} / {parts}" + f", not {given}" * (given is not None))
+                came = f", not {given}" if given is not None else ""
+                raise ValueError(f"{dim.name} is {dim.value} / {dim.divisor} = {whole} / {parts}{came}")
             return whole // parts
         if given is not None:
             return int(given)

@@ -6,6 +6,7 @@ of `variants`), each mistake with both sides shown where they come from.
 
 from collections import Counter
 
+from cellgen.algebra import Algebra
 from cellgen.cell import Cell, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.diagnostics import Diagnostic, Label, Report, nearest
 from cellgen.expr import (
@@ -51,7 +52,7 @@ def _one_shape(cell: Cell, typings: "list[_Typing]", report: Report) -> None:
             if type is None or not type.shape:
                 continue
             shape = type.shape
-            if first is not None and {typing.canonical(first), first} & {shape, typing.canonical(shape)} == set():
+            if first is not None and {typing.dims.canonical(first), first} & {shape, typing.dims.canonical(shape)} == set():
                 report.add("CG308", f"`{equation.name}` has two shapes: {shape_text(first)} and {shape_text(shape)}", equation.name_span,
                            help="the arms of a choice on an option have one shape; give the second another name")
                 break
@@ -69,7 +70,7 @@ class _Typing:
         self.cell, self.alive, self.report = cell, alive, Report()
         self.same = {dim.name: dim.value for dim in cell.dims
                      if dim.kind == "alias" and alive.variant.get(dim.name) is False}
-        self.quotients = {dim.value: (dim.divisor, dim.name) for dim in cell.dims if dim.kind == "quotient"}
+        self.dims = Algebra.of(cell, self.same)
         self.axes = {axis.name: axis for axis in cell.axes}
         self.types: dict[Path, Type] = {}
         self.names: dict[str, Type | None] = {}
@@ -89,15 +90,15 @@ class _Typing:
                 self.names[option.name] = Type((), Level.CONSTANT)
         for param in cell.params:
             if param.name in self.alive.reads and param.shape is not None:
-                self.weights[param.name] = shape = self.canonical(param.shape)
+                self.weights[param.name] = shape = self.dims.canonical(param.shape)
                 self.names[param.name] = Type(shape, Level.CONSTANT)
                 self.where[param.name] = (param.shape_span, shape_text(param.shape))
         for port in cell.inputs:
-            self.names[port.name] = Type(self.canonical(port.shape), Level.STEP, port.binary)
+            self.names[port.name] = Type(self.dims.canonical(port.shape), Level.STEP, port.binary)
             self.where[port.name] = (port.span, shape_text(port.shape))
         carried = {}
         for state in cell.states:
-            carried[state.name] = Type(self.canonical(state.shape), Level.CARRIED, state.binary)
+            carried[state.name] = Type(self.dims.canonical(state.shape), Level.CARRIED, state.binary)
             self.where[f"{state.name}[t-1]"] = (state.span, shape_text(state.shape))
         self.carried = carried
         for equation in cell.equations:
@@ -117,7 +118,7 @@ class _Typing:
         for state in cell.states:
             if isinstance(state.initial, Ref):
                 shape = self.names[state.initial.name].shape
-                if self.flat(shape) != self.flat(carried[state.name].shape):
+                if self.dims.flat(shape) != self.dims.flat(carried[state.name].shape):
                     self.report.add("CG306", f"`{state.initial.name}` {shape_text(shape)} cannot start `{state.name}` {shape_text(state.shape)}",
                                     state.initial.span, context=self.sides(state.initial))
         output = self.names.get(cell.output)
@@ -126,7 +127,7 @@ class _Typing:
             self.report.add("CG311", f"the output `{cell.output}` reads neither an input nor a state", equation.name_span)
 
     def update(self, equation, type: Type, state: Type) -> None:
-        if self.flat(type.shape) != self.flat(state.shape) or len(type.shape) != len(state.shape) and not self.scalar(type.shape):
+        if self.dims.flat(type.shape) != self.dims.flat(state.shape) or len(type.shape) != len(state.shape) and not self.dims.scalar(type.shape):
             self.report.add(
                 "CG306", f"the state `{equation.name}` is {shape_text(state.shape)}, its equation {shape_text(type.shape)}",
                 equation.span, f"this is {shape_text(type.shape)}",
@@ -139,42 +140,9 @@ class _Typing:
                 help="0 and 1 come from `step`, comparisons and their products; `straight_through(step(s), soft)` gives them a gradient")
 
     def bearers(self, came: Shape, wanted: Shape, equation) -> str:
-        if self.scalar(wanted) or self.scalar(came):
+        if self.dims.scalar(wanted) or self.dims.scalar(came):
             return ""
         return "multiply by a weight that leads from one to the other, declared under `params:`"
-
-    # --- dims
-
-    def canonical(self, shape: Shape) -> Shape:
-        """With the dims of this variant: a dim not given is the one it stands for."""
-        return tuple(tuple(self.dim(atom) for atom in axis) for axis in shape)
-
-    def dim(self, atom):
-        while atom in self.same:
-            atom = self.same[atom]
-        return atom
-
-    def atoms(self, axis: Axis) -> tuple:
-        """The factors of an axis, quotients spelled out, numbers multiplied together, ones left out."""
-        out = []
-        for atom in axis:
-            atom = self.dim(atom)
-            parts = self.atoms(self.quotients[atom]) if atom in self.quotients else (atom,)
-            for part in parts:
-                if isinstance(part, int) and out and isinstance(out[-1], int):
-                    out[-1] *= part
-                elif part != 1:
-                    out.append(part)
-        return tuple(out)
-
-    def flat(self, shape: Shape) -> tuple:
-        return self.atoms(tuple(atom for axis in shape for atom in axis))
-
-    def equal(self, a: Axis, b: Axis) -> bool:
-        return self.atoms(a) == self.atoms(b)
-
-    def scalar(self, shape: Shape) -> bool:
-        return not self.flat(shape)
 
     # --- nodes
 
@@ -201,7 +169,7 @@ class _Typing:
             case Pick():
                 return self.pick(node, below[0])
             case View(_, shape):
-                return self.view(node, below[0], self.canonical(shape))
+                return self.view(node, below[0], self.dims.canonical(shape))
             case Activate():
                 return Type(below[0].shape, below[0].level)
             case Choose():
@@ -253,7 +221,7 @@ class _Typing:
             if len(axis) != 1:
                 self.report.add("CG304", f"`{labels.name}` has labels of different widths, so `{axis_text(axis)}` cannot be cut", node.span)
                 raise _Wrong
-            rest = self.canonical((labels.width(node.label),))
+            rest = self.dims.canonical((labels.width(node.label),))
         else:
             at = axis.index(labels.name)
             rest = tuple(each for each in (axis[:at] + axis[at + 1 :],) if each)
@@ -263,8 +231,8 @@ class _Typing:
         return Type(shape, value.level, value.binary)
 
     def view(self, node: View, value: Type, shape: Shape) -> Type:
-        if self.flat(value.shape) != self.flat(shape):
-            swapped = Counter(self.flat(value.shape)) == Counter(self.flat(shape))
+        if self.dims.flat(value.shape) != self.dims.flat(shape):
+            swapped = Counter(self.dims.flat(value.shape)) == Counter(self.dims.flat(shape))
             self.report.add(
                 "CG305", f"declared {shape_text(shape)}, but the value is {shape_text(value.shape)}", node.span,
                 f"this says {shape_text(shape)}", context=self.sides(node.value),
@@ -277,26 +245,13 @@ class _Typing:
     def elementwise(self, node: Apply, found: list[Shape]) -> Shape:
         out, at = found[0], 0
         for index, shape in enumerate(found[1:], 1):
-            joined = self.broadcast(out, shape)
+            joined = self.dims.broadcast(out, shape)
             if joined is None:
                 self.mismatch(node, at, out, index, shape)
             if joined is not out and joined == shape:
                 at = index
             out = joined
         return out
-
-    def broadcast(self, a: Shape, b: Shape) -> Shape | None:
-        if self.scalar(a) or self.scalar(b):
-            if self.scalar(a) and self.scalar(b):
-                return a if len(a) >= len(b) else b
-            return b if self.scalar(a) else a
-        long, short = (a, b) if len(a) >= len(b) else (b, a)
-        if len(a) == len(b):
-            return a if all(map(self.equal, a, b)) else None
-        if len({self.atoms(axis) for axis in long}) < len(long):
-            return None
-        rest = iter(long)
-        return long if all(any(self.equal(axis, each) for each in rest) for axis in short) else None
 
     def mismatch(self, node: Apply, i: int, a: Shape, j: int, b: Shape):
         verb = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}.get(node.op, "combine")
@@ -306,7 +261,7 @@ class _Typing:
             x, y = node.args[i].span.text, node.args[j].span.text
             help.append(f"all pairs are `outer({x}, {y})`, a matmul is `{x} @ {y}`")
         flat, apart = (a, b) if len(a) < len(b) else (b, a)
-        if self.flat(flat) == self.flat(apart) and flat != apart:
+        if self.dims.flat(flat) == self.dims.flat(apart) and flat != apart:
             help.append(f"give the flat one a view first: `name: {shape_text(apart)} = ...`")
         first, second = (b, a) if node.op == "sub" else (a, b)
         self.report.add(
@@ -314,28 +269,21 @@ class _Typing:
             context=(*self.sides(node.args[i]), *self.sides(node.args[j])), help=help)
         raise _Wrong
 
-    def shared(self, a: Shape, b: Shape, most: int) -> int:
-        """How many leading axes two shapes share by name, at most so many."""
-        count = 0
-        while count < most and self.equal(a[count], b[count]):
-            count += 1
-        return count
-
     def contract(self, node: Apply, found: list[Shape]) -> Shape:
         a, b = found
         left, right = node.args
-        if self.scalar(a) or self.scalar(b):
-            side = left if self.scalar(a) else right
+        if self.dims.scalar(a) or self.dims.scalar(b):
+            side = left if self.dims.scalar(a) else right
             self.report.add("CG301", f"`@` contracts an axis, and {self.called(side)} is a scalar", node.span,
                             context=(*self.sides(left), *self.sides(right)), help="a product with a scalar is `*`")
             raise _Wrong
         for side, shape in ((left, a), (right, b)):
-            if len({self.atoms(axis) for axis in shape}) < len(shape) and len(shape) > 2:
+            if len({self.dims.atoms(axis) for axis in shape}) < len(shape) and len(shape) > 2:
                 self.report.add("CG301", f"{self.called(side)} {shape_text(shape)} names an axis twice, so `@` cannot tell them apart",
                                 side.span, help="name one twice: `dims: {units: required, key: units}`")
                 raise _Wrong
-        lead = self.shared(a, b, min(len(a), len(b)) - 1)
-        if not self.equal(a[-1], b[lead]):
+        lead = self.dims.shared(a, b)
+        if not self.dims.equal(a[-1], b[lead]):
             self.report.add(
                 "CG301", f"cannot multiply {shape_text(a)} by {shape_text(b)}", node.span,
                 f"{self.called(left)} ends with `{axis_text(a[-1])}`",
@@ -347,22 +295,22 @@ class _Typing:
     def fitting(self, a: Shape, b: Shape, left: Node, right: Node, lead: int) -> list[str]:
         """Helps for a matmul that does not fit: a transposed weight, or a value that would fit."""
         help = []
-        if len(b) == 2 and self.equal(a[-1], b[1]) and isinstance(right, Ref):
+        if len(b) == 2 and self.dims.equal(a[-1], b[1]) and isinstance(right, Ref):
             help.append(f"weights stand on the right, input first: declare `{right.name}` as {shape_text((b[1], b[0]))}")
-        elif len(a) == 2 and len(b) == 1 and self.equal(a[1], b[0]) is False and self.equal(a[0], b[0]):
+        elif len(a) == 2 and len(b) == 1 and self.dims.equal(a[1], b[0]) is False and self.dims.equal(a[0], b[0]):
             help.append(f"rows are samples here: write `{right.span.text} @ {left.span.text}`")
         if isinstance(left, Ref):
             for name, type in (*((f"{name}[t-1]", type) for name, type in self.carried.items()), *self.names.items()):
-                if type is not None and type.level.has_batch and len(type.shape) == 1 and self.equal(type.shape[0], b[lead]):
+                if type is not None and type.level.has_batch and len(type.shape) == 1 and self.dims.equal(type.shape[0], b[lead]):
                     help.append(f"`{name}` has shape {shape_text(type.shape)}")
                     break
         return help
 
     def outer(self, node: Apply, found: list[Shape]) -> Shape:
         a, b = found
-        if self.scalar(a) or self.scalar(b):
-            return b if self.scalar(a) else a
-        lead = self.shared(a, b, min(len(a), len(b)) - 1)
+        if self.dims.scalar(a) or self.dims.scalar(b):
+            return b if self.dims.scalar(a) else a
+        lead = self.dims.shared(a, b)
         return (*a, *b[lead:])
 
     def place(self, node: Apply, shape: Shape) -> int:
@@ -372,8 +320,8 @@ class _Typing:
                 self.report.add("CG307", f"`{node.op}` needs an axis, and its value is a scalar", node.span)
                 raise _Wrong
             return len(shape) - 1
-        over = self.canonical((node.attr("over"),))[0]
-        places = [index for index, axis in enumerate(shape) if self.equal(axis, over)]
+        over = self.dims.canonical((node.attr("over"),))[0]
+        places = [index for index, axis in enumerate(shape) if self.dims.equal(axis, over)]
         if len(places) != 1:
             message = "twice" if places else "not"
             self.report.add("CG307", f"`{node.op}` over `{axis_text(over)}`, which {shape_text(shape)} has {message}", node.span,
@@ -391,10 +339,10 @@ class _Typing:
         return found[0]
 
     def normalize(self, node: Apply, found: list[Shape]) -> Shape:
-        shape, over = found[0], self.canonical(node.attr("over"))
-        if len(shape) < len(over) or not all(map(self.equal, shape[len(shape) - len(over) :], over)):
+        shape, over = found[0], self.dims.canonical(node.attr("over"))
+        if len(shape) < len(over) or not all(map(self.dims.equal, shape[len(shape) - len(over) :], over)):
             help = []
-            if shape and len(shape[-1]) > 1 and over and self.atoms(shape[-1])[-len(self.atoms(over[-1])) :] == self.atoms(over[-1]):
+            if shape and len(shape[-1]) > 1 and over and self.dims.atoms(shape[-1])[-len(self.dims.atoms(over[-1])) :] == self.dims.atoms(over[-1]):
                 apart = (*shape[:-1], *((atom,) for atom in shape[-1]))
                 help.append(f"to norm each part by itself, view it apart first: `a: {shape_text(apart)} = {node.args[0].span.text}`")
             self.report.add("CG303", f"a norm over {shape_text(over)}, but the value is {shape_text(shape)}", node.span,
@@ -405,7 +353,7 @@ class _Typing:
             if "/" in param.name and param.name.split("/")[0] == self.norm_name(node) and param.name in self.alive.reads:
                 old = self.weights.setdefault(param.name, shape)
                 self.names[param.name] = Type(old, Level.CONSTANT)
-                if self.flat(old) != self.flat(shape) or len(old) != len(shape):
+                if self.dims.flat(old) != self.dims.flat(shape) or len(old) != len(shape):
                     self.report.add("CG303", f"the norm `{self.norm_name(node)}` is applied to {shape_text(old)} and to {shape_text(shape)}",
                                     node.span, help="its weights have one shape: declare a second norm")
                     raise _Wrong

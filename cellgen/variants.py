@@ -10,7 +10,7 @@ from itertools import product
 
 from cellgen.cell import Cell, EitherInitialiser
 from cellgen.diagnostics import Report
-from cellgen.expr import Activate, Choose, Given, Is, Pick, Ref, Test, Variant, asked, live_walk, walk
+from cellgen.expr import Activate, Both, Choose, Either, Given, Is, Not, Pick, Ref, Test, Variant, asked, live_walk, walk
 from cellgen.span import Span
 
 MAX_VARIANTS = 64
@@ -160,3 +160,52 @@ def condition(name: str, value: bool | str) -> str:
     if isinstance(value, bool):
         return name if value else f"not {name}"
     return f"{name} == {value}"
+
+
+def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
+    """The shortest test found that holds in exactly these variants of all; None if it holds in every one."""
+    if len(some) == len(every):
+        return None
+    facts = list(dict.fromkeys(fact for variant in every for fact in variant.items()))
+    common = [fact for fact in facts if all(fact in variant.items() for variant in some)]
+    for fact in common:
+        if _exactly([fact], some, every):
+            return _literal(*fact)
+    if _exactly(common, some, every):
+        return _joined(Both, [_literal(*fact) for fact in _needed(common, some, every)])
+    # one conjunction for each answer to the first question that is left open, joined by `or`
+    name = next(name for name in every[0] if name not in dict(common))
+    parts = []
+    for value in dict.fromkeys(variant[name] for variant in some):
+        mine = tuple(variant for variant in some if variant[name] == value)
+        inner = when(mine, tuple(variant for variant in every if variant[name] == value))
+        literal = _literal(name, value)
+        parts.append(literal if inner is None else Both(literal, inner))
+    return _joined(Either, parts)
+
+
+def _exactly(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> bool:
+    return sum(all(fact in variant.items() for fact in facts) for variant in every) == len(some)
+
+
+def _needed(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> list:
+    """The facts without those that the others imply."""
+    kept = list(facts)
+    for fact in facts:
+        fewer = [each for each in kept if each != fact]
+        if fewer and _exactly(fewer, some, every):
+            kept = fewer
+    return kept
+
+
+def _literal(name: str, value: bool | str) -> Test:
+    if isinstance(value, bool):
+        return Given(name) if value else Not(Given(name))
+    return Is(name, value)
+
+
+def _joined(pair: type, tests: list[Test]) -> Test:
+    out = tests[0]
+    for test in tests[1:]:
+        out = pair(out, test)
+    return out

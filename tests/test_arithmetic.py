@@ -103,7 +103,8 @@ def test_operations_along_axes():
 
 def test_normalize_has_the_biased_variance_and_epsilon_inside_the_root():
     x = np.random.default_rng(1).normal(size=(2, 3, 4))
-    joint, last = NUMPY["normalize"](x, 0.1, axes=(1, 2), kind="layer"), NUMPY["normalize"](x, 0.1, axes=(2,), kind="layer")
+    joint = NUMPY["normalize"](x, 0.1, axes=(1, 2), kind="layer")
+    last = NUMPY["normalize"](x, 0.1, axes=(2,), kind="layer")
     rms = NUMPY["normalize"](x, 0.1, axes=(2,), kind="rms")
     for n in range(2):
         mean = x[n].sum() / 12

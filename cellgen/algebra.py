@@ -1,0 +1,84 @@
+"""The algebra of shapes in one variant: which axes are equal, what broadcasts, which axes two values share.
+
+A product is one flat axis holding the same numbers, row-major, as its factors written apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cellgen.cell import Cell
+from cellgen.expr import Atom, Axis, Shape
+
+
+@dataclass(frozen=True)
+class Algebra:
+    """`same` maps a dim that was not given to the one it stands for; `quotients` a dim to its two factors."""
+
+    same: Mapping[str, str]
+    quotients: Mapping[str, Axis]
+
+    @classmethod
+    def of(cls, cell: Cell, same: Mapping[str, str]) -> "Algebra":
+        return cls(same, {dim.value: (dim.divisor, dim.name) for dim in cell.dims if dim.kind == "quotient"})
+
+    def dim(self, atom: Atom) -> Atom:
+        while atom in self.same:
+            atom = self.same[atom]
+        return atom
+
+    def canonical(self, shape: Shape) -> Shape:
+        """With the dims of this variant: a dim not given is the one it stands for."""
+        return tuple(tuple(self.dim(atom) for atom in axis) for axis in shape)
+
+    def atoms(self, axis: Axis) -> Axis:
+        """The factors of an axis, quotients spelled out, numbers multiplied together, ones left out."""
+        out: list[Atom] = []
+        for atom in map(self.dim, axis):
+            parts = self.atoms(self.quotients[atom]) if atom in self.quotients else (atom,)
+            for part in parts:
+                if isinstance(part, int) and out and isinstance(out[-1], int):
+                    out[-1] *= part
+                elif part != 1:
+                    out.append(part)
+        return tuple(out)
+
+    def flat(self, shape: Shape) -> Axis:
+        return self.atoms(tuple(atom for axis in shape for atom in axis))
+
+    def equal(self, a: Axis, b: Axis) -> bool:
+        return self.atoms(a) == self.atoms(b)
+
+    def scalar(self, shape: Shape) -> bool:
+        return not self.flat(shape)
+
+    def broadcast(self, a: Shape, b: Shape) -> Shape | None:
+        """The shape of an elementwise operation: equal dims, an ordered subsequence, or a scalar. None if it has none."""
+        if self.scalar(a) or self.scalar(b):
+            if self.scalar(a) and self.scalar(b):
+                return a if len(a) >= len(b) else b
+            return b if self.scalar(a) else a
+        long, short = (a, b) if len(a) >= len(b) else (b, a)
+        if len(a) == len(b):
+            return a if all(map(self.equal, a, b)) else None
+        if len({self.atoms(axis) for axis in long}) < len(long):
+            return None  # a repeated name: it cannot be told which one is meant
+        return long if self.places(short, long) is not None else None
+
+    def places(self, short: Shape, long: Shape) -> tuple[int, ...] | None:
+        """Where each axis of `short` stands in `long`, in order; None if it is no ordered subsequence."""
+        found, at = [], 0
+        for axis in short:
+            while at < len(long) and not self.equal(axis, long[at]):
+                at += 1
+            if at == len(long):
+                return None
+            found.append(at)
+            at += 1
+        return tuple(found)
+
+    def shared(self, a: Shape, b: Shape) -> int:
+        """How many leading axes two operands of `@` or `outer` share by name; the last of each is never one of them."""
+        count, most = 0, min(len(a), len(b)) - 1
+        while count < most and self.equal(a[count], b[count]):
+            count += 1
+        return count

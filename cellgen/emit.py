@@ -1,0 +1,248 @@
+"""Lowered expressions to Python text for TensorFlow: one expression a node, as few parentheses as Python needs.
+
+`TENSORFLOW` gives each operation of `ops` its text and how tightly it binds; `LOWERED` those that only `lower` makes;
+`FUNCTIONS` the few that a generated module defines for itself.
+"""
+
+from dataclasses import dataclass
+
+from cellgen.cell import Cell
+from cellgen.expr import (
+    Activate, Apply, Axis, Both, Choose, Either, Given, Is, Node, Not, Number, Ref, Test, axis_text,
+)
+
+# how tightly Python's operators bind
+CHOOSE, OR, AND, NOT, COMPARE, ADD, MULTIPLY, UNARY, POWER, ATOM = range(10)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`{0}` stands for the first argument. `binds` is how tightly the whole binds, `args` how tightly each argument must."""
+
+    text: str
+    binds: int = ATOM
+    args: tuple[int, ...] = ()
+    function: str = ""  # a function of `FUNCTIONS` that it calls
+
+
+def _call(name: str, count: int = 1) -> Form:
+    return Form(f"{name}({', '.join(f'{{{index}}}' for index in range(count))})")
+
+
+def _own(name: str, count: int = 1) -> Form:
+    form = _call(name, count)
+    return Form(form.text, function=name)
+
+
+TENSORFLOW: dict[str, Form] = {
+    "add": Form("{0} + {1}", ADD, (ADD, MULTIPLY)),
+    "sub": Form("{0} - {1}", ADD, (ADD, MULTIPLY)),
+    "mul": Form("{0} * {1}", MULTIPLY, (MULTIPLY, UNARY)),
+    "div": Form("{0} / {1}", MULTIPLY, (MULTIPLY, UNARY)),
+    "matmul": Form("{0} @ {1}", MULTIPLY, (UNARY, UNARY)),
+    "neg": Form("-{0}", UNARY, (UNARY,)),
+    "pow": Form("{0} ** {1}", POWER, (ATOM, UNARY)),
+    "less": Form("{0} < {1}", COMPARE, (ADD, ADD)),
+    "less_equal": Form("{0} <= {1}", COMPARE, (ADD, ADD)),
+    "greater": Form("{0} > {1}", COMPARE, (ADD, ADD)),
+    "greater_equal": Form("{0} >= {1}", COMPARE, (ADD, ADD)),
+    "linear": Form("{0}", CHOOSE),
+    "sigmoid": _call("tf.sigmoid"),
+    "tanh": _call("tf.tanh"),
+    "relu": _call("tf.nn.relu"),
+    "relu6": _call("tf.nn.relu6"),
+    "leaky_relu": Form("tf.nn.leaky_relu({0}, alpha=0.2)"),
+    "elu": _call("tf.nn.elu"),
+    "selu": _call("tf.nn.selu"),
+    "softplus": _call("tf.nn.softplus"),
+    "softsign": _call("tf.nn.softsign"),
+    "silu": _call("tf.nn.silu"),
+    "gelu": _call("tf.nn.gelu"),
+    "mish": _own("_mish"),
+    "exponential": _call("tf.exp"),
+    "log_sigmoid": _call("tf.math.log_sigmoid"),
+    "hard_sigmoid": Form("tf.nn.relu6({0} + 3) / 6", MULTIPLY, (ADD,)),
+    "hard_silu": _own("_hard_silu"),
+    "hard_tanh": Form("tf.clip_by_value({0}, -1, 1)"),
+    "exp": _call("tf.exp"),
+    "log": _call("tf.math.log"),
+    "sqrt": _call("tf.sqrt"),
+    "square": _call("tf.square"),
+    "abs": _call("tf.abs"),
+    "sin": _call("tf.sin"),
+    "cos": _call("tf.cos"),
+    "step": _own("_heaviside"),
+    "minimum": _call("tf.minimum", 2),
+    "maximum": _call("tf.maximum", 2),
+    "clip": _call("tf.clip_by_value", 3),
+    "where": _call("tf.where", 3),
+    "stop_gradient": _call("tf.stop_gradient"),
+    "straight_through": _own("_straight_through", 2),
+    "outer": Form(""),  # `lower` makes it an einsum
+    "sum": Form("tf.reduce_sum({0}, axis={axis}{keepdims})"),
+    "mean": Form("tf.reduce_mean({0}, axis={axis}{keepdims})"),
+    "softmax": Form("tf.nn.softmax({0}, axis={axis})"),
+    "cumsum": Form("tf.cumsum({0}, axis={axis})"),
+    "normalize": Form("{norm}({0}, {axes}, {1})"),
+}
+
+LOWERED: dict[str, Form] = {
+    "cast": Form("tf.cast({0}, {x}.dtype)"),
+    "fill": Form("tf.zeros_like({0}) + {1}", ADD, (CHOOSE, MULTIPLY)),
+    "einsum": Form('tf.einsum("{subscripts}", {0}, {1})'),
+    "reshape": Form("tf.reshape({0}, [{sizes}])"),
+    "split": Form("tf.split({0}, {sizes}, axis={axis})"),
+    "unstack": Form("tf.unstack({0}, axis={axis})"),
+}
+
+NORMS = {"layer": "_layer_norm", "rms": "_rms_norm"}
+
+# what a module defines for itself when its step needs it, in this order
+FUNCTIONS: dict[str, str] = {
+    "_layer_norm": '''
+def _layer_norm(x, axes, epsilon):
+    """Layer normalisation over the last `axes` axes, without scale and shift; in float32 where x is narrower."""
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    over = list(range(-axes, 0))
+    centred = wide - tf.reduce_mean(wide, over, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), over, keepdims=True)
+    return tf.cast(centred * tf.math.rsqrt(variance + epsilon), x.dtype)
+''',
+    "_rms_norm": '''
+def _rms_norm(x, axes, epsilon):
+    """RMS normalisation over the last `axes` axes, without scale and shift; in float32 where x is narrower."""
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    power = tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True)
+    return tf.cast(wide * tf.math.rsqrt(power + epsilon), x.dtype)
+''',
+    "_mish": '''
+def _mish(x):
+    return x * tf.tanh(tf.nn.softplus(x))
+''',
+    "_hard_silu": '''
+def _hard_silu(x):
+    return x * tf.nn.relu6(x + 3) / 6
+''',
+    "_heaviside": '''
+def _heaviside(x):
+    """1 where x > 0, else 0."""
+    return tf.cast(x > 0, x.dtype)
+''',
+    "_straight_through": '''
+def _straight_through(f, g):
+    """f forward, the gradient of g backward."""
+    return g + tf.stop_gradient(f - g)
+''',
+}
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """Prints for one cell: it knows which options are words or flags, and what the input is called."""
+
+    cell: Cell
+
+    def text(self, node: Node, least: int = CHOOSE) -> str:
+        """A node as Python, in parentheses if it binds less tightly than `least`."""
+        text, binds = self.expression(node)
+        return f"({text})" if binds < least else text
+
+    def expression(self, node: Node) -> tuple[str, int]:
+        match node:
+            case Number(value):
+                text = str(value.numerator) if value.denominator == 1 and abs(value) < 10**15 else repr(float(value))
+                return text, UNARY if value < 0 else ATOM
+            case Ref(name):
+                return name, ATOM
+            case Activate(option, value):
+                return f"{option}({self.text(value)})", ATOM
+            case Choose(test, a, b):
+                # a choice inside the first arm needs parentheses, one inside the second does not
+                return f"{self.text(a, OR)} if {self.test(test, OR)} else {self.text(b)}", CHOOSE
+            case Apply("linear", (value,)):
+                return self.expression(value)
+            case Apply("expand", (value,)):
+                text = self.text(value)
+                for axis in node.attr("axes"):
+                    text = f"tf.expand_dims({text}, {axis})"
+                return text, ATOM
+            case Apply("where", (condition, a, b)):
+                condition = self.text(condition) if self.compares(condition) else f"{self.text(condition, ADD)} > 0.5"
+                return f"tf.where({condition}, {self.text(a)}, {self.text(b)})", ATOM
+            case Apply(op, args):
+                form = (TENSORFLOW | LOWERED)[op]
+                wants = form.args or (CHOOSE,) * len(args)
+                if op in ("mul", "div"):  # Python reads `x @ W * z` from the left too, but people wonder
+                    wants = tuple(UNARY if self.is_matmul(arg) else want for arg, want in zip(args, wants, strict=True))
+                texts = [self.text(arg, want) for arg, want in zip(args, wants, strict=True)]
+                return form.text.format(*texts, **self.keywords(node)), form.binds
+        raise TypeError(node)
+
+    def is_matmul(self, node: Node) -> bool:
+        return isinstance(node, Apply) and node.op == "matmul"
+
+    def compares(self, node: Node) -> bool:
+        return isinstance(node, Apply) and node.op in ("less", "less_equal", "greater", "greater_equal")
+
+    def keywords(self, node: Apply) -> dict[str, str]:
+        attrs = dict(node.attrs)
+        out = {name: str(value) for name, value in attrs.items()}
+        out["x"] = self.cell.inputs[0].name
+        if "keepdims" in attrs:
+            out["keepdims"] = ", keepdims=True" if attrs["keepdims"] else ""
+        if node.op == "normalize":
+            out["norm"] = NORMS[attrs["kind"]]
+        if node.op == "reshape":
+            sizes = [self.size(axis) for axis in attrs["shape"]]
+            out["sizes"] = ", ".join(["-1", *sizes] if attrs["batch"] else sizes)
+        if node.op == "split" and not isinstance(attrs["sizes"], int):
+            out["sizes"] = f"[{', '.join(self.size(axis) for axis in attrs['sizes'])}]"
+        return out
+
+    def size(self, axis: Axis) -> str:
+        """The size of an axis inside the step."""
+        factors = []
+        for atom in axis:
+            labels = self.cell.axis(atom) if isinstance(atom, str) else None
+            factors.append(str(len(labels.labels)) if labels and not labels.widths else str(atom))
+        return " * ".join(factors) or "1"
+
+    # --- tests
+
+    def test(self, test: Test, least: int = CHOOSE, prefix: str = "") -> str:
+        """A test as Python; `prefix` is put before each name (`self.` outside the step)."""
+        text, binds = self._test(test, prefix)
+        return f"({text})" if binds < least else text
+
+    def _test(self, test: Test, prefix: str) -> tuple[str, int]:
+        match test:
+            case Given(name):
+                return (f"{prefix}{name}", ATOM) if self.flag(name) else (f"{prefix}{name} is not None", COMPARE)
+            case Is(name, word):
+                return f'{prefix}{name} == "{word}"', COMPARE
+            case Not(Given(name)) if not self.flag(name):
+                return f"{prefix}{name} is None", COMPARE
+            case Not(Is(name, word)):
+                return f'{prefix}{name} != "{word}"', COMPARE
+            case Not(inner):
+                return f"not {self.test(inner, NOT, prefix)}", NOT
+            case Both(a, b):
+                return f"{self.test(a, AND, prefix)} and {self.test(b, AND, prefix)}", AND
+            case Either(a, b):
+                return f"{self.test(a, OR, prefix)} or {self.test(b, OR, prefix)}", OR
+        raise TypeError(test)
+
+    def flag(self, name: str) -> bool:
+        option = next((option for option in self.cell.options if option.name == name), None)
+        return name == "training" or option is not None and option.kind == "flag"
+
+
+def functions(nodes) -> tuple[str, ...]:
+    """The names of `FUNCTIONS` that these operations call, in order."""
+    needed = set()
+    for node in nodes:
+        if isinstance(node, Apply):
+            needed.add(NORMS[node.attr("kind")] if node.op == "normalize" else (TENSORFLOW | LOWERED).get(node.op, Form("")).function)
+    return tuple(name for name in FUNCTIONS if name in needed)
+
+

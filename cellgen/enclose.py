@@ -1,0 +1,174 @@
+"""Ranges of normal forms, and the ranges that states keep to from step to step.
+
+A polynomial is split on a bounded symbol in which it has degree 1, taking both ends, first on those within [0, 1]; the
+rest is interval arithmetic on exact rationals. Bounds on the work are counts: at most MAX_SPLITS nested splits.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from cellgen import ranges
+from cellgen.cell import Cell
+from cellgen.expr import Number, Ref
+from cellgen.meaning import Meaning
+from cellgen.ops import Interval
+from cellgen.ranges import RANGE, REAL, UNIT
+from cellgen.symbols import Atom, Expr, Table
+
+MAX_SPLITS = 8
+MAX_ROUNDS = 40
+
+Monomial = tuple[tuple[Expr, int], ...]
+Polynomial = dict[Monomial, Fraction]
+
+# Where a bound that keeps moving is tried next, outwards; at last there is none.
+_STOPS = tuple((Fraction(value), is_open) for value in (-6, -1, 0, 1, 6) for is_open in (True, False))
+
+
+class Enclosure:
+    """The ranges of polynomials, given those of some leaves; other leaves can be any number, or 0 and 1."""
+
+    def __init__(self, table: Table, leaves: Mapping[Expr, Interval]):
+        self.table, self.leaves = table, leaves
+        self._found: dict[Expr, Interval] = {}
+
+    def of(self, expr: Expr) -> Interval:
+        if expr not in self._found:
+            self._found[expr] = self._symbol(expr) if expr.is_Symbol else self._split(polynomial(self.table, expr), MAX_SPLITS)
+        return self._found[expr]
+
+    def _symbol(self, symbol: Expr) -> Interval:
+        atom = self.table.atoms[symbol]
+        if symbol in self.leaves:
+            return self.leaves[symbol]
+        if atom.binary:
+            return replace(UNIT, low_open=False, high_open=False)
+        if atom.op not in RANGE:
+            return REAL
+        return RANGE[atom.op](*self._operands(atom))
+
+    def _operands(self, atom: Atom) -> list[Interval]:
+        if not atom.coupled:
+            return [self.of(expr) for expr in atom.operands]
+        out = []
+        for lanes in atom.operands:
+            whole = self.of(lanes[0][1])
+            for _, expr in lanes[1:]:
+                whole = ranges.hull(whole, self.of(expr))
+            out.append(whole)
+        return out
+
+    def _split(self, terms: Polynomial, depth: int) -> Interval:
+        symbol = self._splits(terms) if depth else None
+        if symbol is None:
+            return self._sum(terms)
+        weight = self.of(symbol)
+        ends = [self._split(_at(terms, symbol, end), depth - 1) for end in (weight.low, weight.high)]
+        return ranges.between(*ends, weight)
+
+    def _splits(self, terms: Polynomial) -> Expr | None:
+        """The symbol to split on: one that two terms have in common, to the first power."""
+        found: dict[Expr, list[int]] = {}
+        for term in terms:
+            for symbol, exponent in term:
+                found.setdefault(symbol, []).append(exponent)
+        able = [symbol for symbol, powers in found.items() if len(powers) > 1 and set(powers) == {1} and ranges.bounded(self.of(symbol))]
+        return min(able, key=lambda symbol: (not ranges.inside(self.of(symbol), _CLOSED_UNIT), str(symbol)), default=None)
+
+    def _sum(self, terms: Polynomial) -> Interval:
+        out = ranges.point(0)
+        for term, factor in terms.items():
+            part = ranges.point(factor)
+            for symbol, exponent in term:
+                part = ranges.multiply(part, ranges.power(self.of(symbol), exponent))
+            out = ranges.add(out, part)
+        return out
+
+
+_CLOSED_UNIT = Interval(UNIT.low, UNIT.high)
+
+
+def polynomial(table: Table, expr: Expr) -> Polynomial:
+    """The terms of a normal form."""
+    out: Polynomial = {}
+    for term in table.sympy.Add.make_args(expr):
+        number, factors = term.as_coeff_mul()
+        powers = [(each.base, int(each.exp)) if each.is_Pow else (each, 1) for each in factors]
+        out[tuple(sorted(powers, key=str))] = Fraction(int(number.p), int(number.q))
+    return out
+
+
+def _at(terms: Polynomial, symbol: Expr, value: Fraction) -> Polynomial:
+    """With a number for a symbol that has degree 1."""
+    out: Polynomial = {}
+    for term, factor in terms.items():
+        rest = tuple(power for power in term if power[0] != symbol)
+        if len(rest) < len(term):
+            factor *= value
+        out[rest] = out.get(rest, Fraction(0)) + factor
+    return {term: factor for term, factor in out.items() if factor}
+
+
+def option_ranges(cell: Cell, meaning: Meaning) -> dict[Expr, Interval]:
+    """The declared ranges of numeric options."""
+    found = {}
+    for option in cell.options:
+        if option.kind in ("number", "maybe", "scheduled") and option.name in meaning.program.variant.names:
+            (expr,) = meaning.name(Ref(option.name)).lanes.values()
+            if expr.is_Symbol:
+                found[expr] = ranges.closed(option.low, option.high)
+    return found
+
+
+def start(cell: Cell, state: str) -> Interval:
+    """The range of a state before the first step."""
+    match cell.state(state).initial:
+        case None:
+            return ranges.point(0)
+        case Number(value):
+            return ranges.point(value)
+    return REAL
+
+
+def invariants(cell: Cell, table: Table, steps: Sequence[Meaning]) -> dict[Expr, Interval]:
+    """A range for every lane of every carried state that holds at all times, whichever of `steps` is taken each time.
+
+    From the initial values outwards: what a step makes of the ranges so far is added to them; a bound that still moves
+    after three rounds is taken out to the next of 0, 1 and 6 (or their negatives), and at last given up.
+    """
+    leaves: dict[Expr, tuple] = {}
+    for state in cell.states:
+        for path, leaf in steps[0].name(Ref(state.name, 1)).lanes.items():
+            news = [step.name(Ref(state.name)).lanes[path] for step in steps]
+            leaves[leaf] = (start(cell, state.name), news)
+    known = option_ranges(cell, steps[0])
+    found = {leaf: first for leaf, (first, _) in leaves.items() if leaf.is_Symbol}
+    for turn in range(MAX_ROUNDS):
+        enclosure = Enclosure(table, known | found)
+        wider = {}
+        for leaf, so_far in found.items():
+            new = so_far
+            for expr in leaves[leaf][1]:
+                new = ranges.hull(new, enclosure.of(expr))
+            if not ranges.inside(new, so_far):
+                wider[leaf] = new if turn < 3 else _stopped(new, so_far)
+        if not wider:
+            return known | found
+        found |= wider
+    return known | {leaf: REAL for leaf in found}
+
+
+def _stopped(new: Interval, old: Interval) -> Interval:
+    """`new`, each end that moved taken out to the next stop."""
+    return ranges.negate(_high_stopped(ranges.negate(_high_stopped(new, old)), ranges.negate(old)))
+
+
+def _high_stopped(new: Interval, old: Interval) -> Interval:
+    if (new.high, new.high_open) == (old.high, old.high_open):
+        return new
+    for value, is_open in _STOPS:
+        outer = Interval(new.low, value, new.low_open, is_open)
+        if ranges.inside(new, outer):
+            return outer
+    return Interval(new.low, None, new.low_open, True)

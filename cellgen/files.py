@@ -1,0 +1,64 @@
+"""Generated text and the folder it goes to: what differs, and how all of it is written or nothing.
+
+`Files` are what `compiler.build` returns: file names, each with its text.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkstemp
+
+Files = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file that is not as it should be: it is missing, or it differs."""
+
+    path: Path
+    text: str = field(repr=False)
+    missing: bool
+
+
+def changes(files: Files, folder: Path) -> tuple[Change, ...]:
+    """What must be written so that the folder has these files. Raises `OSError`."""
+    out = []
+    for name, text in files.items():
+        path = folder / name
+        try:
+            if path.read_bytes() != text.encode():
+                out.append(Change(path, text, missing=False))
+        except FileNotFoundError:
+            out.append(Change(path, text, missing=True))
+    return tuple(out)
+
+
+def write(changes: Iterable[Change]) -> None:
+    """Writes all of them, each at once. Raises `OSError`; nothing was written then, unless a rename fails."""
+    ready: list[tuple[Path, Path]] = []
+    try:
+        for change in changes:
+            path = change.path.resolve()  # the file behind a link, not the link
+            path.parent.mkdir(parents=True, exist_ok=True)
+            ready.append((_beside(path), path))
+            ready[-1][0].write_bytes(change.text.encode())
+        for temporary, path in ready:
+            os.replace(temporary, path)
+    finally:
+        for temporary, _ in ready:
+            temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """A new file in the same folder, with the permissions that `path` has or would get."""
+    handle, name = mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    if path.exists():
+        mode = path.stat().st_mode & 0o777
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    os.chmod(name, mode)
+    return Path(name)

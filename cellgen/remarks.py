@@ -1,0 +1,135 @@
+"""What is worth a remark about a program that is well-typed (CG404 to CG408): by structure, so never an error."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cellgen import ranges
+from cellgen.cell import Level
+from cellgen.expr import Activate, Apply, Node, Number, Path, Ref
+from cellgen.gates import Gate, bounds
+from cellgen.notation import notation
+from cellgen.ops import Interval
+from cellgen.program import Program
+from cellgen.span import Span
+
+_CAN_BE_INFINITE = ("log", "sqrt", "div", "pow")
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    code: str
+    severity: str
+    message: str
+    span: Span
+    text: str
+    help: str = ""
+
+
+def remarks(program: Program, gates: tuple[Gate, ...], unreached: tuple[str, ...]) -> Iterator[Remark]:
+    cell = program.cell
+    for state in unreached:
+        yield Remark("CG404", "warning", f"the state `{state}` cannot reach the output `{cell.output}`",
+                     cell.state(state).span, "nothing the output reads depends on it", "remove it, or read it")
+    for gate in gates:
+        if not ranges.bounded(bounds(program, _at(program, gate.path), gate.path)):
+            what = f"`{gate.state}[t-1]`" if gate.state else "a mix"
+            yield Remark("CG405", "warning", f"`{gate.text}` weighs {what} and has no bound", gate.node.span,
+                         "no squashing function", f"squash it, as in `sigmoid({gate.text})`")
+    for node, path in program.everything():
+        yield from _exponential(program, node, path)
+        yield from _carried_below(program, node, path)
+        yield from _infinite_arm(program, node, path)
+
+
+def _at(program: Program, path: Path) -> Node:
+    return next(node for node, at in program.walk(*program.root(path[0])) if at == path)
+
+
+# --- exponentials ---
+
+
+def _exponential(program: Program, node: Node, path: Path) -> Iterator[Remark]:
+    op = node.op if isinstance(node, Apply) else None
+    if isinstance(node, Activate):
+        op = program.cell.option(node.option).default
+    if op not in ("exp", "exponential") or program.level(path) is Level.CONSTANT:
+        return
+    (argument, at), = program.below(node, path)
+    if bounds(program, argument, at).high is None and not _stabilised(program, argument):
+        yield Remark("CG406", "warning", f"`{notation(program.made(node))}` has no stabiliser", node.span,
+                     "its argument has no upper bound", "subtract a running maximum: `m = maximum(a, b)`, then `exp(a - m)`")
+
+
+def _stabilised(program: Program, node: Node) -> bool:
+    """Whether a maximum is subtracted that has the rest of the sum among its operands."""
+    terms = _terms(program, node)
+    for at, (sign, term) in enumerate(terms):
+        if sign < 0:
+            rest = set(terms[:at] + terms[at + 1 :])
+            if any(set(_terms(program, each)) == rest for each in _operands(program, _defined(program, term))):
+                return True
+    return False
+
+
+def _terms(program: Program, node: Node, sign: int = 1) -> list[tuple[int, Node]]:
+    """The terms of a sum, each with its sign."""
+    node, _ = program.chosen(node)
+    match node:
+        case Apply("add", (a, b)):
+            return _terms(program, a, sign) + _terms(program, b, sign)
+        case Apply("sub", (a, b)):
+            return _terms(program, a, sign) + _terms(program, b, -sign)
+        case Apply("neg", (a,)):
+            return _terms(program, a, -sign)
+    return [(sign, program.made(node))]
+
+
+def _operands(program: Program, node: Node) -> list[Node]:
+    """What a maximum is taken of."""
+    if isinstance(node, Apply) and node.op == "maximum":
+        return [each for arg, _ in program.below(node) for each in _operands(program, arg)]
+    return [node]
+
+
+def _defined(program: Program, node: Node) -> Node:
+    while isinstance(node, Ref) and not node.ago and node.name in program.equations:
+        node, _ = program.root(node.name)
+    return node
+
+
+# --- carried values, infinite arms ---
+
+
+def _carried_below(program: Program, node: Node, path: Path) -> Iterator[Remark]:
+    """A peephole does it on purpose."""
+    names = list(program.equations)
+    if isinstance(node, Ref) and node.ago and names.index(path[0]) > names.index(node.name):
+        yield Remark("CG407", "note", f"`{node.name}[t-1]` is read below the equation of `{node.name}`", node.span,
+                     f"the carried value; this step's is `{node.name}`")
+
+
+def _infinite_arm(program: Program, node: Node, path: Path) -> Iterator[Remark]:
+    if not (isinstance(node, Apply) and node.op == "where"):
+        return
+    for arm in program.below(node, path)[1:]:
+        for ref, _ in program.walk(*arm):
+            if isinstance(ref, Ref) and not ref.ago and any(_can_be_infinite(program, name) for name in program.cone(ref.name)):
+                yield Remark("CG408", "note", f"`{ref.name}` is computed also where `where` does not choose it", ref.span,
+                             "its gradient there can be 0 * inf", f"write the expression of `{ref.name}` inside the `where`")
+
+
+def _can_be_infinite(program: Program, name: str) -> bool:
+    for node, path in program.walk(*program.root(name)):
+        if not (isinstance(node, Apply) and node.op in _CAN_BE_INFINITE):
+            continue
+        below = program.below(node, path)
+        if node.op == "pow" and isinstance(below[1][0], Number) and below[1][0].value.denominator == 1 <= below[1][0].value:
+            continue
+        argument, at = below[1] if node.op == "div" else below[0]
+        if program.level(at) > Level.CONSTANT and not _away_from_zero(bounds(program, argument, at)):
+            return True
+    return False
+
+
+def _away_from_zero(a: Interval) -> bool:
+    return a.low is not None and a.low > 0 or a.high is not None and a.high < 0

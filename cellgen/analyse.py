@@ -268,10 +268,12 @@ def condition_suffix(cases: list[tuple[Variant, bool]]) -> str:
 
 
 def _formula(names: tuple[str, ...], wanted: list[tuple], rows: list[tuple]) -> Test:
-    """`a and b` if what the wanted rows share says it all, else the rows themselves, joined by `or`."""
-    shared = [(at, wanted[0][at]) for at in range(len(names)) if len({row[at] for row in wanted}) == 1]
-    if shared and [row for row in rows if all(row[at] == value for at, value in shared)] == wanted:
-        return _joined(Both, [_question(names[at], value) for at, value in shared])
+    """`a and b` if what the wanted rows share says it all, `not a or not b` if the others', else row by row."""
+    others = [row for row in rows if row not in wanted]
+    for inside, outside, join, question in ((wanted, others, Both, _question), (others, wanted, Either, _denied)):
+        shared = [(at, inside[0][at]) for at in range(len(names)) if len({row[at] for row in inside}) == 1]
+        if shared and not any(all(row[at] == value for at, value in shared) for row in outside):
+            return _joined(join, [question(names[at], value) for at, value in shared])
     return _joined(Either, [_joined(Both, [_question(*pair) for pair in zip(names, row)]) for row in wanted])
 
 
@@ -284,3 +286,7 @@ def _joined(join, tests: list[Test]) -> Test:
 
 def _question(name: str, value: bool | str) -> Test:
     return Is(name, value) if isinstance(value, str) else Given(name) if value else Not(Given(name))
+
+
+def _denied(name: str, value: bool | str) -> Test:
+    return Not(Given(name)) if value is True else Given(name) if value is False else Not(Is(name, value))

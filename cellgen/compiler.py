@@ -9,26 +9,38 @@
 | shapes   | `Cell`             | `TypedCell`, every value typed in every variant     |
 | analyse  | `TypedCell`        | `Facts`, by structure                               |
 | laws     | both               | verdicts, by sympy; nothing below reads them        |
-| lower    | `TypedCell`        | `Step`, plain statements                            |
-| render   | `Step`             | `Files`, the text of the cell and of its tests      |
+| lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
+| view     | `Step`             | `CellView`, every string that a template puts in    |
+| render   | `CellView`         | the text of the cell and of its tests               |
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cellgen import names
 from cellgen.cell import Cell, TypedCell
 from cellgen.diagnostics import Diagnostic, Label, SpecError, nearest
-from cellgen.extend import Library, extend
+from cellgen.extend import Library, expand, extend
 from cellgen.load import Mapping, read
 from cellgen.resolve import resolve
 from cellgen.schema import schema
 from cellgen.shapes import shapes
 from cellgen.span import Source, Span
 
+if TYPE_CHECKING:
+    from cellgen.analyse import Facts
+    from cellgen.laws import Verdicts
+
 
 def shipped() -> Path:
     """The folder of the shipped specs: the checkout's, else the one installed with the package."""
     return _folder("specs")
+
+
+def templates() -> Path:
+    """The folder of the templates, found as `shipped` is."""
+    return _folder("templates")
 
 
 def _folder(name: str) -> Path:
@@ -45,9 +57,15 @@ class Spec:
     stem: str
     library: Library
 
+    def __post_init__(self):
+        help = names.no_module(self.stem)
+        if help:
+            message = f"`{self.stem}` cannot be the name of the generated module"
+            raise SpecError([Diagnostic("CG114", message, Label(self.source.span(0, 0)), help=(help,))])
+
     @classmethod
     def at(cls, path: str | Path) -> "Spec":
-        """The spec at a path; a bare stem such as `lstm` is one of the shipped. Raises `SpecError` (CG101)."""
+        """The spec at a path; a bare stem such as `lstm` is one of the shipped. Raises `SpecError` (CG101, CG114)."""
         path = Path(path)
         if not path.suffix and not path.exists() and len(path.parts) == 1:
             found = Library((shipped(),)).find(path.name)
@@ -69,8 +87,31 @@ class Spec:
     def cell(self, laws: bool = True) -> Cell:
         return resolve(schema(self.expanded()), self.source, self.stem, self._other if laws else None)
 
-    def typed(self) -> TypedCell:
-        return shapes(self.cell())
+    def typed(self, laws: bool = True) -> TypedCell:
+        return shapes(self.cell(laws))
+
+    def check(self) -> "Checked":
+        """Everything that can be known without running it. Raises `SpecError` if the spec is not well-typed."""
+        from cellgen.analyse import analyse
+        from cellgen.laws import laws
+
+        typed = self.typed()
+        facts = analyse(typed)
+        return Checked(typed, facts, laws(typed, facts))
+
+    def build(self, *, tests: bool = True) -> dict[str, str]:
+        """The generated files, name to text: the cell, and its tests. Nothing is written."""
+        from cellgen.lower import lower
+        from cellgen.render import render
+        from cellgen.testview import testview
+        from cellgen.view import view
+
+        step = lower(self.typed())
+        files = {f"{self.stem}.py": render(view(step), "cell.py.j2", templates())}
+        if tests:
+            shown = testview(step, expand(self.expanded()))
+            files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
+        return files
 
     def _other(self, stem: str, span: Span) -> Cell:
         """The cell that a law names."""
@@ -79,3 +120,16 @@ class Spec:
             help = nearest(stem, self.library.stems) or f"there are {', '.join(self.library.stems)}"
             raise SpecError([Diagnostic("CG110", f"no spec `{stem}`", Label(span), help=(help,))])
         return Spec(read(path), stem, Library((path.parent, *self.library.folders))).cell(laws=False)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A well-typed spec, and what was found out about it. A refuted law is an error among the diagnostics."""
+
+    typed: TypedCell
+    facts: "Facts"
+    verdicts: "Verdicts"
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return self.facts.diagnostics + self.verdicts.diagnostics

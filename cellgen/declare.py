@@ -16,7 +16,6 @@ from cellgen.ops import ACTIVATIONS
 from cellgen.schema import Document, Key
 from cellgen.span import Span
 
-MAX_RANK = 6
 MAX_LABELS = 64
 
 # initialisers of Keras that take no argument here, and those written as calls
@@ -62,6 +61,7 @@ class _Declaring:
 
     def run(self) -> Declared:
         document = self.document
+        names.check(document.cell.value, document.cell.span, self.report)
         for name in document.dims:
             self.own(name, attribute=name != "input")
         axes = self.axes()
@@ -96,18 +96,21 @@ class _Declaring:
 
     def axis(self, scalar: Scalar) -> Axis:
         if isinstance(scalar.value, int):
-            if not 0 < scalar.value <= 1_000_000:
-                self.report.add("CG106", "a fixed dim is an integer from 1 to 1,000,000", scalar.span)
-            return (scalar.value,)
+            return (self.fixed(scalar.value, scalar),)
         axis = parse.axis(scalar, self.report) or ()
         for atom in axis:
             if isinstance(atom, str):
                 self.used_dims.setdefault(atom, scalar.span)
         return axis
 
+    def fixed(self, value: int, scalar: Scalar) -> int:
+        if not 0 < value <= parse.MAX_DIM:
+            self.report.add("CG106", f"a fixed dim is an integer from 1 to {parse.MAX_DIM:,}", scalar.span)
+        return value
+
     def shape(self, scalars: list[Scalar]) -> Shape:
-        if len(scalars) > MAX_RANK:
-            self.report.add("CG108", f"a value has at most {MAX_RANK} axes", scalars[MAX_RANK].span)
+        if len(scalars) > parse.MAX_RANK:
+            self.report.add("CG108", f"a value has at most {parse.MAX_RANK} axes", scalars[parse.MAX_RANK].span)
         return tuple(self.axis(scalar) for scalar in scalars)
 
     def carried(self, scalars: list[Scalar]) -> Shape:
@@ -137,7 +140,7 @@ class _Declaring:
             for other in (dim.value, dim.divisor):
                 if isinstance(other, str) and other not in {each.name for each in found}:
                     self.report.add("CG205", f"unknown dim `{other}`", self.document.dims[dim.name].span,
-                                    help=nearest(other, [each.name for each in found]))
+                                    help=nearest(other, ["inferred", "required", "optional", *(each.name for each in found)]))
             if dim.kind == "inferred" and dim.name not in self.inferred:
                 self.report.add("CG106", f"`{dim.name}` is to be inferred, but no input has such an axis", dim.span,
                                 help=f"write `inputs: {{x: [{dim.name}]}}`, or `{dim.name}: required`")
@@ -147,9 +150,7 @@ class _Declaring:
     def dim(self, name: Key, scalar: Scalar) -> Dim:
         value = scalar.value
         if isinstance(value, int):
-            if value < 1:
-                self.report.add("CG106", "a dim is a positive integer", scalar.span)
-            return Dim(name, "number", value, span=name.span)
+            return Dim(name, "number", self.fixed(value, scalar), span=name.span)
         if value in ("inferred", "required", "optional"):
             return Dim(name, value, span=name.span)
         over, _, under = value.partition("/")
@@ -158,19 +159,38 @@ class _Declaring:
             self.report.add("CG106", f"`{value}` is no dim", scalar.span,
                             help="write `inferred`, `required`, `optional`, a positive integer, another dim, or `units/heads`")
             return Dim(name, "required", span=name.span)
-        parts = [int(part) if part.isdecimal() else part for part in parts]
+        parts = [self.fixed(int(part[:9]), scalar) if part.isdecimal() else part for part in parts]
         return Dim(name, "quotient" if under else "alias", *parts, span=name.span)
 
     def acyclic(self, dims: list[Dim]) -> None:
+        """Every way from a dim to those it is made of ends: a circle is told once."""
         known = {dim.name: dim for dim in dims}
+        done: set[str] = set()
         for dim in dims:
-            seen, at = [], dim
-            while at is not None and isinstance(at.value, str):
-                if at.name in seen:
-                    self.report.add("CG106", f"the dims {' -> '.join([*seen, at.name])} define each other", dim.span)
-                    break
-                seen.append(at.name)
+            way: dict[str, None] = {}
+            at = dim
+            while at is not None and at.name not in done | way.keys():
+                way[at.name] = None
                 at = known.get(at.value)
+            if at is not None and at.name in way:
+                circle = [*way][[*way].index(at.name) :]
+                self.report.add("CG106", f"the dims {' -> '.join([*circle, at.name])} define each other", at.span,
+                                help="give one of them a value of its own, such as `required`")
+            done |= way.keys()
+        for dim in dims:
+            if isinstance(dim.divisor, str) and dim.divisor in known and self._reaches(known, dim.divisor, dim.name):
+                self.report.add("CG106", f"`{dim.name}` is divided by `{dim.divisor}`, which is made of `{dim.name}`", dim.span)
+
+    def _reaches(self, known: dict[str, Dim], start: str, end: str) -> bool:
+        seen, wanted = set(), [start]
+        while wanted:
+            name = wanted.pop()
+            if name == end:
+                return True
+            if name in known and name not in seen:
+                seen.add(name)
+                wanted += [each for each in (known[name].value, known[name].divisor) if isinstance(each, str)]
+        return False
 
     def axes(self) -> tuple[LabelAxis, ...]:
         written = [(key, labels) for key, labels in self.document.axes.items() if self.own(key)]

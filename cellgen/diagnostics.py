@@ -5,14 +5,18 @@ them: all errors of a stage are told at once, and the next stage never sees a br
 """
 
 import json
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from unicodedata import combining, east_asian_width
 
 from cellgen.codes import CODES
 from cellgen.span import Span
 
 FORMATS = ("full", "concise", "json", "github")
+MAX_TOLD = 100  # diagnostics of one stage
+WIDTH = 110  # characters of a line that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Report:
     def add(self, code: str, message: str, span: Span, text: str = "", *, context=(), help=(), severity="error"):
         help = tuple(each for each in ((help,) if isinstance(help, str) else help) if each)
         self._found[Diagnostic(code, message, Label(span, text), tuple(context), help, severity)] = None
+        if len(self._found) >= MAX_TOLD and self.failed:
+            self.stop()
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -74,8 +80,16 @@ class Report:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A help that names the known word nearest to `name`, or an empty string."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else ""
+    found = _nearest(name, list(known))
+    return f"did you mean `{found}`?" if found else ""
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """By spelling; else the one word that begins as `name` does, or the other way round: `initializer` for `init`."""
+    lower = {each.lower(): each for each in reversed(known)}
+    close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
+    begin = [each for each in known if min(len(each), len(name)) > 2 and (each.startswith(name) or name.startswith(each))]
+    return lower[close[0]] if close else begin[0] if len(begin) == 1 else None
 
 
 def render(diagnostics: Iterable[Diagnostic], format: str = "full") -> str:
@@ -88,19 +102,16 @@ def render(diagnostics: Iterable[Diagnostic], format: str = "full") -> str:
 
 
 def concise(diagnostic: Diagnostic) -> str:
-    span = diagnostic.label.span
-    where = f"{span.source.name}:{span.line}:{span.column}"
-    return f"{where}: {diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
+    return f"{_place(diagnostic.label.span)}: {diagnostic.severity}[{diagnostic.code}]: {_printable(diagnostic.message)}"
 
 
 def github(diagnostic: Diagnostic) -> str:
     """A workflow command, so that the finding appears beside the line in a review."""
     span = diagnostic.label.span
     level = {"error": "error", "warning": "warning", "note": "notice"}[diagnostic.severity]
-    message = "\n".join((diagnostic.message, *(f"help: {each}" for each in diagnostic.help)))
-    for char, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-        message = message.replace(char, code)
-    file = span.source.name
+    told = (diagnostic.message, *(f"help: {each}" for each in diagnostic.help))
+    message = "%0A".join(_printable(each).replace("%", "%25") for each in told)
+    file = _printable(span.source.name)
     for char, code in (("%", "%25"), (",", "%2C"), (":", "%3A")):
         file = file.replace(char, code)
     return f"::{level} file={file},line={span.line},col={span.column},title={diagnostic.code}::{message}"
@@ -108,46 +119,61 @@ def github(diagnostic: Diagnostic) -> str:
 
 def full(diagnostic: Diagnostic) -> str:
     """The finding with an excerpt of the user's file, as a compiler shows it."""
-    span = diagnostic.label.span
-    labels = sorted((diagnostic.label, *diagnostic.context), key=lambda each: each.span.start)
-    width = len(str(max(each.span.line for each in labels)))
-    out = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
-    out.append(f"{' ' * width}--> {span.source.name}:{span.line}:{span.column}")
-    last = None
-    for label in labels:
-        if label.span.source is not span.source:
-            where = f"{label.span.source.name}:{label.span.line}:{label.span.column}"
-            out.append(f"{' ' * width} = {where}: {label.text}")
-            continue
-        line = label.span.line
-        if line != last:
-            if last is None or line > last + 1:
-                out.append(f"{' ' * width} |" if last is None else "...")
-            out.append(f"{line:>{width}} | {_excerpt(label.span)[0]}".rstrip())
-        mark = "^" if label is diagnostic.label else "-"
-        _, column, length = _excerpt(label.span)
-        out.append(f"{' ' * width} | {' ' * column}{mark * length} {label.text}".rstrip())
-        last = line
+    labels = (diagnostic.label, *diagnostic.context)
+    margin = " " * len(str(max(each.span.line for each in labels)))
+    out = [f"{diagnostic.severity}[{diagnostic.code}]: {_printable(diagnostic.message)}"]
+    for source in dict.fromkeys(each.span.source for each in labels):
+        here = [each for each in labels if each.span.source == source]
+        out.append(f"{margin}{'-->' if here[0] is diagnostic.label else ':::'} {_place(here[0].span)}")
+        if source.text:
+            out += [f"{margin} |", *_excerpt(here, diagnostic.label, len(margin))]
     if diagnostic.help:
-        out.append(f"{' ' * width} |")
-        out.extend(f"{' ' * width} = help: {each}" for each in diagnostic.help)
+        out += [f"{margin} |"] if diagnostic.label.span.source.text else []
+        for each in diagnostic.help:
+            lead = f"{margin} = help: "
+            out += textwrap.wrap(_printable(each), WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
+                                 break_long_words=False, break_on_hyphens=False)
     return "\n".join(out)
 
 
-_EXCERPT = 110  # characters of a line that are shown
+def _place(span: Span) -> str:
+    name = _printable(span.source.name)
+    return f"{name}:{span.line}:{span.column}" if span.source.text else name
 
 
-def _excerpt(span: Span) -> tuple[str, int, int]:
-    """The span's (first) line as shown, the column of the mark in it from 0, and the mark's length."""
-    line = "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in
-                   span.source.lines[span.line - 1])
-    column = min(span.column - 1, len(line))
-    length = max(1, min(span.end - span.start, len(line) - column))
-    if len(line) > _EXCERPT:
-        start = max(0, min(column - 20, len(line) - _EXCERPT))
-        line, column = line[start : start + _EXCERPT], column - start
-        length = max(1, min(length, _EXCERPT - column))
-    return line, column, length
+def _excerpt(labels: list[Label], main: Label, width: int) -> Iterator[str]:
+    """The lines that the labels of one source mark, each once: with `^` the label that the finding is about, else `-`."""
+    last = 0
+    for row in sorted({each.span.line for each in labels}):
+        here = [each for each in labels if each.span.line == row]
+        line = here[0].span.source.lines[row - 1]
+        start = _window(line, here[0].span)
+        stop = start + WIDTH
+        before, after = "..." * (start > 0), "..." * (stop < len(line))
+        if last and row > last + 1:
+            yield "..."
+        yield f"{row:>{width}} | {before}{_printable(line[start:stop])}{after}".rstrip()
+        for each in sorted(here, key=lambda label: label.span.start):
+            column = min(max(each.span.column - 1, start), stop)
+            length = _columns(line[column : min(column + each.span.end - each.span.start, stop)])
+            mark = ("^" if each is main else "-") * max(1, length)
+            yield f"{' ' * width} | {' ' * (len(before) + _columns(line[start:column]))}{mark} {_printable(each.text)}".rstrip()
+        last = row
+
+
+def _window(line: str, span: Span) -> int:
+    """Where the shown part of a long line begins, so that the span is in it."""
+    return 0 if len(line) <= WIDTH else max(0, min(span.column - 21, len(line) - WIDTH))
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal shows a text."""
+    return sum(2 if east_asian_width(char) in "WF" else 0 if combining(char) else 1 for char in _printable(text))
+
+
+def _printable(text: str) -> str:
+    """Without what would move the cursor, change its colour, or turn the direction of writing."""
+    return "".join(char if char.isprintable() else " " if char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _record(diagnostic: Diagnostic) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 Files = Mapping[str, str]
+GENERATED = b"generated from"  # stands in the first line of every generated file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,16 @@ def changes(files: Files, folder: Path) -> tuple[Change, ...]:
         except FileNotFoundError:
             out.append(Change(path, text, missing=True))
     return tuple(out)
+
+
+def foreign(changes: Iterable[Change]) -> tuple[Path, ...]:
+    """The files that a write would replace though their first line does not say that they were generated."""
+    return tuple(change.path for change in changes if not change.missing and GENERATED not in _first_line(change.path))
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.readline()
 
 
 def write(changes: Iterable[Change]) -> None:

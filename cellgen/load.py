@@ -4,6 +4,8 @@ A spec is data from a stranger, so what YAML offers beyond data is refused: anch
 text, several documents. Bounds: 256 KiB a file, 20 levels, 5,000 values.
 """
 
+import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,8 +58,8 @@ def read(path: Path, name: str | None = None) -> Source:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise refuse(f"cannot read the spec: {(error.strerror or str(error)).lower()}",
+    except (OSError, ValueError) as error:
+        raise refuse(f"cannot read the spec: {(getattr(error, 'strerror', None) or str(error)).lower()}",
                      "`cellgen list` shows the shipped specs, `cellgen new NAME` writes one to edit") from None
     if len(data) > MAX_BYTES:
         raise refuse(f"the spec is larger than {MAX_BYTES // 1024} KiB", "a spec is a page of equations: split it")
@@ -65,7 +67,12 @@ def read(path: Path, name: str | None = None) -> Source:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise refuse(f"the spec is not UTF-8: byte {error.start}", "save the file as UTF-8") from None
-    return Source(name or path.as_posix(), text.replace("\r\n", "\n").replace("\r", "\n"))
+    return spelled(name or path.as_posix(), text)
+
+
+def spelled(name: str, text: str) -> Source:
+    """A text with what YAML takes for the end of a line written as a line feed, and without a byte order mark."""
+    return Source(name, re.sub("\r\n|[\r\x85\u2028\u2029]", "\n", text.removeprefix("\ufeff")))
 
 
 def load(source: Source) -> Mapping:
@@ -85,15 +92,12 @@ def load(source: Source) -> Mapping:
         report.stop()
         root = YAML(typ="safe", pure=True).compose(source.text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = min(mark.index, len(source.text)) if mark else 0
-        problem = " ".join((error.problem or error.context or "malformed").split())
-        report.add("CG102", f"this is no YAML: {problem}", source.span(at, at + 1), help=_yaml_help(source, at))
+        _malformed(error, source, report)
         report.stop()
     except (YAMLError, ValueError, RecursionError) as error:
-        at = getattr(error, "position", 0)
+        at = min(getattr(error, "position", None) or 0, len(source.text))
         reason = " ".join(str(getattr(error, "reason", error)).split())
-        report.add("CG102", f"this is no YAML: {reason}", source.span(at, at + 1))
+        report.add("CG102", f"this is no YAML: {reason}", source.span(at, min(at + 1, len(source.text))))
         report.stop()
     if root is None:
         report.add("CG107", "the spec is empty", source.span(0, 0), help="`cellgen new NAME` writes a spec to edit")
@@ -105,12 +109,70 @@ def load(source: Source) -> Mapping:
     return tree
 
 
-def _yaml_help(source: Source, at: int) -> str:
-    line = source.text[:at].count("\n")
-    text = source.lines[min(line, len(source.lines) - 1)]
-    if "\t" in text[: len(text) - len(text.lstrip())]:
-        return "indent with spaces: YAML takes no tabs"
-    return "check the indentation, and that every bracket, brace and quote is closed; equations stand under `equations: |`"
+def _malformed(error, source: Source, report: Report) -> None:
+    """What the YAML parser stumbled over, said of the line that its author has to change."""
+
+    def place(mark) -> int:
+        return min(mark.index, max(len(source.text) - 1, 0)) if mark else 0
+
+    def add(message: str, start: int, help: str, text: str = "", context=()):
+        end = min(start + 1, len(source.text))
+        report.add("CG102", message, source.span(start, end), text, context=context, help=help)
+
+    problem, context = error.problem or "", error.context or ""
+    at, began = place(error.problem_mark or error.context_mark), place(error.context_mark or error.problem_mark)
+    row, first = (source.text.count("\n", 0, each) for each in (at, began))
+    line = source.lines[row]
+    for each in dict.fromkeys((first, row)):
+        key, start = _block_left(source, each), sum(len(line) + 1 for line in source.lines[:each])
+        if key:
+            span = source.span(start, start + len(source.lines[each]))
+            report.add("CG102", f"this line has left the text under `{key}: |`", span, help="indent it as the lines above it")
+            return
+    bare = next((above for above in reversed(source.lines[: row + 1]) if above[:1].strip()), "")
+    if "\t" in line[: len(line) - len(line.lstrip())] or r"'\t'" in problem:
+        add("this is no YAML: a tab at the beginning of a line", at, "indent with spaces")
+    elif "flow" in context and first < row:
+        bracket = source.text[began]
+        add(f"this `{bracket}` is not closed", began, f"write the `{'}' if bracket == '{' else ']'}` that closes it")
+    elif "flow" in context:
+        add(f"a comma is missing, or the `{source.text[began]}` is not closed", at, "parts are separated by `, `",
+            context=[Label(source.span(began, began + 1), "opened here")])
+    elif "quoted" in context:
+        add("this quote is not closed", began, f"write the {source.text[began]} that closes it")
+    elif match := re.match(r"(equations|laws)\s*:(?!\s*[|>])", bare):
+        add(f"the {match[1]} need `|`", at, f"write `{match[1]}: |`, and one a line below it, indented")
+    elif "mapping values" in problem:
+        above = source.lines[row - 1] if row else ""
+        glued = re.match(r"\s*\w+:(?=\S)", above)
+        add("this is no YAML: a `:` where no key stands", at,
+            f"put a space after the colon of `{glued[0].strip()}` in the line above" if glued else
+            'a text with `: ` in it stands in quotes, as in `about: "LSTM: the classic"`')
+    elif "expected ':'" in problem:
+        add("this is no YAML: a line without `key:`", began, "a key is followed by a colon and a space; equations stand under `equations: |`")
+    elif match := re.search(r"character '(.)' that cannot start", problem):
+        add(f"this is no YAML: a value cannot start with `{match[1]}`", at, "put it in quotes")
+    else:
+        add(f"this is no YAML: {' '.join((problem or context or 'malformed').split())}", at,
+            "keys of one section start in one column, and what belongs to a key stands further right")
+
+
+def _block_left(source: Source, row: int) -> str | None:
+    """The key of a `|` text above that a line was meant for, but is not indented enough to be in."""
+    def indent(line: str) -> int:
+        return len(line) - len(line.lstrip(" "))
+
+    line = source.lines[row]
+    if not line.strip() or re.match(r"[a-z]+\s*:(\s+[^=]*)?$", line):
+        return None
+    for at in range(row - 1, -1, -1):
+        header = re.match(r"(\w+)\s*:\s*\|", source.lines[at])
+        if header:
+            body = next((each for each in source.lines[at + 1 :] if each.strip()), "")
+            return header[1] if indent(line) < indent(body) else None
+        if re.match(r"\w+\s*:(\s|$)", source.lines[at]) and not re.search("=", source.lines[at]):
+            return None
+    return None
 
 
 def _refuse_depth(source: Source, report: Report) -> None:
@@ -167,15 +229,21 @@ def _located(node, source: Source, report: Report) -> Tree:
     for key, value in node.value:
         name = _located(key, source, report)
         if not isinstance(name, Scalar) or name.text.strip() == "<<":
-            report.add("CG104", "a key is a plain word", name.span)
+            report.add("CG104", "a spec takes no YAML merges" if isinstance(name, Scalar) else "a key is a plain word", name.span,
+                       help="write the keys out where they are needed")
             continue
         if name.text in seen:
             report.add("CG103", f"`{name.text}` stands twice", name.span, "again here",
                        context=[Label(seen[name.text].span, "first here")], help="keep one of the two")
         seen.setdefault(name.text, name)
-        if name.text in ("equations", "laws") and getattr(value, "style", None) == ">":
-            report.add("CG104", f"folded text joins the lines of the {name.text}", source.span(value.start_mark.index,
-                       value.start_mark.index + 1), help="write `|` in place of `>`")
+        if name.text in ("equations", "laws") and isinstance(value, nodes.ScalarNode) and value.style != "|":
+            start = value.start_mark.index
+            if value.style == ">":
+                report.add("CG104", f"folded text joins the lines of the {name.text}", source.span(start, start + 1),
+                           help="write `|` in place of `>`")
+            elif "\n" in source.text[start : value.end_mark.index].rstrip():
+                report.add("CG104", f"without `|` the lines of the {name.text} become one", name.span,
+                           help=f"write `{name.text}: |`, and one a line below it, indented")
         # a key is always a word, also where YAML would read a value: `on`, `1`
         name = Scalar(name.text, name.text, name.lines, name.span)
         items.append((name, _located(value, source, report)))
@@ -197,9 +265,20 @@ def _scalar(node, source: Source, span: Span, report: Report) -> Scalar:
                 value = float(text.replace("_", ""))
             elif tag not in ("str",):
                 value = text  # a date, say: the text is what was meant
+            if isinstance(value, (int, float)) and not _finite(value):
+                report.add("CG216", f"`{text[:40]}` is beyond what a float can hold", span)
+            elif value == 0 and isinstance(value, float) and re.match(r"[^eE]*[1-9]", text):
+                report.add("CG216", f"`{text[:40]}` is too small for a float", span)
         except ValueError:
-            report.add("CG106", f"`{text[:40]}` is no number", span)
+            report.add("CG106", f"`{text[:40]}` is no number", span, help="numbers are finite and decimal: 1, 0.5, 1e-3")
     return Scalar(value, text, _lines(node, source, span), span)
+
+
+def _finite(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _lines(node, source: Source, span: Span) -> tuple[tuple[str, Span], ...]:

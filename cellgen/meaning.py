@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Type
+from cellgen.cell import Cell, Type
 from cellgen.expr import Activate, Apply, Axis, Node, Number, Path, Pick, Ref, Shape, View
 from cellgen.ops import OPS
 from cellgen.program import Program
@@ -42,14 +42,14 @@ class Under:
     """What a program is evaluated under.
 
     imposed: numbers for names, or for labels of names, that are no conditions. assumed: 0-or-1 symbols whose value is
-    given. options: numbers for numeric options. defaults: an activation that an option chooses is its default, not
-    any function. reference: as for `Arithmetic`.
+    given. options: numbers for numeric options. activations: what options choose; of one that is not there, any
+    function. reference: as for `Arithmetic`.
     """
 
     imposed: tuple[tuple[Node, Fraction], ...] = ()
     assumed: Mapping[Expr, int] = field(default_factory=dict)
     options: Mapping[str, Fraction] = field(default_factory=dict)
-    defaults: bool = False
+    activations: Mapping[str, str] = field(default_factory=dict)
     reference: bool = False
 
 
@@ -122,9 +122,12 @@ class Meaning:
         return Value(value.shape, value.axes, lanes)
 
     def _activated(self, option: str, expr: Expr) -> Expr:
-        if self.under.defaults:
-            return SYMPY[self.program.cell.option(option).default](self.arithmetic, expr)
-        return self.arithmetic.atom(option, expr)
+        chosen = self.under.activations.get(option)
+        return SYMPY[chosen](self.arithmetic, expr) if chosen else self.arithmetic.atom(option, expr)
+
+    def called(self, names: tuple) -> tuple:
+        """Labels or dims as symbols are keyed by them."""
+        return names
 
     # --- shapes
 
@@ -169,9 +172,10 @@ class Meaning:
             place = dict(zip(axes, path))
             free = {axis: label for axis, label in place.items() if axis not in coupled}
             own = tuple(label for axis, label in place.items() if axis in coupled)
-            operands = [tuple(sorted(value.at(free).items())) for value in below]
-            kept = tuple(self._without(value.shape, free) for value in below)
-            lanes[path] = SYMPY[node.op](self.arithmetic, *operands, place=(*kind, own, coupled, kept))
+            operands = [tuple(sorted((self.called(at), expr) for at, expr in value.at(free).items())) for value in below]
+            kept = tuple(self.called(self._without(value.shape, free)) for value in below)
+            place = (*kind, self.called(own), self.called(coupled), kept)
+            lanes[path] = SYMPY[node.op](self.arithmetic, *operands, place=place)
         return self._value(shape, lanes)
 
     def _without(self, shape: Axis, place: Mapping[str, str]) -> Axis:
@@ -198,3 +202,8 @@ class Meaning:
                 return self.dims.flat(node.attr("over")), (node.attr("kind"),)
             case _:
                 return self.dims.atoms(node.attr("over") if node.attrs else shapes[0][-1]), ()
+
+
+def defaults(cell: Cell) -> dict[str, str]:
+    """What each option chooses that chooses an activation, where nothing is given."""
+    return {option.name: str(option.default) for option in cell.options if option.kind == "activation"}

@@ -1,6 +1,9 @@
 """Names that a spec may not give: the language's, Python's, and those that Keras or the generated code already uses."""
 
 import keyword
+import re
+import sys
+import unicodedata
 
 from cellgen import parse
 from cellgen.diagnostics import Report
@@ -27,28 +30,45 @@ KERAS = frozenset(
 # names of the generated module that a local variable must not hide
 GENERATED = frozenset("tf keras self cls state scope sequences initial_state lengths kwargs NamedTuple float int list tuple zip".split())
 
+# modules that the generated ones or their tests import, and that a file beside them would hide
+IMPORTED = frozenset("tensorflow keras tf_keras numpy pytest conftest cellgen".split()) | sys.stdlib_module_names
+
+
+def no_module(stem: str) -> str:
+    """Why a spec of this stem cannot be built into a module, and what to do; an empty string if it can."""
+    if not parse.NAME.fullmatch(stem):
+        other = re.sub("[^A-Za-z0-9]+", "_", stem).strip("_")
+        return f"rename the file to `{other}.yaml`" if parse.NAME.fullmatch(other) else "rename the file: a letter, then letters, digits and `_`"
+    if keyword.iskeyword(stem):
+        return f"it is a word of Python: rename the file to `{stem}_cell.yaml`"
+    if stem in IMPORTED:
+        return f"it would hide Python's module of this name: rename the file to `{stem}_cell.yaml`"
+    return ""
+
 
 def check(name: str, span: Span, report: Report, attribute: bool = False) -> bool:
     """Whether a spec may give this name; if not, it is reported (CG109). `attribute`: it becomes one of the layer's."""
-    if not isinstance(name, str) or not parse.NAME.fullmatch(name):
-        help = "a name starts with a letter and has letters, digits and `_`"
-        report.add("CG109", f"`{name}` is not a name", span, help=help)
-    elif len(name) > parse.MAX_NAME:
+    def refuse(message: str, help: str) -> bool:
+        report.add("CG109", f"`{name}` {message}", span, help=help)
+        return False
+
+    if not parse.NAME.fullmatch(name):
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        other = re.sub("[^A-Za-z0-9]+", "_", plain).strip("_")
+        rule = "a name starts with a letter and has letters, digits and `_`, all ASCII"
+        return refuse("is not a name", f"{rule}: write `{other}`" if parse.NAME.fullmatch(other) else rule)
+    if len(name) > parse.MAX_NAME:
         report.add("CG108", f"a name of {len(name)} characters; at most {parse.MAX_NAME}", span)
-    elif keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        report.add("CG109", f"`{name}` is a word of Python", span, help=_other(name))
-    elif name in LANGUAGE:
-        report.add("CG109", f"`{name}` is a word of the language", span, help=_other(name))
-    elif name in OPS:
-        report.add("CG109", f"`{name}` is a function of the language", span, help=_other(name))
-    elif name in GENERATED:
-        report.add("CG109", f"`{name}` has a meaning in the generated code", span, help=_other(name))
-    elif attribute and name in KERAS:
-        report.add("CG109", f"`{name}` would hide an attribute of Keras's layers", span, help=_other(name))
-    else:
-        return True
-    return False
-
-
-def _other(name: str) -> str:
-    return f"choose another name, such as `{name}_size`" if name in ("input", "output") else f"choose another name, such as `the_{name}`"
+        return False
+    other = f"choose another name, such as `{name}_size`" if name in ("input", "output") else f"choose another name, such as `{name}_`"
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        return refuse("is a word of Python", other)
+    if name in LANGUAGE:
+        return refuse("is a word of the language", other)
+    if name in OPS:
+        return refuse("is a function of the language", other)
+    if name in GENERATED:
+        return refuse("has a meaning in the generated code", other)
+    if attribute and name in KERAS:
+        return refuse("would hide an attribute of Keras's layers", other)
+    return True

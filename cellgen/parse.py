@@ -9,6 +9,7 @@ operations, 256 equations, 64 laws, names of 48 characters.
 import ast
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,21 +20,28 @@ from cellgen.expr import (
     Apply, Axis, Both, Choose, Either, Given, Is, Node, Not, Number, Pick, Ref, Shape, Test,
 )
 from cellgen.load import Scalar
+from cellgen.ops import WRITTEN
 from cellgen.span import Span
+from cellgen.syntax import mistake
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 64
 MAX_STATEMENTS = 256
 MAX_LAWS = 64
 MAX_NAME = 48
+MAX_RANK = 6
+MAX_FACTORS = 16
+MAX_DIM = 1_000_000
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+STARTS = re.compile(r"[A-Za-z]\w*\s*(:[^=]*)?=(?!=)")  # what an equation starts with
 NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul", ast.Pow: "pow"}
+SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
 COMPARE = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal"}
 ASCII = {
-    "\u00d7": "*", "\u22c5": "*", "\u00b7": "*", "\u2299": "*", "\u2218": "*", "\u2217": "*", "\u2212": "-",
+    "\u2019": "_new", "\u00d7": "*", "\u22c5": "*", "\u00b7": "*", "\u2299": "*", "\u2218": "*", "\u2217": "*", "\u2212": "-",
     "\u2013": "-", "\u2014": "-", "\u03c3": "sigmoid", "\u2264": "<=", "\u2265": ">=", "\u2032": "_new",
 }
 
@@ -128,6 +136,10 @@ def lines(scalar: Scalar, report: Report, what: str, most: int) -> list[Line]:
         code = code.lstrip()
         if not code:
             continue
+        if depth > 0 and STARTS.match(code) and pieces[-1][0][-1] not in ",([{":
+            # a bracket left open does not swallow the equations below it
+            found.append(Line(tuple(pieces)))
+            pieces, depth = [], 0
         exact = span.end - span.start >= len(text)
         where = Span(span.source, span.start + lead, span.start + lead + len(code)) if exact else span
         pieces.append((code, where))
@@ -149,17 +161,36 @@ def _plain(line: Line, report: Report) -> bool:
         report.add("CG108", f"a line of {len(text)} characters; at most {MAX_LENGTH}", line.pieces[0][1],
                    help="name a part of it in an equation of its own")
         return False
+    strange = {}
     for offset, char in enumerate(text):
         if not (char.isascii() and (char.isprintable() or char in "\n\t")):
-            instead = ASCII.get(char)
-            report.add("CG203", f"`{char}` is not ASCII" if char.isprintable() else "a control character",
-                       line.at(offset, offset + 1), f"U+{ord(char):04X}",
-                       help=f"write `{instead}`" if instead else "names are letters, digits and `_`: write `sigma`, `h_hat`")
-            return False
-    return True
+            strange.setdefault(char, offset)
+    for char, offset in strange.items():
+        report.add("CG203", f"`{char}` is not ASCII" if char.isprintable() else "an invisible character",
+                   line.at(offset, offset + 1), f"U+{ord(char):04X}", help=_ascii(char))
+    return not strange
+
+
+def _ascii(char: str) -> str:
+    """What to write for a character outside ASCII."""
+    if not char.isprintable():
+        return "delete it: it may come with text that is copied"
+    name = unicodedata.name(char, "")
+    if "SUBSCRIPT" in name:
+        return "this step's value is the bare name, the last one `c[t-1]`"
+    greek = re.fullmatch(r"GREEK (?:SMALL|CAPITAL) LETTER ([A-Z]+)", name)
+    plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+    instead = ASCII.get(char) or (greek[1].lower() if greek else plain if plain.isprintable() else "")
+    return f"write `{instead}`" if instead else "names are letters, digits and `_`, signs those of the keyboard"
 
 
 # --- expressions ----------------------------------------------------------------------------------------------------
+
+
+_INSTEAD = {
+    "dim": "a dim is a name, a positive integer or a product of them: `gates*units`",
+    "initialiser": "write a name such as `glorot_uniform`, `uniform(-1, 1)`, a number, or `ones if option else zeros`",
+}
 
 
 class _Reader:
@@ -176,22 +207,32 @@ class _Reader:
         self.report.add(code, message, span, text, help=help)
         raise _Refused
 
-    def tree(self, mode: str):
+    def tree(self, mode: str, what: str = "equation"):
         """What Python's parser makes of the text."""
         try:
             return ast.parse(self.text, mode=mode, feature_version=(3, 10))
-        except SyntaxError as error:
-            row, column = (error.lineno or 1) - 1, max((error.offset or 1) - 1, 0)
-            at = min(self._rows[min(row, len(self._rows) - 1)] + column, max(len(self.text) - 1, 0))
-            span = self.line.at(self.start + at, self.start + at + 1)
-            self.refuse("CG201", "this is no equation: " + _reason(error, self.text), span, help=_syntax_help(self.text))
+        except SyntaxError:
+            found = mistake(self.text)
+            if found is None:
+                self.refuse("CG201", f"this is no {what}", self.line.at(self.start, self.start + len(self.text)))
+            self.refuse("CG109" if found.message.endswith("word of Python") else "CG201", f"this is no {what}: {found.message}",
+                        self.line.at(self.start + found.start, self.start + found.end), help=_INSTEAD.get(what, found.help))
         except (RecursionError, MemoryError, ValueError):
             self.refuse("CG108", f"operations are nested more than {MAX_DEPTH} deep", self.line.span,
                         help="name a part of it in an equation of its own")
 
+    def start_of(self, length: int) -> Span:
+        return self.line.at(self.start, self.start + length)
+
+    def source(self, node) -> str:
+        return ast.get_source_segment(self.text, node) or ""
+
     def span(self, node) -> Span:
-        start = self.start + self._rows[node.lineno - 1] + node.col_offset
-        return self.line.at(start, self.start + self._rows[node.end_lineno - 1] + node.end_col_offset)
+        return self.line.at(self.start + self.offset(node.lineno, node.col_offset),
+                            self.start + self.offset(node.end_lineno, node.end_col_offset))
+
+    def offset(self, row: int, column: int) -> int:
+        return self._rows[row - 1] + column
 
     def name(self, node) -> str:
         if len(node.id) > MAX_NAME:
@@ -217,7 +258,7 @@ class _Reader:
                 return self.carried(node)
             case ast.Attribute(value=inner, attr=label):
                 if label == "T":
-                    self.refuse("CG202", "`.T` is not of the language", span,
+                    self.refuse("CG202", "`.T` is not part of the language", span,
                                 help="`a @ b` contracts the last axis of `a` with the first of `b`: declare the weight so")
                 return Pick(self.value(inner, level + 1), label, span)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
@@ -228,12 +269,24 @@ class _Reader:
                 return Apply(BINARY[type(op)], (self.value(left, level + 1), self.value(right, level + 1)), (), span)
             case ast.Call(func=ast.Name()):
                 return self.call(node, level)
+            case ast.IfExp(test=ast.Compare(ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()]) as test, body=a, orelse=b):
+                test, a, b = map(self.source, (test, a, b))
+                self.refuse("CG214", "a choice with `if` asks for an option, and this is data", self.span(node.test),
+                            help=f"write `where({test}, {a}, {b})`")
             case ast.IfExp(test=test, body=a, orelse=b):
                 return Choose(self.test(test), self.value(a, level + 1), self.value(b, level + 1), span)
             case ast.Compare():
                 self.refuse("CG202", "a comparison stands only as the first argument of `where`", span,
                             help="a choice on data is `where(a > b, x, y)`; a choice on an option is `x if option else y`")
-        self.refuse("CG202", f"{_describe(node)} is not of the language", span, help=_instead(node))
+        if isinstance(node, ast.BinOp):
+            span = self.sign(node)
+        self.refuse("CG202", f"{_describe(node)} is not part of the language", span, help=_instead(node))
+
+    def sign(self, node: ast.BinOp) -> Span:
+        """The sign between the two sides."""
+        left, right = self.offset(node.left.end_lineno, node.left.end_col_offset), self.offset(node.right.lineno, node.right.col_offset)
+        found = re.search(r"[^\s()]+", self.text[left:right])
+        return self.line.at(self.start + left + found.start(), self.start + left + found.end())
 
     def carried(self, node) -> Ref:
         span = self.span(node)
@@ -300,10 +353,11 @@ class _Reader:
 
     def comparison(self, node, level: int) -> Apply:
         if len(node.ops) > 1:
-            self.refuse("CG202", "comparisons are not chained", self.span(node), help="multiply two: `where(a < b, 1, 0) * ...`")
+            self.refuse("CG202", "comparisons are not chained", self.span(node), help="write one inside the other: `where(a < b, where(b < c, x, y), y)`")
         if type(node.ops[0]) not in COMPARE:
             self.refuse("CG202", "a comparison is `<`, `<=`, `>` or `>=`", self.span(node),
-                        help="floats are hardly ever equal: compare with a margin")
+                        help=("floats are hardly ever equal: compare with a margin; what is 0 or 1 is a condition itself: `where(z, a, b)`",
+                              "a choice on an option is `a if option == word else b`"))
         args = (self.value(node.left, level + 1), self.value(node.comparators[0], level + 1))
         return Apply(COMPARE[type(node.ops[0])], args, (), self.span(node))
 
@@ -311,27 +365,41 @@ class _Reader:
         """The value of a keyword: an axis (`over=key`), a number, or a test (`bias=use_bias`)."""
         match node:
             case ast.Constant(value=bool()) | ast.Name(id="true" | "false"):
-                self.refuse("CG202", "a keyword is a dim, a number or an option", self.span(node))
+                self.refuse("CG202", "a keyword is a dim, a number or an option", self.span(node),
+                            help="name an option, as in `bias=use_bias`; without a bias write the matmul out: `x @ W`")
+            case ast.List() | ast.Tuple():
+                self.refuse("CG202", "a keyword is a dim, a number or an option", self.span(node), help="one axis: `over=units`")
             case ast.Constant():
                 return self.number(node)
             case ast.Name() | ast.BinOp(op=ast.Mult()):
                 return self.axis(node)
         return self.test(node)
 
-    def axis(self, node) -> Axis:
+    def axis(self, node, level: int = 1) -> Axis:
         match node:
             case ast.Name():
                 return (self.name(node),)
-            case ast.Constant(value=int(value)) if not isinstance(value, bool) and 0 < value <= 1_000_000:
+            case ast.Constant(value=int(value)) if not isinstance(value, bool) and 0 < value <= MAX_DIM:
                 return (value,)
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return (*self.axis(left), *self.axis(right))
-        self.refuse("CG202", "a dim is a name, a positive integer or a product of them", self.span(node),
-                    help="a sum of parts is a labelled axis: `axes: {side: {a: units, b: 1}}`")
+                if level > MAX_FACTORS:
+                    self.refuse("CG108", f"a dim of more than {MAX_FACTORS} factors", self.span(node))
+                return (*self.axis(left, level + 1), *self.axis(right, level + 1))
+        help = _INSTEAD["dim"]
+        match node:
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                help = "there are no sums; the parts of one axis are labels, as in `axes: {side: {a: units, b: 1}}`"
+            case ast.BinOp(op=ast.Div() | ast.FloorDiv()):
+                help = f"declare the quotient: `dims: {{key: {self.source(node).replace(' ', '').replace('//', '/')}}}`"
+            case ast.List():
+                help = "a list of dims stands without quotes: `shape: [input, units]`"
+        self.refuse("CG202", "a dim is a name, a positive integer or a product of them", self.span(node), help=help)
 
     def shape(self, node) -> Shape:
         if not isinstance(node, ast.List):
-            self.refuse("CG202", "a shape is a list of dims", self.span(node), help="write `[gates, units]`")
+            self.refuse("CG202", "a shape is a list of dims", self.span(node), help=f"write `[{self.source(node)}]`")
+        if len(node.elts) > MAX_RANK:
+            self.refuse("CG108", f"a value has at most {MAX_RANK} axes", self.span(node.elts[MAX_RANK]))
         return tuple(self.axis(item) for item in node.elts)
 
     def test(self, node, level: int = 0) -> Test:
@@ -347,13 +415,15 @@ class _Reader:
                 return Not(Is(self.name(name), self.name(word), span), span)
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return Not(self.test(inner, level + 1), span)
-            case ast.BoolOp(op=op, values=values):
+            case ast.BoolOp(op=op, values=values) if level + len(values) <= MAX_DEPTH:
                 pair = Both if isinstance(op, ast.And) else Either
                 tests = [self.test(value, level + 1) for value in values]
                 out = tests[0]
                 for test in tests[1:]:
                     out = pair(out, test, span)
                 return out
+            case ast.BoolOp():
+                self.refuse("CG108", f"operations are nested more than {MAX_DEPTH} deep", span)
         self.refuse("CG214", "a test asks for an option, `option == word`, a dim or a port", span,
                     help="a choice on data is `where(a > b, x, y)`")
 
@@ -365,22 +435,6 @@ def _float(value: int) -> float:
         return math.inf
 
 
-def _reason(error: SyntaxError, text: str) -> str:
-    if "^" in text:
-        return "`^` is not a power"
-    return {"invalid syntax": "something is missing or one sign too many"}.get(error.msg, error.msg.split(". ")[0])
-
-
-def _syntax_help(text: str) -> str:
-    if "^" in text:
-        return "a power is `**`"
-    if "=" not in text:
-        return "an equation is `name = value`"
-    if re.search(r"\d[A-Za-z(]", text) or re.search(r"\)\s*\(", text):
-        return "a product is written `2 * x`"
-    return "an equation is `name = value`, one a line"
-
-
 def _describe(node) -> str:
     match node:
         case ast.BinOp(op=ast.BitXor()):
@@ -388,7 +442,9 @@ def _describe(node) -> str:
         case ast.BinOp(op=op):
             signs = {ast.FloorDiv: "//", ast.Mod: "%", ast.LShift: "<<", ast.RShift: ">>", ast.BitOr: "|", ast.BitAnd: "&"}
             return f"`{signs[type(op)]}`"
-        case ast.Attribute() | ast.Call():
+        case ast.Call(func=ast.Attribute() as called):
+            return f"`{ast.unparse(called)}`" if len(ast.unparse(called)) <= 40 else "a call of an attribute"
+        case ast.Call():
             return "a call of anything but a name"
         case ast.Lambda():
             return "`lambda`"
@@ -409,6 +465,10 @@ def _instead(node) -> str:
     match node:
         case ast.BinOp(op=ast.BitXor()):
             return "a power is `**`"
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return f"write `{name}(...)`" if name in WRITTEN else "a function is called by its bare name, as in `tanh(x)`; `cellgen check` runs no Python"
+        case ast.UnaryOp(op=ast.UAdd()):
+            return "leave it away"
         case ast.Subscript():
             return "only a state has `[t-1]`; a part of a labelled axis is `.label`"
         case ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
@@ -431,17 +491,17 @@ def laws(scalar: Scalar, report: Report) -> tuple[LawText, ...]:
 
 def axis(scalar: Scalar, report: Report) -> Axis | None:
     """A dim or a product of dims, `gates*units`; None if it was reported."""
-    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.axis), report), None)
+    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.axis, "dim"), report), None)
 
 
 def initialiser(scalar: Scalar, report: Report) -> Initialiser | EitherInitialiser | None:
     """`zeros`, `uniform(-1, 1)`, a number, or `ones if OPTION else zeros`; None if it was reported."""
-    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _initialiser), report), None)
+    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _initialiser, "initialiser"), report), None)
 
 
 def value(scalar: Scalar, report: Report) -> "Node | Call | None":
     """One expression; None if it was reported."""
-    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.value), report), None)
+    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.value, "value"), report), None)
 
 
 def _line(scalar: Scalar) -> Line:
@@ -457,9 +517,9 @@ def _each(found: list[Line], read, report: Report) -> Iterator:
             pass
 
 
-def _expression(line: Line, report: Report, read):
+def _expression(line: Line, report: Report, read, what: str):
     reader = _Reader(line, report)
-    return read(reader, reader.tree("eval").body)
+    return read(reader, reader.tree("eval", what).body)
 
 
 def _statement(line: Line, report: Report) -> Statement:
@@ -469,7 +529,7 @@ def _statement(line: Line, report: Report) -> Statement:
                       help="write the micro-steps out: `s1 = ...`, `s2 = ...`")
     body = reader.tree("exec").body
     if len(body) != 1:
-        reader.refuse("CG202", "one equation a line", line.span, help="put each on a line of its own, without `;`")
+        reader.refuse("CG202", "one equation a line", reader.span(body[1]), "a second one", help="put each on a line of its own, without `;`")
     match body[0]:
         case ast.Assign(targets=[ast.Name() as target], value=node):
             annotation = annotation_span = None
@@ -480,20 +540,28 @@ def _statement(line: Line, report: Report) -> Statement:
         case ast.Assign(targets=[target]):
             reader.refuse("CG202", "on the left of `=` stands a name", reader.span(target),
                           help="this step's value is the bare name: `c = ...`, never `c[t] = ...`")
-        case ast.AugAssign(target=ast.Name(id=name)):
-            reader.refuse("CG202", "an equation is `name = value`", line.span, help=f"write `{name} = {name}[t-1] ...`")
+        case ast.AugAssign(target=ast.Name(id=name), op=op, value=node) if type(op) in SIGNS:
+            reader.refuse("CG202", "an equation is `name = value`", line.span,
+                          help=f"write `{name} = {name}[t-1] {SIGNS[type(op)]} {reader.source(node)}`")
+        case ast.AnnAssign(target=ast.Name()):
+            reader.refuse("CG202", "an equation has a value", line.span, help=f"write `{line.text} = ...`")
+        case ast.If():
+            reader.refuse("CG202", "an equation does not start with `if`", reader.start_of(2),
+                          help=("a choice on an option is `h = a if option else b`", "a choice on data is `h = where(x > 0, a, b)`"))
+        case ast.Expr(value=ast.Compare(ops=[ast.Eq()])):
+            reader.refuse("CG202", "an equation has one `=`", line.span, help="a claim with `==` stands under `laws:`")
         case _:
-            reader.refuse("CG202", "an equation is `name = value`", line.span)
+            reader.refuse("CG202", "an equation is `name = value`", line.span, help="the spec holds equations, no Python")
     name, name_span = reader.name(target), reader.span(target)
     if isinstance(node, ast.Name) and node.id == "none":
         return Statement(name, None, None, line.text, line.span, name_span, None)
     return Statement(name, annotation, reader.value(node), line.text, line.span, name_span, annotation_span)
 
 
-def _initialiser(reader: _Reader, node) -> Initialiser | EitherInitialiser:
+def _initialiser(reader: _Reader, node, level: int = 1) -> Initialiser | EitherInitialiser:
     match node:
-        case ast.IfExp(test=test, body=a, orelse=b):
-            return EitherInitialiser(reader.test(test), _initialiser(reader, a), _initialiser(reader, b))
+        case ast.IfExp(test=test, body=a, orelse=b) if level <= MAX_DEPTH:
+            return EitherInitialiser(reader.test(test), _initialiser(reader, a, level + 1), _initialiser(reader, b, level + 1))
         case ast.Name(id=name):
             return Initialiser(name)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
@@ -502,8 +570,7 @@ def _initialiser(reader: _Reader, node) -> Initialiser | EitherInitialiser:
                 return Initialiser(name, tuple(value.value for value in values))
         case ast.Constant() | ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
             return Initialiser("constant", (reader.value(node).value,))
-    reader.refuse("CG202", "this is no initialiser", reader.span(node),
-                  help="write a name such as `glorot_uniform`, `uniform(-1, 1)`, a number, or `ones if option else zeros`")
+    reader.refuse("CG202", "this is no initialiser", reader.span(node), help=_INSTEAD["initialiser"])
 
 
 # --- laws -----------------------------------------------------------------------------------------------------------
@@ -518,7 +585,7 @@ def _law(line: Line, report: Report) -> LawText:
         facts = tuple(_fact(line, report, start, end) for start, end in _split(text, when[1], len(text)))
     claim = text[:claim_end].rstrip()
     reader = _Reader(line, report, 0, len(claim))
-    if match := re.match(r"reduces\s+to\s+([A-Za-z][A-Za-z0-9_]*)\s*(with\b|$)", claim):
+    if (match := re.match(r"reduces\s+to\s+([A-Za-z][A-Za-z0-9_]*)\s*(with\b|$)", claim)) and len(match[1]) <= MAX_NAME:
         pairs = _split(text, match.end(), len(claim)) if match[2] else []
         return LawText("reduces", match[1], tuple(_pair(line, report, *pair) for pair in pairs), facts, text, line.span)
     if found := _at_depth_0(claim, r"\bfree\s+of\b"):
@@ -561,7 +628,7 @@ def _part(line: Line, report: Report, start: int, end: int) -> "Node | Call":
     text = line.text
     start += len(text[start:end]) - len(text[start:end].lstrip())
     reader = _Reader(line, report, start, start + len(text[start:end].rstrip()))
-    return reader.value(reader.tree("eval").body)
+    return reader.value(reader.tree("eval", "law").body)
 
 
 def _fact(line: Line, report: Report, start: int, end: int) -> tuple[Node, Fraction, Span]:

@@ -7,10 +7,10 @@ PATIENCE = 1.0  # seconds without a word
 
 
 class Progress:
-    """A bar on standard error that goes away when the work is done; use it as `with Progress(3, "checking") as progress:`."""
+    """A bar on standard error that goes away when the work is done: `with Progress(3) as progress:`."""
 
-    def __init__(self, total: int, doing: str):
-        self._total, self._doing = total, doing
+    def __init__(self, total: int):
+        self._total = total
         self._done, self._now = 0, ""
         self._bar = self._task = None
         self._timer = Timer(PATIENCE, self._show)
@@ -34,11 +34,7 @@ class Progress:
             self._done += 1
         self._now = what
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, description=self._text)
-
-    @property
-    def _text(self) -> str:
-        return f"{self._doing} {self._now}"
+            self._bar.update(self._task, completed=self._done, description=what)
 
     def _show(self) -> None:
         from rich.console import Console
@@ -48,6 +44,6 @@ class Progress:
         if self._total > 1:
             columns += [BarColumn(), MofNCompleteColumn()]
         bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
-        self._task = bar.add_task(self._text, total=self._total, completed=self._done)
+        self._task = bar.add_task(self._now, total=self._total, completed=self._done)
         bar.start()
         self._bar = bar

@@ -20,6 +20,11 @@ def point(value) -> Interval:
     return Interval(Fraction(value), Fraction(value))
 
 
+def exact(number) -> Fraction:
+    """A rational of sympy's."""
+    return Fraction(int(number.p), int(number.q))
+
+
 def closed(low: Fraction | None, high: Fraction | None) -> Interval:
     return Interval(low, high, low is None, high is None)
 

@@ -187,8 +187,20 @@ class _Scope:
                 self.report.add("CG211", f"the state `{name}` is never updated", state.span,
                                 help=(nearest(name, self.defined), f"write an equation `{name} = ...`"))
         for param in self.declared.params:
-            for _, init in param.init:
+            for label, init in param.init:
                 self.initialiser(init)
+                if label is not None:
+                    self.labelled(param, label)
+
+    def labelled(self, param: Param, label: str) -> None:
+        """An initialiser for one label: the parameter has it, on an axis whose parts are equal and lie one by one."""
+        axes = [axis for axis in self.declared.axes if label in axis.labels and any(axis.name in each for each in param.shape)]
+        if not axes:
+            self.report.add("CG209", f"`{param.name}` has no label `{label}`", param.span,
+                            help=nearest(label, [each for axis in self.declared.axes for each in axis.labels]) or "write `else:` for all")
+        elif axes[0].widths or not any(each[:1] == (axes[0].name,) for each in param.shape):
+            self.report.add("CG113", f"`{param.name}` cannot be initialised by label", param.span,
+                            help=f"`{axes[0].name}` must have equal parts and come first in its product: `{axes[0].name}*units`")
 
     def initialiser(self, init) -> None:
         if isinstance(init, EitherInitialiser):

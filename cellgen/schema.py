@@ -28,11 +28,11 @@ def _wrong(wanted: str, value: Any) -> PydanticCustomError:
         "a mapping" if isinstance(value, dict) else
         "a list" if isinstance(value, list) else
         "nothing" if isinstance(value, Scalar) and value.value is None else
-        "yes or no" if isinstance(value, Scalar) and isinstance(value.value, bool) else
+        f"{value.text}" if isinstance(value, Scalar) and isinstance(value.value, bool) else
         "a number" if isinstance(value, Scalar) and isinstance(value.value, (int, float)) else
         "a text"
     )
-    return PydanticCustomError("kind", "wanted {wanted}, came {came}", {"wanted": wanted, "came": came})
+    return PydanticCustomError("kind", "takes {wanted}, not {came}", {"wanted": wanted, "came": came, "at": value})
 
 
 def _leaf(wanted: str, accepts, schema: dict):
@@ -110,14 +110,17 @@ def _table(value):
     if not isinstance(value, dict):
         raise _wrong("a mapping of names", value)
     if len(value) > MAX_ITEMS:
-        raise PydanticCustomError("many", "more than {most} names in one section", {"most": MAX_ITEMS})
+        raise PydanticCustomError("many", "holds more than {most} names", {"most": MAX_ITEMS})
     return value
 
 
-def _mapping(value):
-    if not isinstance(value, dict):
-        raise _wrong("a mapping", value)
-    return value
+def _mapping(wanted: str):
+    def check(value):
+        if not isinstance(value, dict):
+            raise _wrong(wanted, value)
+        return value
+
+    return BeforeValidator(check)
 
 
 class _NameKey:
@@ -165,7 +168,7 @@ class ParamSection(_Section):
 
     shape: Shape
     init: Annotated[
-        dict[_NameKey, Init], BeforeValidator(_mapping), _short("else", (Scalar,)),
+        dict[_NameKey, Init], _mapping("an initialiser, or a mapping with one for each label"), _short("else", (Scalar,)),
         WithJsonSchema({"oneOf": [{"type": ["string", "number"]}, {"type": "object"}]}),
     ] = Field(description="an initialiser of Keras, a number, or one for each label and `else`")
 
@@ -178,6 +181,9 @@ class NormSection(_Section):
     epsilon: Start = Field(description="a number or an option")
     scale: Init | None = None
     shift: Init | None = None
+
+    # what other libraries call them
+    named: ClassVar = {"axis": "over", "axes": "over", "eps": "epsilon", "gamma": "scale", "beta": "shift", "type": "kind"}
 
 
 class MaskSection(_Section):
@@ -222,13 +228,13 @@ class _Form:
         return {"anyOf": [self.form, handler(schema)]}
 
 
-Option = Annotated[OptionSection, BeforeValidator(_mapping), *_also("scalar", "default", {"type": ["boolean", "number", "string"]})]
-Input = Annotated[InputSection, BeforeValidator(_mapping), *_also("list", "shape", {"type": "array", "items": SIZE})]
-State = Annotated[StateSection, BeforeValidator(_mapping), *_also("list", "shape", {"type": ["array", "string", "integer"]})]
-Param = Annotated[ParamSection, BeforeValidator(_mapping)]
-Norm = Annotated[NormSection, BeforeValidator(_mapping)]
-Mask = Annotated[MaskSection, BeforeValidator(_mapping), *_also("scalar", "kind", {"enum": ["hold", "reset", "none"]})]
-Papers = Annotated[list[Text], BeforeValidator(lambda value: [value] if isinstance(value, Scalar) else value)]
+Option = Annotated[OptionSection, _mapping("a default, or a mapping"), *_also("scalar", "default", {"type": ["boolean", "number", "string"]})]
+Input = Annotated[InputSection, _mapping("a shape, or a mapping"), *_also("list", "shape", {"type": "array", "items": SIZE})]
+State = Annotated[StateSection, _mapping("a shape, or a mapping"), *_also("list", "shape", {"type": ["array", "string", "integer"]})]
+Param = Annotated[ParamSection, _mapping("a mapping with `shape` and `init`")]
+Norm = Annotated[NormSection, _mapping("a mapping with `kind`, `over` and `epsilon`")]
+Mask = Annotated[MaskSection, _mapping("`hold`, `reset`, `none`, or a mapping"), *_also("scalar", "kind", {"enum": ["hold", "reset", "none"]})]
+Papers = Annotated[list[Text], _list("a list of texts"), BeforeValidator(lambda value: [value] if isinstance(value, Scalar) else value)]
 
 
 class Document(_Section):
@@ -251,6 +257,7 @@ class Document(_Section):
     equations: Lines = Field(description="one step, one equation a line")
     laws: Lines | None = Field(None, description="claims to prove, one a line")
 
+    named: ClassVar = {"weights": "params", "name": "cell", "description": "about", "references": "papers"}
     span: ClassVar[Span]
 
 
@@ -260,8 +267,12 @@ def schema(tree: Mapping) -> Document:
     try:
         document = Document.model_validate(_plain(tree))
     except ValidationError as error:
-        for each in error.errors():
-            _tell(each, tree, report)
+        errors = error.errors()
+        # a key written wrongly is not missing too
+        meant = {(*each["loc"][:-1], _meant(each["loc"])) for each in errors if each["type"] == "extra_forbidden"}
+        for each in errors:
+            if each["type"] != "missing" or each["loc"] not in meant:
+                _tell(each, tree, report)
     report.stop()
     version = document.language
     if version is not None and version.value != 1:
@@ -295,40 +306,62 @@ def _plain(tree: Tree):
     return tree
 
 
+_EXAMPLES = {
+    "equations": "write the equations under `equations: |`, one a line", "cell": "`cell: MyCell`", "state": "`state: {h: units}`",
+    "shape": "`shape: [input, units]`", "init": "`init: glorot_uniform`", "over": "`over: [units]`", "epsilon": "`epsilon: 1e-5`",
+    "kind": "`kind: layer`, `kind: rms`", "params": "`W: {shape: [input, units], init: glorot_uniform}`", "gates": "`gates: [i, f, g, o]`",
+    "options": "`use_bias: true`", "inputs": "`inputs: {x: [input]}`", "dims": "`dims: {input: inferred, units: required}`",
+    "norms": "`ln: {kind: layer, over: [units], epsilon: 1e-5, scale: ones, shift: zeros}`",
+}
+
+
 def _tell(error: dict, tree: Mapping, report: Report) -> None:
     """One of pydantic's errors, at its place in the file."""
-    where, path, parent = tree, [], tree
+    where, path, parent, key = tree, [], tree, None
     for step in error["loc"]:
         if isinstance(where, Mapping) and step in where:
+            key = next(name for name, _ in where.items if name.value == step)
             parent, where = where, where[step]
         elif isinstance(where, Sequence) and isinstance(step, int) and step < len(where.items):
             parent, where = where, where.items[step]
         else:
             continue
         path.append(str(step))
-    name = error["loc"][-1]
-    inside = f" in `{'.'.join(path)}`" if path else ""
-    match error["type"]:
-        case "extra_forbidden":
-            key = next(key for key, _ in parent.items if key.value == name)
-            known = _fields(error["loc"][:-1])
-            above = f" in `{'.'.join(path[:-1])}`" if path[:-1] else ""
-            report.add("CG105", f"unknown key `{name}`{above}", key.span,
-                       help=nearest(str(name), known) or f"the keys are {', '.join(f'`{each}`' for each in known)}")
-        case "missing":
-            example = {"equations": "write the equations under `equations: |`", "state": "`state: {h: units}`",
-                       "cell": "`cell: MyCell`"}
-            report.add("CG107", f"`{name}` is missing{inside}", _first_line(where), help=example.get(str(name), ""))
-        case "kind" | "many":
-            report.add("CG106" if error["type"] == "kind" else "CG108", f"{'.'.join(path)}: {error['msg']}", where.span)
-        case _:
-            report.add("CG106", f"{'.'.join(path)}: {error['msg'].lower()}", where.span)
+    name = str(error["loc"][-1])
+    at = where.span if where.span.text.strip() or key is None else key.span  # nothing stands there: its key
+    if error["type"] == "extra_forbidden":
+        known, meant = _fields(error["loc"][:-1]), _meant(error["loc"])
+        above = f" in `{'.'.join(path[:-1])}`" if path[:-1] else ""
+        help = f"did you mean `{meant}`?" if meant else f"the keys are {', '.join(f'`{each}`' for each in known)}"
+        if name.endswith(")"):
+            help = 'a value with a comma in it needs quotes here, as in `init: "uniform(-1, 1)"`'
+        report.add("CG105", f"unknown key `{name}`{above}", key.span, help=help)
+    elif error["type"] == "missing":
+        inside = f" in `{'.'.join(path)}`" if path else ""
+        report.add("CG107", f"`{name}` is missing{inside}", _first_line(where), help=_EXAMPLES.get(name, ""))
+    else:
+        if isinstance(found := error.get("ctx", {}).get("at"), Scalar) and found.text:
+            at = found.span
+        section = path[-1] if path[-1] in _EXAMPLES else path[0]
+        report.add("CG108" if error["type"] == "many" else "CG106", f"`{'.'.join(path)}` {error['msg']}", at,
+                   help=_EXAMPLES.get(section, "") if len(path) < 3 else "")
+
+
+def _meant(loc: tuple) -> str:
+    """The known key that is nearest to an unknown one, or an empty string."""
+    section, name = _section(loc[:-1]), str(loc[-1])
+    known = _fields(loc[:-1])
+    return getattr(section, "named", {}).get(name) or nearest(name, known).removeprefix("did you mean `").removesuffix("`?")
+
+
+def _section(loc: tuple) -> type[BaseModel]:
+    sections = {"options": OptionSection, "inputs": InputSection, "state": StateSection, "params": ParamSection,
+                "norms": NormSection, "mask": MaskSection}
+    return sections.get(loc[0], Document) if loc else Document
 
 
 def _fields(loc: tuple) -> list[str]:
-    sections = {"options": OptionSection, "inputs": InputSection, "state": StateSection, "params": ParamSection,
-                "norms": NormSection, "mask": MaskSection}
-    model = sections.get(loc[0], Document) if loc else Document
+    model = _section(loc)
     fields = [field.alias or name for name, field in model.model_fields.items()]
     return [*fields, "extends"] if model is Document else fields
 

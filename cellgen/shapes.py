@@ -179,6 +179,10 @@ class _Typing:
                     return below[0]
                 types = list(below.values())
                 level = max(type.level for type in types)
+                if op == "where" and not types[0].binary:
+                    self.report.add("CG310", "the condition of `where` is 0 or 1, and this is any number", node.args[0].span,
+                                    context=self.sides(node.args[0]), help="write a comparison: `where(x > 0, a, b)`")
+                    raise _Wrong
                 shape = getattr(self, OPS[op].shape)(node, [type.shape for type in types])
                 if level.has_batch and not shape:
                     shape = ((1,),)
@@ -277,10 +281,11 @@ class _Typing:
             self.report.add("CG301", f"`@` contracts an axis, and {self.called(side)} is a scalar", node.span,
                             context=(*self.sides(left), *self.sides(right)), help="a product with a scalar is `*`")
             raise _Wrong
-        for side, shape in ((left, a), (right, b)):
-            if len({self.dims.atoms(axis) for axis in shape}) < len(shape) and len(shape) > 2:
-                self.report.add("CG301", f"{self.called(side)} {shape_text(shape)} names an axis twice, so `@` cannot tell them apart",
-                                side.span, help="name one twice: `dims: {units: required, key: units}`")
+        for side, shape in ((left, a), (right, b)) if min(len(a), len(b)) > 1 else ():
+            if len({self.dims.atoms(axis) for axis in shape}) < len(shape):
+                message = f"{self.called(side)} {shape_text(shape)} names an axis twice, so `@` cannot tell them apart"
+                self.report.add("CG301", message, side.span, context=self.sides(side),
+                                help="name one twice: `dims: {units: required, key: units}`")
                 raise _Wrong
         lead = self.dims.shared(a, b)
         if not self.dims.equal(a[-1], b[lead]):

@@ -1,6 +1,13 @@
-"""The spec that `cellgen new` writes: small, commented, and complete."""
+"""Specs to start from: what `cellgen new` writes, and what `cellgen list` says of those that are shipped."""
 
 import re
+from pathlib import Path
+
+from cellgen.compiler import Library, Spec, shipped
+from cellgen.load import read
+from cellgen.names import no_module
+from cellgen.schema import schema
+from cellgen.span import Source
 
 CELL = """\
 # {cell}: edit, then
@@ -71,12 +78,28 @@ cell: {cell}
 {text}"""
 
 
-def start(cell: str, stem: str, file: str, base: str | None = None, text: str = "") -> str:
-    """A spec for a class `cell` in a file; or, with `base`, one that extends that spec, whose text is shown."""
+def start(cell: str, path: Path, base: Spec | None = None) -> str:
+    """The text of a spec for a class `cell` at a path; with `base`, of one that extends it and shows what it says.
+
+    Raises `ValueError` if there can be no such spec, `SpecError` if the base has errors.
+    """
+    if problem := no_module(path.stem):
+        raise ValueError(f"`{path.name}` cannot be built: {problem}")
     if base is None:
-        return CELL.format(cell=cell, stem=stem, file=file)
-    shown = "".join(f"# {line}".rstrip() + "\n" for line in text.rstrip("\n").split("\n"))
-    return EXTENSION.format(cell=cell, stem=stem, file=file, base=base, text=shown)
+        text = CELL.format(cell=cell, stem=path.stem, file=path.as_posix())
+    else:
+        shown = "".join(f"# {line}".rstrip() + "\n" for line in base.source.text.rstrip("\n").split("\n"))
+        text = EXTENSION.format(cell=cell, stem=path.stem, file=path.as_posix(), base=base.stem, text=shown)
+    spec = Spec(Source(path.as_posix(), text), path.stem, Library((path.parent, shipped())))
+    if base is not None:
+        if base.stem == path.stem:
+            raise ValueError(f"`{path.stem}` cannot extend a spec of the same name: choose another")
+        found = spec.library.find(base.stem)
+        if found is None or read(found).text != base.source.text:
+            raise ValueError(f"a spec in the folder `{path.parent}` does not see `{base.source.name}`: "
+                              "`extends` looks beside the spec, then among the shipped ones. Choose its folder with -o")
+    spec.typed()
+    return text
 
 
 def names(name: str) -> tuple[str, str]:
@@ -84,3 +107,14 @@ def names(name: str) -> tuple[str, str]:
     stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[-_ ]+", "_", name).lower()
     cell = name if name[:1].isupper() and name.isalnum() else "".join(word[:1].upper() + word[1:] for word in stem.split("_"))
     return cell, stem
+
+
+def cards(folder: Path) -> list[dict]:
+    """What the specs of a folder say of themselves, by name."""
+    out = []
+    for path in sorted(folder.glob("*.yaml")):
+        document = schema(Spec.at(path).expanded())
+        about = " ".join(document.about.text.split()) if document.about else ""
+        out.append({"name": path.stem, "cell": document.cell.text, "about": about,
+                    "papers": [paper.text for paper in document.papers]})
+    return out

@@ -1,0 +1,375 @@
+"""The commands: arguments to an exit code. Whatever a command needs is imported when it runs."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import click
+
+from cellgen import __version__
+
+FINE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+
+EPILOG = """\b
+Exit codes:
+   0  fine
+   1  a spec has errors, `--check` found a difference, or a test failed
+   2  wrong usage: an unknown option, a folder that cannot be written, a file that would be overwritten
+  70  a bug in cellgen; CELLGEN_TRACEBACK=1 shows where
+
+What was asked for goes to standard output, everything else (diagnostics, progress, a summary) to standard error.
+Diagnostics as json or github are what was asked for. NO_COLOR=1 turns colours off."""
+
+SPECS = """A SPEC is a file, a folder of specs, or the bare name of a shipped one, such as `lstm`.
+Without SPEC it is the folder `specs`."""
+
+
+# --- what is said ---------------------------------------------------------------------------------------------------
+
+
+def _print(text: str) -> None:
+    """What was asked for."""
+    click.echo(text, color=_colour())
+
+
+def _say(text: str) -> None:
+    """Everything else."""
+    click.echo(text, err=True, color=_colour())
+
+
+def _colour() -> bool | None:
+    """None: on a terminal only."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _tell(diagnostics: Iterable, format: str = "full") -> None:
+    from cellgen.diagnostics import render
+
+    diagnostics = tuple(diagnostics)
+    if format == "json":
+        _print(render(diagnostics, format))
+    elif diagnostics and format == "github":
+        _print(render(diagnostics, format))
+    elif diagnostics:
+        _say(_coloured(render(diagnostics, format)) + "\n" * (format == "full"))
+
+
+def _coloured(text: str) -> str:
+    """Rendered diagnostics with their heads and marks in colour."""
+    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
+    text = re.sub(r"(?m)^(.*?\b(error|warning|note)\[CG\d+\])(.*)$",
+                  lambda found: click.style(found[1], fg=colours[found[2]], bold=True) + click.style(found[3], bold=True), text)
+    return re.sub(r"(?m)^( *)(-->| = help:)", lambda found: found[1] + click.style(found[2], fg="blue"), text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+# --- specs ----------------------------------------------------------------------------------------------------------
+
+
+def _paths(specs: tuple[str, ...]) -> list[str]:
+    """The specs that are meant, each once."""
+    out: dict[Path, str] = {}
+    for each in specs or ("specs",):
+        path = Path(each)
+        found = [each]
+        if path.is_dir():
+            found = [str(below) for below in sorted(path.iterdir()) if below.suffix in (".yaml", ".yml")]
+            if not found:
+                raise click.UsageError(f"no spec in the folder `{each}`: their names end with .yaml")
+        elif not specs:
+            raise click.UsageError("name a spec: there is no folder `specs` here")
+        for one in found:
+            out.setdefault(Path(one).resolve(), one)
+    return list(out.values())
+
+
+def _each(paths: list[str], work: Callable, strict: bool, format: str) -> list[tuple]:
+    """What `work` makes of each spec, and whether the spec is without errors. All diagnostics are told.
+
+    `work` returns a result and diagnostics, or raises `SpecError`; then the result is None.
+    """
+    from cellgen.compiler import Spec
+    from cellgen.diagnostics import SpecError
+    from cellgen.progress import PATIENCE, Progress
+
+    results, told, began = [], [], perf_counter()
+    with Progress(len(paths)) as progress:
+        for path in paths:
+            progress.begin(path)
+            try:
+                result, diagnostics = work(Spec.at(path))
+            except SpecError as error:
+                result, diagnostics = None, error.diagnostics
+            if strict:
+                diagnostics = [replace(each, severity="error") if each.severity == "warning" else each for each in diagnostics]
+            results.append((result, not any(each.severity == "error" for each in diagnostics)))
+            told += diagnostics
+    _tell(dict.fromkeys(told), format)  # what two specs inherit is said once
+    seconds = perf_counter() - began
+    errors, warnings = (sum(each.severity == kind for each in told) for kind in ("error", "warning"))
+    if format == "full" and (told or seconds > PATIENCE):
+        _say(f"{_count(len(paths), 'spec')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}, {seconds:.1f} s")
+    return results
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
+
+_specs = click.argument("specs", metavar="[SPEC]...", nargs=-1)
+_strict = click.option("--strict", is_flag=True, help="Take every warning for an error.")
+_format = click.option("--output-format", "format", type=click.Choice(["full", "concise", "json", "github"]), default="full",
+                       help="How diagnostics are written.")
+_folder = click.option("-o", "--output", "folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+                       default=Path("generated"), show_default=True, help="The folder of the generated files.")
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, message="cellgen %(version)s")
+def commands():
+    """From the equations of a recurrent cell to a tested TensorFlow layer.
+
+    \b
+    cellgen new my_cell            writes my_cell.yaml, to edit
+    cellgen check my_cell.yaml     shows its equations, shapes and sizes, and what could be proved
+    cellgen build my_cell.yaml     writes generated/my_cell.py and generated/test_my_cell.py
+    cellgen test my_cell.yaml      runs the tests
+    """
+
+
+@commands.command(epilog=SPECS)
+@_specs
+@_strict
+@_format
+def check(specs, strict, format):
+    """Check specs and show what follows from them.
+
+    Of one spec: its equations with the shape of every value, the number of weights and of operations a step as
+    formulas, and the verdicts on its laws. Of several: a line each.
+    """
+    from cellgen.screen import line, screen
+
+    def work(spec):
+        checked = spec.check()
+        return checked, checked.diagnostics
+
+    paths = _paths(specs)
+    results = _each(paths, work, strict, format)
+    if format == "full":
+        for path, (checked, _) in zip(paths, results):
+            if checked is not None:
+                _print(screen(checked) if len(paths) == 1 else f"{path}: {line(checked)}")
+    return FINE if all(good for _, good in results) else FAILED
+
+
+@commands.command(epilog=SPECS)
+@_specs
+@_folder
+@click.option("--check", is_flag=True, help="Write nothing; list the files that are missing or differ.")
+@_strict
+@_format
+def build(specs, folder, check, strict, format):
+    """Check specs and write the cells and their tests.
+
+    That is DIR/<name>.py and DIR/test_<name>.py for each. Files that are as they should be are left alone; if any spec has an error, nothing is
+    written at all.
+    """
+    from cellgen.files import changes, foreign, write
+
+    def work(spec):
+        return spec.build(), spec.check().diagnostics
+
+    paths = _paths(specs)
+    _apart(paths, folder)
+    results = _each(paths, work, strict, format)
+    if not all(good for _, good in results):
+        if format == "full":
+            _say("nothing was written")
+        return FAILED
+    files = {name: text for built, _ in results for name, text in built.items()}
+    found = changes(files, folder)
+    quiet = format == "json"
+    if check:
+        for change in () if quiet else found:
+            _print(f"{change.path} {'is missing' if change.missing else 'differs'}")
+        if found:
+            _say(f"{len(found)} of {_count(len(files), 'file')} not as the specs say: `cellgen build` writes them")
+        return FAILED if found else FINE
+    for path in foreign(found):
+        raise click.UsageError(f"{path} was not written by cellgen and would be overwritten: remove it, or choose another DIR with -o")
+    write(found)
+    for change in () if quiet else found:
+        _print(f"wrote {change.path}")
+    if len(found) < len(files) and not quiet:
+        _say(f"{_count(len(files) - len(found), 'file')} in {folder} up to date")
+    return FINE
+
+
+def _apart(paths: list[str], folder: Path) -> None:
+    """Refuses specs that would write the same file."""
+    writers: dict[str, str] = {}
+    for path in paths:
+        stem = Path(path).stem
+        for name in (f"{stem}.py", f"test_{stem}.py"):
+            other = writers.setdefault(name.casefold(), path)
+            if other != path:
+                raise click.UsageError(f"{other} and {path} would both write {folder / name}: rename one of them")
+
+
+@commands.command(epilog="""Without an argument: every test in DIR.""")
+@click.argument("what", metavar="[SPEC|DIR|FILE]...", nargs=-1)
+@_folder
+def test(what, folder):
+    """Run generated tests with pytest.
+
+    Of a SPEC: those that `build` wrote to DIR, which must be up to date. Of a folder of generated files: all of them.
+    """
+    from cellgen import verify
+
+    return verify.run([path for each in what or (str(folder),) for path in _tests(each, folder)])
+
+
+def _tests(what: str, folder: Path) -> list[Path]:
+    """The generated tests that are meant by an argument."""
+    from cellgen import compiler
+    from cellgen.files import changes
+
+    path = Path(what)
+    if path.suffix == ".py":
+        return [path]
+    if path.is_dir() and (found := sorted(path.glob("test_*.py"))):
+        return found
+    out = []
+    for each in _paths((what,)):
+        spec = compiler.Spec.at(each)
+        files = spec.build()
+        if changes(files, folder):
+            raise click.ClickException(f"{folder / spec.stem}.py is not what {each} says: run `cellgen build {each}` first")
+        out.append(folder / f"test_{spec.stem}.py")
+    return out
+
+
+@commands.command()
+@click.argument("name")
+@click.option("--from", "base", metavar="SPEC", help="Extend this spec: only what differs is written.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="The file, or its folder.  [default: ./<name>.yaml]")
+def new(name, base, output):
+    """Write a spec to edit, with a word on every part. It builds as it is.
+
+    NAME is the cell's: `MyCell` and `my_cell` both mean the class MyCell in my_cell.yaml. For a copy of a spec, not an
+    extension, write what `cellgen expand SPEC` prints to a file.
+    """
+    from cellgen import start
+    from cellgen.compiler import Spec
+
+    cell, stem = start.names(name)
+    if output is None or output.is_dir():
+        output = (output or Path()) / f"{stem}.yaml"
+    elif output.suffix != ".yaml":
+        raise click.UsageError(f"the name of a spec ends with .yaml, not `{output.name}`")
+    try:
+        text = start.start(cell, output, Spec.at(base) if base else None)
+        with output.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except FileExistsError:
+        raise click.UsageError(f"{output} is there already: choose another name, or another file with -o") from None
+    _print(f"wrote {output}")
+    _say(f"Next: edit it, then cellgen check {output}")
+
+
+@commands.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As a list of records.")
+def list_(as_json):
+    """List the shipped specs with their papers."""
+    import shutil
+    import textwrap
+
+    from cellgen.compiler import shipped
+    from cellgen.start import cards
+
+    found = cards(shipped())
+    if as_json:
+        import json
+
+        _print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    for card in found:
+        about, _, _ = card["about"].partition(". ")
+        lines = [about.removesuffix(".") + ".", *card["papers"]]
+        _print(f"{click.style(card['name'], bold=True)}  {card['cell']}")
+        for line in lines:
+            _print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+
+
+@commands.command()
+@click.argument("spec")
+def expand(spec):
+    """Print a spec with what it extends merged in."""
+    from cellgen.compiler import Spec
+    from cellgen.extend import expand
+
+    _print(expand(Spec.at(spec).expanded()).removesuffix("\n"))
+
+
+@commands.command()
+@click.argument("code")
+def explain(code):
+    """Explain a diagnostic by its code, such as CG301."""
+
+
+@commands.command()
+def schema():
+    """Print the JSON Schema of specs, for editors."""
+    import json
+
+    from cellgen.schema import json_schema
+
+    _print(json.dumps(json_schema(), indent=2))
+
+
+# --- the way in -----------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; returns the exit code."""
+    from cellgen.diagnostics import SpecError
+
+    try:
+        return commands.main(arguments, prog_name="cellgen", standalone_mode=False) or FINE
+    except SpecError as error:
+        _tell(error.diagnostics)
+        return FAILED
+    except click.Abort:
+        _say("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"Error: {where}{(error.strerror or str(error)).lower()}")
+        return USAGE
+    except Exception as error:
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    """What to say when it is no mistake of the user's."""
+    import platform
+    import traceback
+
+    if os.environ.get("CELLGEN_TRACEBACK"):
+        traceback.print_exception(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    _say(f"internal error: {type(error).__name__}: {error}\n"
+         f"  in {Path(at.filename).name}, line {at.lineno}; cellgen {__version__}, Python {platform.python_version()}\n"
+         "This is a bug in cellgen. Please report these lines with the spec that shows it; with CELLGEN_TRACEBACK=1\n"
+         "they say where it came from.")
+    return INTERNAL

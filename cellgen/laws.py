@@ -1,0 +1,178 @@
+"""The laws of a cell, and what is looked at in every cell, by sympy.
+
+Input: a `TypedCell` and its `Facts`. Output: `Verdicts`, with diagnostics (CG401 to CG403, CG409). Nothing that is
+written depends on them. Sympy is imported when `laws` runs.
+
+The work is bounded by counts, never by a clock: 256 terms a product, 64 cases and 8 nested splits a claim
+(`symbols`, `prove`, `enclose`), and a fixed search for numbers (`refute`).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import reduce
+
+from cellgen import ranges
+from cellgen.analyse import Facts, condition_suffix
+from cellgen.cell import Law, ReducesTo, TypedCell, Within
+from cellgen.diagnostics import Diagnostic, Report
+from cellgen.expr import Ref, walk
+from cellgen.meaning import defaults
+from cellgen.ops import Interval
+from cellgen.program import Program
+from cellgen.prove import ABSENT, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, claimed
+from cellgen.reduce import reduces
+from cellgen.shapes import shapes
+from cellgen.span import Span
+from cellgen.symbols import SYMPY, Table
+from cellgen.traits import Traits, traits
+
+__all__ = ["SYMPY", "Verdict", "Verdicts", "laws"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """status: `proved`, `refuted`, `unknown`, `vacuous` or `not applicable`. claim: one line. why: more of it, or empty.
+
+    about: `law`, or what is looked at unasked: `mask`, `range`, `mix`, `gradient`.
+    """
+
+    about: str
+    status: str
+    claim: str
+    why: str = ""
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """In the order of the laws; then of what is looked at in every cell."""
+
+    laws: tuple[Verdict, ...]
+    traits: tuple[Verdict, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def laws(typed: TypedCell, facts: Facts, strict: bool = False) -> Verdicts:
+    """Every law in every variant. A law that is unknown is a warning, or an error if `strict`. Raises nothing."""
+    court = _Court(typed, strict)
+    judged = tuple(court.judge(law) for law in typed.cell.laws)
+    looked = court.look()
+    return Verdicts(judged, looked, court.report.diagnostics)
+
+
+class _Court:
+    def __init__(self, typed: TypedCell, strict: bool):
+        self.typed, self.strict = typed, strict
+        self.report, self.table = Report(), Table()
+        self.programs = [Program(typed, variant) for variant in typed.variants]
+        self.provers = {id(program): Prover(typed, program, self.table, self.report) for program in self.programs}
+        self.others: dict[str, TypedCell] = {}
+
+    # --- variants
+
+    def each(self, names: Iterable[str], find: Callable[[Program], object]) -> list:
+        """What is found in each variant; found once for variants in which the names come from the same equations."""
+        known: dict[tuple, object] = {}
+        out = []
+        for program in self.programs:
+            key = self._signature(program, names)
+            if key not in known:
+                known[key] = find(program)
+            out.append(known[key])
+        return out
+
+    @staticmethod
+    def _signature(program: Program, names: Iterable[str]) -> tuple:
+        """All that the meaning of some names depends on."""
+        cone = set()
+        for name in names:
+            for each in (name, *program.carried(name)):
+                cone.update(program.cone(each))
+        live = tuple((name, program.made(program.root(name)[0])) for name in program.equations if name in cone)
+        reads = sorted({ref.name for name, _ in live for ref in program.reads(name)} | set(names))
+        types = tuple((name, program.variant.names.get(name)) for name in reads)
+        return live, types, tuple(sorted(program.variant.same.items()))
+
+    def where(self, found: list, holds: Callable[[object], bool]) -> str:
+        """` where TEST`: the variants in which it holds; nothing if it is all of them."""
+        return condition_suffix([(program.variant.variant, holds(each)) for program, each in zip(self.programs, found)])
+
+    # --- laws
+
+    def judge(self, law: Law) -> Verdict:
+        found = self._outcomes(law)
+        for status in (REFUTED, UNKNOWN, PROVED, VACUOUS, ABSENT):
+            mine = [each for each in found if each.status == status]
+            if mine:
+                break
+        why = "; ".join(dict.fromkeys(each.why for each in mine if each.why)) if status == PROVED else mine[0].why
+        where = self.where(found, lambda each: each.status == status)
+        verdict = Verdict("law", status, law.text, (why + where).strip(), law.span)
+        self._tell(law, verdict, mine[0])
+        return verdict
+
+    def _tell(self, law: Law, verdict: Verdict, outcome: Outcome) -> None:
+        match verdict.status:
+            case "refuted":
+                self.report.add("CG401", f"the law does not hold: {verdict.why}", law.span, outcome.why, help=outcome.help)
+            case "unknown":
+                self.report.add("CG402", f"the law is neither proved nor refuted: {verdict.why}", law.span, help=outcome.help,
+                                severity="error" if self.strict else "warning")
+            case "vacuous" | "not applicable":
+                self.report.add("CG403", "the law says nothing: no variant has a case to which it applies", law.span, verdict.why)
+
+    def _outcomes(self, law: Law) -> list[Outcome]:
+        nodes = [*claimed(law), *(fact.name for fact in law.facts)]
+        names = [node.name for each in nodes for _, node in walk(each) if isinstance(node, Ref)]
+        if isinstance(law.claim, ReducesTo):
+            if law.claim.stem not in self.others:
+                self.others[law.claim.stem] = shapes(law.claim.other)
+            return [reduces(prover, law, self.others[law.claim.stem]) for prover in self.provers.values()]
+        return self.each(names, lambda program: self.provers[id(program)].outcome(law))
+
+    # --- traits
+
+    def look(self) -> tuple[Verdict, ...]:
+        cell = self.typed.cell
+        names = [*(state.name for state in cell.states), cell.output]
+        found = self.each(names, lambda program: traits(self.typed, program, self.table))
+        out = self._shown("mask", found, lambda each: [each.mask]) + self._ranges(found)
+        out += self._shown("mix", found, lambda each: each.mixes)
+        dead = [param for param in cell.params if any(param.name in each.dead for each in found)]
+        for param in dead:
+            where = self.where(found, lambda each: param.name in each.dead)
+            self.report.add("CG409", f"the gradient of `{param.name}` is zero, whatever the loss{where}", param.span,
+                            "no derivative of the output leads here", severity="warning")
+            out.append(Verdict("gradient", PROVED, f"{param.name} has a gradient of zero", where.strip()))
+        return (*out, *([] if dead else [Verdict("gradient", PROVED, "no weight is without a gradient")]))
+
+    def _shown(self, about: str, found: list[Traits], lines: Callable[[Traits], Iterable]) -> list[Verdict]:
+        out = []
+        for line in dict.fromkeys(line for each in found for line in lines(each)):
+            where = self.where(found, lambda each: line in lines(each))
+            out.append(Verdict(about, PROVED if line[0] else UNKNOWN, line[1], where.strip()))
+        return out
+
+    def _ranges(self, found: list[Traits]) -> list[Verdict]:
+        """One range for all variants where there is one; names of one range stand together."""
+        together: dict[tuple[Interval, str], list[str]] = {}
+        states = self.programs[0].states
+        for name in (equation.name for equation in self.typed.cell.equations):
+            mine = [dict(each.ranges).get(name) for each in found]
+            there = [interval for interval in mine if interval is not None]
+            whole = reduce(ranges.hull, there)
+            if whole.low == whole.high is not None and name not in states:
+                continue
+            if whole == ranges.REAL:
+                for interval in dict.fromkeys(there):
+                    if interval != ranges.REAL or name in states:
+                        together.setdefault((interval, self.where(mine, lambda each: each == interval).strip()), []).append(name)
+            else:
+                together.setdefault((whole, ""), []).append(name)
+        chosen = ", ".join(f"{option} = {op}" for option, op in defaults(self.typed.cell).items())
+        why = [f"with {chosen}"] if chosen else []
+        return [
+            Verdict("range", UNKNOWN, f"no bound is shown for {', '.join(names)}", where) if interval == ranges.REAL else
+            Verdict("range", PROVED, f"{', '.join(names)} in {ranges.interval_text(interval)}", " ".join([*why, where]).strip())
+            for (interval, where), names in together.items()
+        ]

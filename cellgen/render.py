@@ -1,0 +1,47 @@
+"""Views to files: jinja2 for structure, then ruff for layout. Everything is rendered in memory; nothing is written."""
+
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import jinja2
+
+from cellgen.testview import TestView
+from cellgen.view import CellView
+
+LINE = 120
+
+
+class RenderError(Exception):
+    """A template gave something that is no Python: a bug of cellgen's, never of a spec."""
+
+
+def render(view: CellView | TestView, template: str, folder: Path) -> str:
+    """One template over a view, formatted. Raises `RenderError`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
+    )
+    text = environment.get_template(template).render({field.name: getattr(view, field.name) for field in fields(view)})
+    return layout(text, view.stem)
+
+
+def layout(text: str, name: str) -> str:
+    """The text as ruff formats it, with no configuration but the width of a line."""
+    from ruff.__main__ import find_ruff_bin
+
+    command = [find_ruff_bin(), "format", "--isolated", "--quiet", f"--line-length={LINE}", f"--stdin-filename={name}.py", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode:
+        raise RenderError(f"{name}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def undeclared(template: str, folder: Path) -> set[str]:
+    """The names that a template reads: a test holds them to the fields of the view."""
+    from jinja2 import meta
+
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    return meta.find_undeclared_variables(environment.parse((folder / template).read_text(encoding="utf-8")))
+
+

@@ -1,0 +1,170 @@
+"""What `cellgen check` shows of a cell: on one screen its equations, shapes, sizes, and what was found out about it."""
+
+import textwrap
+from collections.abc import Callable, Iterable
+
+from cellgen.analyse import Facts, VariantFacts, condition
+from cellgen.cell import Dim, LabelAxis, Option, TypedCell
+from cellgen.compiler import Checked
+from cellgen.expr import Shape, Test, axis_text, shape_text
+from cellgen.laws import Verdict
+from cellgen.notation import condition_text
+from cellgen.ranges import number_text
+
+WIDTH = 110
+MOST_SIZES = 3  # more than these are counted, not listed
+
+
+def screen(checked: Checked) -> str:
+    """Everything about one cell."""
+    typed, facts, verdicts = checked.typed, checked.facts, checked.verdicts
+    cell = typed.cell
+    parts = [
+        "\n".join([f"{cell.name}, {cell.source.name}", *_filled(cell.about.partition(". ")[0].rstrip(".\n") + "." if cell.about else "")]),
+        _table(_interface(typed)),
+        _section("weights", _table(_weights(typed, facts))),
+        _section("equations", _table(_equations(typed, facts))),
+        _table(_figures(typed, facts)),
+        _section("laws", _table((verdict.status, _claim(verdict)) for verdict in verdicts.laws)),
+        _section("found", _table((verdict.about, _claim(verdict)) for verdict in verdicts.traits)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def line(checked: Checked) -> str:
+    """One cell among many."""
+    statuses = [verdict.status for verdict in checked.verdicts.laws]
+    laws = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none"
+    variants = len(checked.typed.variants)
+    return f"{checked.typed.cell.name}, {variants} variant{'s' * (variants != 1)}; laws: {laws}"
+
+
+def _section(head: str, body: str) -> str:
+    return f"{head}\n{textwrap.indent(body, '  ')}" if body else ""
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows in aligned columns; the last column is wrapped."""
+    rows = list(rows)
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)][:-1]
+    out = []
+    for *cells, last in rows:
+        lead = "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths))
+        out += _filled(last, lead, " " * len(lead)) or [lead.rstrip()]
+    return "\n".join(out)
+
+
+def _filled(text: str, first: str = "", rest: str = "") -> list[str]:
+    width = max(WIDTH, len(first) + 40)
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
+
+
+# --- what goes in and out -------------------------------------------------------------------------------------------
+
+
+def _interface(typed: TypedCell) -> Iterable[tuple[str, str]]:
+    cell = typed.cell
+    yield "inputs", ", ".join(f"{port.name} {shape_text(port.shape)}{_if_missing(port)}" for port in cell.inputs)
+    yield "state", ", ".join(f"{state.name} {shape_text(state.shape)}" for state in cell.states)
+    yield "output", f"{cell.output} {shape_text(typed.default.names[cell.output].shape)}"
+    yield "mask", cell.mask.kind + (f" of {', '.join(cell.mask.states)}" if cell.mask.kind == "reset" else "")
+    yield "dims", ", ".join(map(_size, cell.dims))
+    if cell.axes:
+        yield "labels", "; ".join(f"{axis.name}: {', '.join(_labels(axis))}" for axis in cell.axes)
+    if cell.options:
+        yield "options", ", ".join(f"{option.name} = {_default(option)}" for option in cell.options)
+
+
+def _labels(axis: LabelAxis) -> Iterable[str]:
+    for label in axis.labels:
+        width = axis.width(label)
+        yield f"{label} {axis_text(width)}" if width else label
+
+
+def _if_missing(port) -> str:
+    return " (optional)" if port.optional else f" ({number_text(port.default.value)} if not given)" if port.default else ""
+
+
+def _size(dim: Dim) -> str:
+    match dim.kind:
+        case "number" | "alias":
+            return f"{dim.name} = {dim.value}"
+        case "quotient":
+            return f"{dim.name} = {dim.value}/{dim.divisor}"
+        case kind:
+            return f"{dim.name} {kind}"
+
+
+def _default(option: Option) -> str:
+    match option.default:
+        case None:
+            return "none"
+        case bool(flag):
+            return str(flag).lower()
+        case str(word):
+            return word
+        case number:
+            return number_text(number)
+
+
+def _weights(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]:
+    shapes = {weight.name: weight.shape for variant in reversed(typed.variants) for weight in variant.weights}
+    for param in typed.cell.params:
+        yield param.name, shape_text(shapes[param.name]), _where(facts.exists_if.get(param.name))
+
+
+def _equations(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]:
+    for equation in typed.cell.equations:
+        shape = _shape(typed, equation.name)
+        yield equation.text, shape_text(shape), _where(facts.exists_if.get(equation.name))
+
+
+def _shape(typed: TypedCell, name: str) -> Shape:
+    """The shape of a value in the first variant where it has one: the most general."""
+    return next(variant.names[name].shape for variant in typed.variants if name in variant.live)
+
+
+def _where(test: Test | None) -> str:
+    return f"if {condition_text(test)}" if test else ""
+
+
+# --- what a step costs, and how it runs -----------------------------------------------------------------------------
+
+
+def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
+    default = facts.of(typed.default.variant)
+    yield "parameters", _cases(facts, default, lambda each: str(each.parameters))
+    yield "operations a step", _cases(facts, default, lambda each: str(each.operations))
+    yield "before the loop", "; ".join(each.text for each in default.hoisted) or "nothing"
+    yield "recurrence", "; ".join(_recurrences(default))
+
+
+def _cases(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], str]) -> str:
+    """A formula as built by default, and how else it can be."""
+    formulas = list(dict.fromkeys([of(default), *map(of, facts.variants)]))
+    if len(formulas) == 1:
+        return formulas[0]
+    if len(formulas) > MOST_SIZES:
+        return f"{formulas[0]}, by default ({len(formulas)} formulas in {len(facts.variants)} variants)"
+    said = []
+    for formula in formulas[1:]:
+        test = condition([(each.variant, of(each) == formula) for each in facts.variants])
+        said.append(f"{formula} if {condition_text(test)}")
+    return "; ".join([formulas[0], *said])
+
+
+def _recurrences(facts: VariantFacts) -> Iterable[str]:
+    """States of one class are said together."""
+    classes: dict[str, list[str]] = {}
+    for state, recurrence in facts.recurrences.items():
+        kind = {"affine": "affine in what is carried", "elementwise": "lane by lane", "general": "general"}[recurrence.kind]
+        lanes = ", lane by lane" if recurrence.lanes and recurrence.kind == "affine" else ""
+        classes.setdefault(kind + lanes, []).append(state)
+    return (f"{', '.join(states)}: {kind}" for kind, states in classes.items())
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def _claim(verdict: Verdict) -> str:
+    return f"{verdict.claim} ({verdict.why})" if verdict.why else verdict.claim

@@ -1,0 +1,97 @@
+"""Step to `TestView`: what the template of a cell's tests puts in place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cellgen.cell import Dim, Option
+from cellgen.lower import Step
+from cellgen.view import literal
+
+SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
+
+
+@dataclass(frozen=True)
+class TestView:
+    """`sizes` are two choices of the dims, `cases` the options and dims to try, each by itself and then together."""
+
+    __test__ = False  # no test of pytest's
+
+    cell: str
+    stem: str
+    spec: str
+    sizes: tuple[str, ...]
+    inferred: tuple[str, ...]
+    cases: tuple[str, ...]
+    mask: str
+
+
+def testview(step: Step, spec: str) -> TestView:
+    """The tests' view; `spec` is the expanded text."""
+    cell = step.cell
+    changes = [change for dim in cell.dims for change in _dim_changes(dim)]
+    changes += [change for index, option in enumerate(cell.options) for change in _option_changes(option, index)]
+    together: dict[str, str] = {}
+    for name, value in changes:
+        together.setdefault(name, value)
+    cases = [{}, *({name: value} for name, value in changes)]
+    if len(together) > 1:
+        cases.append(together)
+    return TestView(
+        cell=cell.name,
+        stem=cell.stem,
+        spec=spec.replace("\\", "\\\\").replace('"""', '\\"\\"\\"'),
+        sizes=tuple(_dict(dict(_sizes(cell.dims, which))) for which in (0, 1)),
+        inferred=tuple(dim.name for dim in cell.dims if dim.kind == "inferred"),
+        cases=tuple(map(_dict, cases)),
+        mask=cell.mask.kind,
+    )
+
+
+def _dict(pairs: dict[str, str]) -> str:
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in pairs.items()) + "}"
+
+
+def _sizes(dims: tuple[Dim, ...], which: int) -> Iterator[tuple[str, str]]:
+    """Small sizes, all different where they can be; what is divided is even, by 2."""
+    divided = {dim.value for dim in dims if dim.kind == "quotient"}
+    divisors = {dim.divisor for dim in dims if dim.kind == "quotient"}
+    free = iter(((3, 4, 5, 7, 2, 6, 8, 9), (2, 3, 6, 5, 4, 7, 9, 8))[which] * 8)
+    for dim in dims:
+        if dim.kind in ("inferred", "required", "number"):
+            if dim.name in divisors:
+                yield dim.name, "2"
+            elif dim.name in divided:
+                yield dim.name, ("4", "6")[which]
+            else:
+                yield dim.name, str(next(free))
+
+
+def _dim_changes(dim: Dim) -> Iterator[tuple[str, str]]:
+    if dim.kind == "alias":
+        yield dim.name, "3"
+
+
+def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:
+    match option.kind:
+        case "flag":
+            yield option.name, literal(not option.default)
+        case "word":
+            for word in option.words:
+                if word != option.default:
+                    yield option.name, literal(word)
+        case "activation":
+            others = [name for name in SMOOTH if name != option.default]
+            yield option.name, literal(others[index % len(others)])
+        case "maybe":
+            yield option.name, repr(float(_within(option, Fraction(1, 2))))
+        case _:
+            yield option.name, repr(float(_within(option, option.default / 2 + Fraction(1, 4))))
+
+
+def _within(option: Option, value: Fraction) -> Fraction:
+    """A value that the option may have, other than its default."""
+    low, high = option.low, option.high
+    if low is not None and high is not None:
+        return (low + high) / 2 if (low + high) / 2 != option.default else (3 * low + high) / 4
+    return value

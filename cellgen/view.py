@@ -1,0 +1,454 @@
+"""Step to `CellView`: every string that the templates of a cell and of its tests put in place.
+
+A template decides structure only; what is written there, from a weight's shape to the words of an error, is decided here.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cellgen.cell import Dim, EitherInitialiser, Initialiser, Option
+from cellgen.emit import FUNCTIONS, TENSORFLOW, Emitter, functions
+from cellgen.expr import Apply, Axis, Not, Ref, Shape, axis_text
+from cellgen.lower import Line, Slot, Step, uses
+from cellgen.ops import ACTIVATIONS
+from cellgen.shapes import axis_of
+
+WIDTH = 116  # of the header's lines
+
+
+@dataclass(frozen=True)
+class StateView:
+    index: int
+    name: str
+    shape: str  # (batch, units), for people
+    size: str  # what `state_size` holds
+    initial: str  # what it is before the first step
+
+
+@dataclass(frozen=True)
+class OutputView:
+    name: str
+    shape: str
+    size: str
+    width: str  # without the batch, for people
+
+
+@dataclass(frozen=True)
+class MaskView:
+    kind: str
+    states: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ArgumentView:
+    """A constructor argument: what it must fulfil, in code and in words, and what is kept of it."""
+
+    name: str
+    default: str  # empty: required
+    fits: str
+    wanted: str
+    value: str
+
+
+@dataclass(frozen=True)
+class DimView:
+    name: str
+    code: str
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """What an input's shape must fulfil, in code and in words."""
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True)
+class WeightView:
+    """`parts` holds an initializer for each label of the axis `along`, None for the argument's own."""
+
+    name: str
+    argument: str
+    shape: str
+    initializer: str
+    given: str  # the test under which it exists; empty: always
+    absent: str
+    norm: str
+    parts: str
+    along: int
+
+
+@dataclass(frozen=True)
+class StatementView:
+    """Lines of the step: `comments` and `code` as they stand, without the function's own indentation."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepView:
+    parameters: tuple[str, ...]
+    unpack: str
+    statements: tuple[StatementView, ...]
+    arguments: tuple[tuple[str, str], ...]
+    training: bool
+
+
+@dataclass(frozen=True)
+class CellView:
+    cell: str
+    stem: str
+    about: tuple[str, ...]
+    equations: tuple[str, ...]
+    labels: str
+    input: str
+    input_shape: str
+    input_rank: int
+    input_checks: tuple[CheckView, ...]
+    time_first: str  # the order of a sequence's axes with time in front
+    star: str  # `*` where a size is a tuple
+    states: tuple[StateView, ...]
+    output: OutputView
+    mask: MaskView
+    example_arguments: str
+    example_output: str
+    arguments: tuple[ArgumentView, ...]
+    derived_dims: tuple[DimView, ...]
+    build_dims: tuple[DimView, ...]
+    weights: tuple[WeightView, ...]
+    norms: tuple[str, ...]
+    activations: tuple[tuple[str, str], ...]
+    functions: tuple[str, ...]
+    label_slices: tuple[str, ...]
+    step: StepView
+
+
+def view(step: Step) -> CellView:
+    """Everything the templates write about a cell."""
+    return _Viewing(step).run()
+
+
+def prose(text: str) -> str:
+    """Free text of a spec, fit for a docstring: one line, nothing that ends or escapes it."""
+    text = " ".join(text.split()).replace("\\", "/").replace('"', "'")
+    return "".join(char for char in text if char.isprintable())
+
+
+def literal(value: Fraction | bool | str | None) -> str:
+    if isinstance(value, Fraction):
+        return repr(float(value))
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+class _Viewing:
+    def __init__(self, step: Step):
+        self.step, self.cell, self.emitter = step, step.cell, Emitter(step.cell)
+        self.dims = {dim.name: dim for dim in self.cell.dims}
+
+    def run(self) -> CellView:
+        cell, port = self.cell, self.cell.inputs[0]
+        arguments = tuple(self.arguments())
+        output = self.output_shape()
+        flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
+        activations = any(option.kind == "activation" for option in cell.options)
+        return CellView(
+            cell=cell.name,
+            stem=cell.stem,
+            about=tuple(self.about()),
+            equations=tuple(equation.text for equation in cell.equations),
+            labels="; ".join(f"{axis.name} = {', '.join(axis.labels)}" for axis in cell.axes),
+            input=port.name,
+            input_shape=", ".join(axis_text(axis) for axis in port.shape),
+            input_rank=len(port.shape),
+            input_checks=tuple(self.input_checks()),
+            time_first="[1, 0, *range(2, sequence.shape.rank)]" if len(port.shape) > 1 else "[1, 0, 2]",
+            star="" if flat else "*",
+            states=tuple(
+                StateView(index, state.name, self.shown(state.shape), self.size_entry(state.shape, flat), self.initial(state))
+                for index, state in enumerate(cell.states)
+            ),
+            output=OutputView(cell.output, self.shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))),
+            mask=self.mask(),
+            example_arguments=", ".join(self.example(argument) for argument in arguments if not argument.default),
+            example_output=", ".join(self.example_size(axis) for axis in output),
+            arguments=arguments,
+            derived_dims=tuple(self.derived("")),
+            build_dims=tuple(self.derived("self.", self.build_atoms())),
+            weights=tuple(self.weight(slot) for slot in self.step.slots),
+            norms=tuple(dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)),
+            activations=tuple((name, self.activation(name)) for name in ACTIVATIONS) if activations else (),
+            functions=tuple(FUNCTIONS[name] for name in self.functions(activations)),
+            label_slices=tuple(self.label_slices()),
+            step=self.step_view(),
+        )
+
+    # --- for people
+
+    def about(self) -> Iterator[str]:
+        for text in (self.cell.about, *self.cell.papers):
+            if text:
+                yield from textwrap.wrap(prose(text), WIDTH, break_long_words=True)
+
+    def shown(self, shape: Shape) -> str:
+        return f"({', '.join(['batch', *map(axis_text, shape)])})"
+
+    def mask(self) -> MaskView:
+        mask = self.cell.mask
+        names = " and ".join(mask.states)
+        sentence = {
+            "hold": "A masked step holds state and output (the output is zero before the first step that counts).",
+            "reset": f"A masked step sets {names} to the initial state first, then runs.",
+            "none": "There is no rule for masked steps, so a mask is refused.",
+        }[mask.kind]
+        return MaskView(mask.kind, mask.states, sentence)
+
+    def example(self, argument: ArgumentView) -> str:
+        return "128" if argument.name == "units" else f"{argument.name}=16"
+
+    def example_size(self, axis: Axis) -> str:
+        return " * ".join("128" if self.resolved(atom) == "units" else axis_text((self.resolved(atom),)) for atom in axis)
+
+    def resolved(self, atom):
+        """The dim, number or size that a dim not given stands for."""
+        dim = self.dims.get(atom)
+        if dim is None or dim.kind not in ("alias", "number"):
+            return atom
+        return self.resolved(dim.value) if dim.kind == "alias" else dim.value
+
+    # --- sizes
+
+    def size(self, axis: Axis, prefix: str) -> str:
+        """The size of an axis: in `__init__` (no prefix) or outside (`self.`)."""
+        factors = [self.factor(atom, prefix) for atom in axis if atom != 1]
+        return " * ".join(factors) or "1"
+
+    def factor(self, atom, prefix: str) -> str:
+        if isinstance(atom, int):
+            return str(atom)
+        labels = self.cell.axis(atom)
+        if labels is not None and labels.widths is None:
+            return str(len(labels.labels))
+        if labels is not None:
+            return f"({' + '.join(self.size(width, prefix) for width in labels.widths)})"
+        dim = self.dims[atom]
+        if dim.kind == "inferred":
+            port = self.cell.inputs[0]
+            at = next(index for index, axis in enumerate(port.shape) if axis == (atom,))
+            return f"input_shape[{at - len(port.shape)}]"
+        return atom if dim.kind in ("alias", "quotient") else f"{prefix}{atom}"
+
+    def size_entry(self, shape: Shape, flat: bool) -> str:
+        """A size as Keras keeps it: a number, or where some state is no vector a tuple for each."""
+        sizes = [self.size(axis, "") for axis in shape]
+        return sizes[0] if flat else f"({', '.join(sizes)},)"
+
+    def output_shape(self) -> Shape:
+        cell = self.cell
+        state = next((state for state in cell.states if state.name == cell.output), None)
+        return state.shape if state else next(
+            each.names[cell.output].shape for each in self.step.typed.variants if cell.output in each.names)
+
+    def derived(self, prefix: str, atoms: set | None = None) -> Iterator[DimView]:
+        """Dims that follow from others: not given, another's size, or a quotient."""
+        used = atoms if atoms is not None else self.atoms(
+            [state.shape for state in self.cell.states] + [self.output_shape()])
+        for dim in self.cell.dims:
+            if dim.name not in used:
+                continue
+            if dim.kind == "alias":
+                other = self.factor(dim.value, prefix)
+                yield DimView(dim.name, f"{other} if {prefix}{dim.name} is None else {prefix}{dim.name}")
+            elif dim.kind == "quotient":
+                yield DimView(dim.name, f"{self.factor(dim.value, prefix)} // {self.factor(dim.divisor, prefix)}")
+
+    def build_atoms(self) -> set:
+        return self.atoms([slot.shape for slot in self.step.slots] + [self.cell.inputs[0].shape])
+
+    def atoms(self, shapes: list[Shape]) -> set:
+        """The dims of shapes, and those that they follow from."""
+        found = {atom for shape in shapes for axis in shape for atom in axis}
+        found |= {atom for name in list(found) if (labels := self.cell.axis(name)) and labels.widths
+                  for axis in labels.widths for atom in axis}
+        more = {other for name in found if name in self.dims for other in (self.dims[name].value, self.dims[name].divisor)
+                if isinstance(other, str)}
+        while not more <= found:
+            found |= more
+            more = {other for name in found if name in self.dims for other in (self.dims[name].value, self.dims[name].divisor)
+                    if isinstance(other, str)}
+        return found
+
+    # --- arguments
+
+    def arguments(self) -> Iterator[ArgumentView]:
+        dims = [dim for dim in self.cell.dims if dim.kind in ("required", "number", "alias")]
+        dims.sort(key=lambda dim: (dim.kind != "required", dim.name != "units" if dim.kind == "required" else False))
+        for dim in dims:
+            yield self.dim_argument(dim)
+        for option in self.cell.options:
+            yield self.option_argument(option)
+
+    def dim_argument(self, dim: Dim) -> ArgumentView:
+        name = dim.name
+        fits, wanted = f"isinstance({name}, int) and {name} > 0", "a positive integer"
+        if dim.kind == "alias":
+            return ArgumentView(name, "None", f"{name} is None or {fits}", f"{wanted}, or None for {dim.value}", name)
+        return ArgumentView(name, "" if dim.kind == "required" else str(dim.value), fits, wanted, name)
+
+    def option_argument(self, option: Option) -> ArgumentView:
+        name, default = option.name, literal(option.default)
+        match option.kind:
+            case "flag":
+                return ArgumentView(name, default, f"isinstance({name}, bool)", "True or False", name)
+            case "word":
+                words = ", ".join(f'"{word}"' for word in option.words)
+                wanted = f"one of {', '.join(option.words)}"
+                return ArgumentView(name, default, f"{name} in ({words},)" if len(option.words) == 1 else f"{name} in ({words})", wanted, name)
+            case "activation":
+                return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name})')
+        fits, wanted = f"isinstance({name}, (int, float))", "a number"
+        low, high = (None if bound is None else literal(bound) for bound in (option.low, option.high))
+        if low is not None and high is not None:
+            fits, wanted = f"{fits} and {low} <= {name} <= {high}", f"a number from {low} to {high}"
+        if option.kind == "maybe":
+            return ArgumentView(name, "None", f"{name} is None or {fits}", f"{wanted}, or None", name)
+        return ArgumentView(name, default, fits, wanted, name)
+
+    # --- weights
+
+    def weight(self, slot: Slot) -> WeightView:
+        norm, _, part = slot.param.name.rpartition("/")
+        chosen = dict(slot.param.init)
+        rest = chosen.pop(None, Initialiser("zeros"))
+        own = rest
+        while isinstance(own, EitherInitialiser):
+            own = own.b
+        parts, along = "", 0
+        if chosen:
+            index, axis = axis_of(self.cell, next(iter(chosen)), slot.shape)
+            parts = f"[{', '.join(self.part(chosen.get(label, rest), own) for label in axis.labels)}]"
+            along = index - len(slot.shape)
+        elif own is not rest:
+            parts, along = f"[{self.part(rest, own)}]", -1
+        sizes = [self.size(axis, "self.") for axis in slot.shape]
+        return WeightView(
+            name=part, argument=slot.argument, shape=f"[{', '.join(sizes)}]", initializer=self.initializer(own),
+            given=self.emitter.test(slot.test, prefix="self.") if slot.test else "",
+            absent=self.emitter.test(Not(slot.test), prefix="self.") if slot.test else "", norm=norm, parts=parts, along=along)
+
+    def part(self, init, own) -> str:
+        """The initializer of one label's part; None where it is the weight's own."""
+        if init == own:
+            return "None"
+        if isinstance(init, EitherInitialiser):
+            return f"{self.part(init.a, own)} if {self.emitter.test(init.test, prefix='self.')} else {self.part(init.b, own)}"
+        return self.initializer(init)
+
+    def initializer(self, init) -> str:
+        """An initializer as Keras takes it: a name, or a config (an instance would draw the same numbers each time)."""
+        known = {"uniform": ("RandomUniform", "minval", "maxval"), "normal": ("RandomNormal", "stddev"),
+                 "constant": ("Constant", "value"), "orthogonal": ("Orthogonal", "gain"), "identity": ("Identity", "gain")}
+        if not init.arguments:
+            return f'"{init.name}"'
+        kind, *names = known[init.name]
+        config = ", ".join(f'"{name}": {literal(value)}' for name, value in zip(names, init.arguments, strict=True))
+        return f'{{"class_name": "{kind}", "config": {{{config}}}}}'
+
+    def input_checks(self) -> Iterator[CheckView]:
+        """The axes of the input whose sizes are known before it comes."""
+        port = self.cell.inputs[0]
+        for index, axis in enumerate(port.shape):
+            if len(axis) == 1 and isinstance(axis[0], str) and self.dims[axis[0]].kind == "inferred":
+                continue
+            at, size = index - len(port.shape), self.size(axis, "self.")
+            yield CheckView(f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
+
+    def label_slices(self) -> Iterator[str]:
+        for slot in self.step.slots:
+            for line in slot.splits:
+                value = Apply(line.value.op, (Ref(self.access(slot)), *line.value.args[1:]), line.value.attrs)
+                text = f"{', '.join(line.targets)} = {self.emitter.text(value)}"
+                if slot.test is not None:
+                    nothing = ", ".join("None" for _ in line.targets)
+                    text += f" if {self.emitter.test(slot.test, prefix='self.')} else ({nothing})"
+                yield text
+
+    def access(self, slot: Slot) -> str:
+        return f"cast(self.{slot.param.name.replace('/', '.')})"
+
+    # --- the step
+
+    def functions(self, activations: bool) -> tuple[str, ...]:
+        nodes = [node for block in self.step.blocks for line in block.lines for node in uses(line.value)]
+        nodes += [Apply(name, ()) for name in ACTIVATIONS] if activations else []
+        return functions(nodes)
+
+    def activation(self, name: str) -> str:
+        """An activation as a value: a function of TensorFlow's by its name, or a lambda."""
+        form = TENSORFLOW[name]
+        if name == "linear":
+            return "tf.identity"
+        if form.text.endswith("({0})"):
+            return form.text.removesuffix("({0})")
+        return f"lambda x: {form.text.format('x')}"
+
+    def step_view(self) -> StepView:
+        step = self.step
+        arguments: list[tuple[str, str]] = []
+        for slot in step.slots:
+            access = self.access(slot)
+            if slot.whole:
+                text = f"{access} if {self.emitter.test(slot.test, prefix='self.')} else None" if slot.test else access
+                arguments.append((slot.argument, text))
+            arguments += [(target, target) for line in slot.splits for target in line.targets if target != "_"]
+        asked = set(step.typed.variants[0].variant)
+        for name in step.dims:
+            dim = self.dims[name]
+            if dim.kind in ("required", "number"):
+                arguments.append((name, f"self.{name}"))
+        for name in step.options:
+            if name in self.dims:
+                if name not in dict(arguments):
+                    arguments.append((name, f"self.{name}"))
+            elif self.cell.option(name).kind == "activation":
+                arguments.append((name, f"_ACTIVATIONS[self.{name}]"))
+            else:
+                arguments.append((name, f"self.{name}"))
+        training = "training" in asked
+        unpack = ", ".join(step.carried)
+        return StepView(
+            parameters=tuple(name for name, _ in arguments) + (("training",) if training else ()),
+            unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
+            statements=tuple(self.statements()),
+            arguments=tuple(arguments),
+            training=training,
+        )
+
+    def statements(self) -> Iterator[StatementView]:
+        """The lines of every equation under its text; neighbours under the same test share one `if`."""
+        if self.step.opening:
+            yield StatementView(tuple(self.code(line) for line in self.step.opening))
+        last = None
+        for block in self.step.blocks:
+            lines = [f"# {block.equation}", *(self.code(line) for line in block.lines)]
+            if block.test is not None:
+                lines = [f"    {line}" for line in lines]
+                if block.test != last:
+                    lines.insert(0, f"if {self.emitter.test(block.test)}:")
+            last = block.test
+            yield StatementView(tuple(lines))
+
+    def code(self, line: Line) -> str:
+        return f"{', '.join(line.targets)} = {self.emitter.text(line.value)}"
+
+    def initial(self, state) -> str:
+        if state.initial is None:
+            return "zeros"
+        if isinstance(state.initial, Ref):
+            return f"self.{state.initial.name}"
+        return literal(state.initial.value)
+
+

@@ -1,0 +1,295 @@
+"""Tests of layer_norm_lstm.py, generated from layer_norm_lstm.yaml; run them with pytest.
+
+The oracle is cellgen's interpreter, numpy float64, which reads the spec below.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import layer_norm_lstm as built
+
+from cellgen import interpret
+from cellgen.compiler import Spec
+
+keras = tf.keras
+
+SPEC = """\
+language: 1
+cell: LayerNormLSTM
+about: |
+  LSTM with layer normalisation on both projections and on the cell state. One mean and one variance span all four
+  gates; the carried c is not normalised (TensorFlow Addons carries the normalised one). No bias: the norms' shifts
+  stand for it. A mask of 0 resets the state to zero before the step.
+papers: ["Ba, Kiros & Hinton 2016, arXiv:1607.06450, eq. 20-22"]
+dims: {input: inferred, units: required}
+gates: [f, i, o, u]
+options: {epsilon: 1.0e-5}
+inputs:
+  x: [input]
+state:
+  h: [units]
+  c: [units]
+output: h
+params:
+  x_w: {shape: [input, gates*units], init: glorot_uniform}
+  h_w: {shape: [units, gates*units], init: orthogonal}
+norms:
+  ln_x: {kind: layer, over: [gates*units], epsilon: epsilon, scale: ones, shift: zeros}
+  ln_h: {kind: layer, over: [gates*units], epsilon: epsilon, scale: ones, shift: zeros}
+  ln_c: {kind: layer, over: [units], epsilon: epsilon, scale: ones, shift: zeros}
+mask:
+  kind: reset
+  states: [h, c]
+equations: |
+  z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
+  f = sigmoid(z.f)
+  i = sigmoid(z.i)
+  o = sigmoid(z.o)
+  u = tanh(z.u)
+  c = f * c[t-1] + i * u
+  h = o * tanh(ln_c(c))
+laws: |
+  c == c[t-1]         when f == 1, i == 0
+  h in (-1, 1)
+"""
+
+TYPED = Spec.of(SPEC, "layer_norm_lstm").typed(laws=False)
+INFERRED = {"input"}
+SIZES = [
+    {"input": 3, "units": 4},
+    {"input": 2, "units": 3},
+]
+CASES = [
+    {},
+    {"epsilon": 0.250005},
+]
+BATCH, STEPS = 4, 6
+MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]], bool)
+LENGTHS = np.array([6, 4, 5, 0])
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: ",".join(map(str, case)) or "default")
+
+
+class Trial:
+    """A layer and its oracle with the same random weights, and an input and a state to try them on."""
+
+    def __init__(self, case, sizes=SIZES[0], seed=0, dtype="float64", **arguments):
+        given = {**sizes, **case}
+        self.oracle = interpret.Instance(TYPED, given)
+        self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
+        rng = np.random.default_rng(seed)
+        settings, cell = self.oracle.settings, TYPED.cell
+        self.x = rng.normal(size=(BATCH, STEPS, *settings.shape(cell.inputs[0].shape)))
+        self.state = [rng.normal(size=(BATCH, *settings.shape(state.shape))) for state in cell.states]
+        keras.utils.set_random_seed(seed)
+        self.layer = self.made(dtype=dtype, **arguments)
+        self.weights = [np.asarray(w, np.float64) for w in self.layer.get_weights()]
+        self.weights = [w + rng.normal(scale=0.4, size=w.shape) for w in self.weights]
+        self.layer.set_weights(self.weights)
+
+    def made(self, **arguments):
+        layer = built.LayerNormLSTM(**self.arguments, **arguments)
+        layer.build(self.x.shape)
+        return layer
+
+    def twin(self, **arguments):
+        """Another layer with the same weights."""
+        layer = self.made(dtype="float64", **arguments)
+        layer.set_weights(self.weights)
+        return layer
+
+
+def close(came, wanted, bound=1e-11):
+    came, wanted = tf.nest.flatten(came), tf.nest.flatten(wanted)
+    assert len(came) == len(wanted) > 0
+    for one, other in zip(came, wanted):
+        one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        assert one.shape == other.shape and np.isfinite(other).all()
+        np.testing.assert_allclose(one, other, rtol=bound, atol=bound)
+
+
+EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
+
+
+def scanned(oracle, weights, x, state=None, **masks):
+    """What the layer returns under EVERYTHING, as the oracle has it."""
+    outputs, states, final = oracle.scan(weights, x, initial_state=state, **masks)
+    return [outputs, *final, *states]
+
+
+# --- the equations --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["small", "other"])
+@each_case
+def test_step(case, sizes):
+    trial = Trial(case, sizes)
+    assert [w.shape for w in trial.weights] == list(trial.oracle.weights.values())
+    for t in range(2):
+        x = trial.x[:, t]
+        close(trial.layer.cell(x, trial.state), trial.oracle.step(trial.weights, x, trial.state))
+
+
+@each_case
+def test_scan(case):
+    trial = Trial(case, **EVERYTHING)
+    close(trial.layer(trial.x), scanned(trial.oracle, trial.weights, trial.x))
+    wanted = scanned(trial.oracle, trial.weights, trial.x, trial.state)
+    close(trial.layer(trial.x, initial_state=trial.state), wanted)
+    backwards = trial.twin(go_backwards=True, **EVERYTHING)
+    close(backwards(trial.x[:, ::-1], initial_state=trial.state), wanted)
+    last = trial.twin()
+    close(last(trial.x, initial_state=trial.state), wanted[0][:, -1])
+
+
+@each_case
+def test_gradients(case):
+    for seed in range(20):
+        trial, reference = Trial(case, seed=seed, **EVERYTHING), interpret.Reference()
+        arrays = {f"weight {index}": w for index, w in enumerate(trial.weights)}
+        arrays |= {"x": trial.x, **{f"state {index}": s for index, s in enumerate(trial.state)}}
+        masks = {"mask": MASK}
+
+        def outcome(at):
+            weights, state = ([at[name] for name in at if name.startswith(kind)] for kind in ("weight", "state"))
+            oracle = trial.oracle
+            outputs, states, final = oracle.scan(weights, at["x"], initial_state=state, reference=reference, **masks)
+            return [outputs, *final, *states]
+
+        rng = np.random.default_rng(seed)
+        cotangents = [rng.normal(size=value.shape) for value in outcome(arrays)]
+        if reference.margin > 1e-3:
+            break
+    else:
+        pytest.fail("no point away from the kinks")
+    along = {name: rng.normal(size=array.shape) for name, array in arrays.items()}
+    variables = trial.layer.trainable_weights
+    inputs = [tf.constant(trial.x), *map(tf.constant, trial.state)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        values = tf.nest.flatten(trial.layer(inputs[0], initial_state=inputs[1:], **masks))
+        loss = tf.add_n([tf.reduce_sum(value * cotangent) for value, cotangent in zip(values, cotangents)])
+    came = tape.gradient(loss, [*variables, *inputs], unconnected_gradients="zero")
+
+    def wanted(at):
+        return sum(np.sum(value * cotangent) for value, cotangent in zip(outcome(at), cotangents))
+
+    slopes = [np.sum(np.asarray(gradient) * along[name]) for name, gradient in zip(arrays, came)]
+    np.testing.assert_allclose(sum(slopes), interpret.derivative(wanted, arrays, along), rtol=1e-7, atol=1e-7)
+    if not case:  # and one by one
+        for name, slope in zip(arrays, slopes):
+            direction = {name: along[name]}
+            np.testing.assert_allclose(slope, interpret.derivative(wanted, arrays, direction), rtol=1e-7, atol=1e-7)
+
+
+# --- masks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "masks", [{"mask": MASK}, {"lengths": LENGTHS}, {"mask": MASK, "lengths": LENGTHS}], ids="-".join
+)
+@each_case
+def test_masks(case, masks):
+    trial = Trial(case, **EVERYTHING)
+    close(
+        trial.layer(trial.x, initial_state=trial.state, **masks),
+        scanned(trial.oracle, trial.weights, trial.x, trial.state, **masks),
+    )
+    close(trial.layer(trial.x, **masks), scanned(trial.oracle, trial.weights, trial.x, **masks))
+
+
+def test_a_masked_step_starts_anew():
+    trial = Trial({}, return_sequences=True, return_state=True)
+    x, fresh = trial.x[:, :1], trial.layer.get_initial_state(BATCH)
+    state = list(trial.state)
+    for index, field in enumerate(built.LayerNormLSTMState._fields):
+        if field in TYPED.cell.mask.states:
+            state[index] = fresh[index]
+    close(
+        trial.layer(x, initial_state=trial.state, mask=np.zeros([BATCH, 1], bool)), trial.layer(x, initial_state=state)
+    )
+
+
+# --- one result, however it is run ----------------------------------------------------------------------------------
+
+
+def test_loop_unrolled_and_in_python():
+    trial = Trial({}, **EVERYTHING)
+    masks = {"mask": MASK}
+    wanted = trial.layer(trial.x, initial_state=trial.state, **masks)
+    close(trial.twin(unroll=True, **EVERYTHING)(trial.x, initial_state=trial.state, **masks), wanted)
+    close(trial.twin(debug=True, **EVERYTHING)(trial.x, initial_state=trial.state, **masks), wanted)
+    compiled = tf.function(lambda x: trial.layer(x, initial_state=trial.state, **masks), jit_compile=True)
+    close(compiled(trial.x), wanted)
+
+
+def test_as_a_cell_of_keras():
+    trial = Trial({}, return_sequences=True, return_state=True)
+    rnn = keras.layers.RNN(
+        built.LayerNormLSTMCell(**trial.arguments, dtype="float64"),
+        return_sequences=True,
+        return_state=True,
+        dtype="float64",
+    )
+    rnn.build(trial.x.shape)
+    rnn.set_weights(trial.weights)
+    masks = {}  # Keras's own loop knows `hold` only
+    close(rnn(trial.x, **masks), trial.layer(trial.x, **masks))
+
+
+def test_one_trace_for_all_lengths():
+    trial, traces = Trial({}, return_sequences=True), []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, *trial.x.shape[2:]], tf.float64)])
+    def run(x):
+        traces.append(x)
+        return trial.layer(x)
+
+    for steps in (1, 3, STEPS):
+        close(run(trial.x[:, :steps]), trial.layer(trial.x[:, :steps]))
+    assert len(traces) == 1
+
+
+def test_samples_do_not_mix():
+    trial = Trial({}, **EVERYTHING)
+    order = np.random.default_rng(1).permutation(BATCH)
+    came = trial.layer(trial.x[order], initial_state=[s[order] for s in trial.state])
+    close(
+        came, [np.asarray(value)[order] for value in tf.nest.flatten(trial.layer(trial.x, initial_state=trial.state))]
+    )
+
+
+@each_case
+def test_save_and_load(case, tmp_path):
+    trial = Trial(case, return_sequences=True)
+    model = keras.Sequential([keras.Input((None, *trial.x.shape[2:]), dtype="float64"), trial.layer])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    close(loaded(trial.x), trial.layer(trial.x))
+    assert loaded.layers[-1].get_config() == trial.layer.get_config()
+
+
+def test_float32():
+    """Within 5e-5 of float64 over these steps: some hundred roundings of 6e-8, and room for what they grow to."""
+    trial = Trial({}, dtype="float32", **EVERYTHING)
+    close(trial.layer(trial.x.astype("float32")), scanned(trial.oracle, trial.weights, trial.x), 5e-5)
+
+
+@pytest.mark.parametrize("policy, bound", [("mixed_bfloat16", 0.2), ("mixed_float16", 0.03)])
+def test_mixed_precision(policy, bound):
+    trial = Trial({}, dtype=policy, return_sequences=True)
+    came = trial.layer(trial.x.astype("float32"))
+    assert came.dtype == trial.layer.compute_dtype and trial.layer.weights[0].dtype == "float32"
+    close(tf.cast(came, tf.float64), scanned(trial.oracle, trial.weights, trial.x)[0], bound)
+
+
+def test_arguments_are_checked():
+    trial = Trial({})
+    with pytest.raises(ValueError, match="must be of a floating dtype"):
+        trial.layer(trial.x.astype("int32"))
+    with pytest.raises(ValueError, match="`state` must be"):
+        trial.layer(trial.x, initial_state=[s[..., :-1] for s in trial.state])
+    for name, value in trial.arguments.items():
+        wrong = {**trial.arguments, name: "no such thing"}
+        with pytest.raises(ValueError, match=f"`{name}` must be"):
+            built.LayerNormLSTMCell(**wrong)

@@ -1,0 +1,100 @@
+"""The house and its rules: who imports whom, which library lives where, and what never happens."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+MODULES = sorted((CHECKOUT / "cellgen").glob("*.py"))
+CONFIG = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+
+MOST_LINES = 400
+LONGER = {  # modules that have no seam, and why
+}
+
+
+def run(*command, cwd=CHECKOUT):
+    return subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+
+
+def imports(path):
+    """The modules that a file imports, at the top or later."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+
+
+def test_a_module_imports_only_modules_below_it():
+    program = Path(sys.executable).with_name("lint-imports")
+    done = run(program, "--no-logo", "--no-cache")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_code_passes_ruff():
+    from ruff.__main__ import find_ruff_bin
+
+    done = run(find_ruff_bin(), "check", "--no-cache", "--output-format=concise", ".")
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_third_party_library_has_one_home():
+    homes = {
+        library: {home for home in re.findall(r"\w+", ban["msg"].removeprefix("home:"))} & {path.stem for path in MODULES}
+        for library, ban in CONFIG["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"].items()
+        if ban["msg"].startswith("home:")
+    }
+    found = {library: set() for library in homes}
+    for path in MODULES:
+        for library in {name.partition(".")[0] for name in imports(path)} - sys.stdlib_module_names - {"cellgen"}:
+            found.setdefault(library, set()).add(path.stem)
+    assert found == homes
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_nothing_evaluates_text(path):
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert not names & {"eval", "exec", "compile", "__import__"}
+    assert not (names | attributes | imported) & {"sympify", "lambdify", "parse_expr", "literal_eval", "simplify"}
+
+
+def test_no_module_is_too_long():
+    lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {name for name, count in lines.items() if count > MOST_LINES} == set(LONGER)
+    for name, (most, _) in LONGER.items():
+        assert lines[name] <= most
+
+
+@pytest.mark.parametrize("arguments", [["check", "lstm"], ["list"], ["--help"], ["build", "lstm", "-o", "{tmp_path}"]], ids=" ".join)
+def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
+    ask = (
+        "import sys; from cellgen.cli import main; code = main(sys.argv[1:]);"
+        "heavy = {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules); sys.exit(code or bool(heavy) and 99)"
+    )
+    done = run(sys.executable, "-c", ask, *(each.format(tmp_path=tmp_path) for each in arguments))
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_else():
+    ask = "import sys; import cellgen; print(*(name for name in sys.modules if name.startswith('cellgen.')))"
+    assert run(sys.executable, "-c", ask).stdout.split() == []
+
+
+def test_the_names_of_keras_are_reserved():
+    import tensorflow as tf
+
+    from cellgen.names import KERAS
+
+    layer = tf.keras.layers.RNN(tf.keras.layers.SimpleRNNCell(2))
+    layer.build((None, None, 3))
+    public = {name for name in [*dir(layer), *dir(tf.keras.layers.Layer()), *vars(layer)] if not name.startswith("_")}
+    assert public <= KERAS

@@ -181,7 +181,8 @@ def build(specs, folder, check, strict, format):
     from cellgen.files import changes, foreign, write
 
     def work(spec):
-        return spec.build(), spec.check().diagnostics
+        diagnostics = spec.check().diagnostics
+        return spec.build(), diagnostics
 
     paths = _paths(specs)
     _apart(paths, folder)
@@ -228,24 +229,27 @@ def test(what, folder):
 
     Of a SPEC: those that `build` wrote to DIR, which must be up to date. Of a folder of generated files: all of them.
     """
-    from cellgen import verify
+    from cellgen.verify import verify
 
-    return verify.run([path for each in what or (str(folder),) for path in _tests(each, folder)])
+    tests = dict.fromkeys(path for each in what or (str(folder),) for path in _tests(each, folder))
+    return FINE if verify(tests) else FAILED
 
 
 def _tests(what: str, folder: Path) -> list[Path]:
     """The generated tests that are meant by an argument."""
-    from cellgen import compiler
+    from cellgen.compiler import Spec
     from cellgen.files import changes
 
     path = Path(what)
-    if path.suffix == ".py":
+    if path.is_file() and path.suffix == ".py":
         return [path]
     if path.is_dir() and (found := sorted(path.glob("test_*.py"))):
         return found
+    if path == folder:
+        raise click.UsageError(f"there are no generated tests in `{folder}`: `cellgen build` writes them")
     out = []
     for each in _paths((what,)):
-        spec = compiler.Spec.at(each)
+        spec = Spec.at(each)
         files = spec.build()
         if changes(files, folder):
             raise click.ClickException(f"{folder / spec.stem}.py is not what {each} says: run `cellgen build {each}` first")

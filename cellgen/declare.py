@@ -23,7 +23,10 @@ INITIALISERS = (
     "zeros", "ones", "identity", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
     "lecun_normal", "orthogonal", "random_normal", "random_uniform", "truncated_normal",
 )
-CALLED = {"uniform": 2, "normal": 1, "orthogonal": 1, "identity": 1, "constant": 1}
+CALLED = {"uniform": "uniform(low, high)", "normal": "normal(stddev)", "orthogonal": "orthogonal(gain)", "identity": "identity(gain)",
+          "constant": "constant(value)"}
+ALSO = {"glorot": "glorot_uniform", "xavier": "glorot_uniform", "xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal",
+        "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal", "random": "random_normal"}  # other names of them
 
 
 @dataclass(frozen=True)
@@ -163,34 +166,22 @@ class _Declaring:
         return Dim(name, "quotient" if under else "alias", *parts, span=name.span)
 
     def acyclic(self, dims: list[Dim]) -> None:
-        """Every way from a dim to those it is made of ends: a circle is told once."""
-        known = {dim.name: dim for dim in dims}
+        """No dim is made of itself; a circle is told once."""
+        made = {dim.name: [each for each in (dim.value, dim.divisor) if isinstance(each, str)] for dim in dims}
         done: set[str] = set()
-        for dim in dims:
-            way: dict[str, None] = {}
-            at = dim
-            while at is not None and at.name not in done | way.keys():
-                way[at.name] = None
-                at = known.get(at.value)
-            if at is not None and at.name in way:
-                circle = [*way][[*way].index(at.name) :]
-                self.report.add("CG106", f"the dims {' -> '.join([*circle, at.name])} define each other", at.span,
-                                help="give one of them a value of its own, such as `required`")
-            done |= way.keys()
-        for dim in dims:
-            if isinstance(dim.divisor, str) and dim.divisor in known and self._reaches(known, dim.divisor, dim.name):
-                self.report.add("CG106", f"`{dim.name}` is divided by `{dim.divisor}`, which is made of `{dim.name}`", dim.span)
 
-    def _reaches(self, known: dict[str, Dim], start: str, end: str) -> bool:
-        seen, wanted = set(), [start]
-        while wanted:
-            name = wanted.pop()
-            if name == end:
-                return True
-            if name in known and name not in seen:
-                seen.add(name)
-                wanted += [each for each in (known[name].value, known[name].divisor) if isinstance(each, str)]
-        return False
+        def follow(name: str, way: tuple[str, ...]) -> None:
+            if name in way:
+                circle = " -> ".join((*way[way.index(name) :], name))
+                self.report.add("CG106", f"the dims {circle} define each other", next(dim.span for dim in dims if dim.name == name),
+                                help="give one of them a value of its own, such as `required`")
+            elif name in made and name not in done:
+                for part in made[name]:
+                    follow(part, (*way, name))
+                done.add(name)
+
+        for dim in dims:
+            follow(dim.name, ())
 
     def axes(self) -> tuple[LabelAxis, ...]:
         written = [(key, labels) for key, labels in self.document.axes.items() if self.own(key)]
@@ -210,10 +201,12 @@ class _Declaring:
                 key = Key(scalar.value)
                 key.span = scalar.span
                 if key in keys:
-                    self.report.add("CG112", f"the label `{key}` stands twice", key.span)
+                    self.report.add("CG112", f"the label `{key}` stands twice", key.span, "again here",
+                                    context=[Label(keys[keys.index(key)].span, "first here")], help="labels of one axis are unique")
                 keys.append(key)
         if not keys or len(keys) > MAX_LABELS:
-            self.report.add("CG108", f"an axis has 1 to {MAX_LABELS} labels", span or (keys[0].span if keys else self.document.equations.span))
+            self.report.add("CG108", f"`{name}` has {len(keys)} labels; an axis has 1 to {MAX_LABELS}",
+                            keys[MAX_LABELS].span if keys else span or self.document.cell.span)
         for key in keys:
             names.check(key, key.span, self.report)
         return LabelAxis(str(name), tuple(str(key) for key in keys), widths, span or (keys[0].span if keys else None))
@@ -223,46 +216,69 @@ class _Declaring:
     def option(self, name: Key, section) -> Option:
         self.own(name, attribute=True)
         default, add = section.default, self.report.add
-        low = high = None
-        if section.range is not None:
-            bounds = [_number(each) for each in section.range]
-            if len(bounds) != 2 or bounds[0] > bounds[1]:
-                add("CG106", f"options.{name}.in: wanted `[low, high]`", section.range[0].span if section.range else name.span)
-            else:
-                low, high = bounds
         if section.one_of is not None:
+            for each, what in ((section.range and section.range[0], "a range"), (section.scheduled, "`scheduled`")):
+                if each:
+                    add("CG106", f"`options.{name}`: {what} is for a number", each.span)
             if isinstance(section.one_of, Scalar) and section.one_of.value == "activations":
-                if default is None or default.value not in ACTIVATIONS:
-                    span = default.span if default else name.span
-                    add("CG106", f"options.{name}: the default is an activation", span,
-                        help=(nearest(str(default.value), ACTIVATIONS) if default else "", f"there are {', '.join(ACTIVATIONS)}"))
-                    return Option(name, "activation", "linear", ACTIVATIONS, span=name.span)
-                return Option(name, "activation", default.value, ACTIVATIONS, span=name.span)
-            if not isinstance(section.one_of, list) or not section.one_of or not all(
-                isinstance(word, Scalar) and isinstance(word.value, str) and parse.NAME.fullmatch(word.value) for word in section.one_of
-            ):
-                add("CG106", f"options.{name}.one_of: wanted a list of words, or `activations`", name.span)
-                return Option(name, "word", "", span=name.span)
-            words = tuple(word.value for word in section.one_of)
-            if default is not None and default.value not in words:
-                add("CG106", f"options.{name}: the default is one of {', '.join(words)}", default.span)
-            return Option(name, "word", default.value if default else words[0], words, span=name.span)
+                return self.activation(name, default)
+            return self.words(name, section.one_of, default)
+        low, high = self.range(name, section.range)
         if default is None:
-            add("CG107", f"options.{name}: an option has a default", name.span, help="write `name: true`, `name: 1.0` or `name: none`")
+            add("CG107", f"`options.{name}`: an option has a default", name.span, help="write `name: true`, `name: 1.0` or `name: none`")
             return Option(name, "maybe", None, span=name.span)
-        if isinstance(default.value, bool):
-            return Option(name, "flag", default.value, span=name.span)
+        scheduled = section.scheduled is not None and section.scheduled.value
+        if scheduled and not _is_number(default):
+            add("CG106", f"`options.{name}`: `scheduled` is for a number", section.scheduled.span)
         if default.value == "none":
             return Option(name, "maybe", None, (), low, high, name.span)
+        if isinstance(default.value, bool):
+            if section.range:
+                add("CG106", f"`options.{name}`: a range is for a number", section.range[0].span)
+            return Option(name, "flag", default.value, span=name.span)
         if not _is_number(default):
-            add("CG106", f"options.{name}: `{default.text}` is no default", default.span,
-                help="write true, false, a number, none, or `{one_of: [a, b]}`")
+            yes = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}.get(default.value.lower())
+            add("CG106", f"`options.{name}`: `{default.text}` is no default", default.span,
+                help=f"write `{yes}`, without quotes" if yes else "write true, false, a number, none, or `{one_of: [a, b]}`")
             return Option(name, "flag", True, span=name.span)
         value = _number(default)
         if (low is not None and value < low) or (high is not None and value > high):
-            add("CG106", f"options.{name}: the default {default.text} is outside its range", default.span)
-        scheduled = section.scheduled is not None and section.scheduled.value
+            add("CG106", f"`options.{name}`: the default {default.text} is outside its range", default.span,
+                context=[Label(section.range[0].span.to(section.range[1].span), "the range")])
         return Option(name, "scheduled" if scheduled else "number", value, (), low, high, name.span)
+
+    def range(self, name: Key, written: list[Scalar] | None) -> tuple[Fraction | None, Fraction | None]:
+        if written is None:
+            return None, None
+        bounds = [_number(each) for each in written]
+        if len(bounds) != 2 or bounds[0] > bounds[1]:
+            self.report.add("CG106", f"`options.{name}.in`: a range is `[low, high]`",
+                            written[0].span.to(written[-1].span) if written else name.span)
+            return None, None
+        return bounds[0], bounds[1]
+
+    def activation(self, name: Key, default: Scalar | None) -> Option:
+        if default is None or default.value not in ACTIVATIONS:
+            self.report.add("CG106", f"`options.{name}`: the default is an activation", default.span if default else name.span,
+                            help=(default and nearest(default.text, ACTIVATIONS)) or f"there are {', '.join(ACTIVATIONS)}")
+            return Option(name, "activation", "linear", ACTIVATIONS, span=name.span)
+        return Option(name, "activation", default.value, ACTIVATIONS, span=name.span)
+
+    def words(self, name: Key, written, default: Scalar | None) -> Option:
+        words = written if isinstance(written, list) else [written]
+        bad = [word for word in words if not (isinstance(word, Scalar) and isinstance(word.value, str) and parse.NAME.fullmatch(word.value))]
+        if bad or not words or not isinstance(written, list):
+            wrong = next((each for each in bad or words if isinstance(each, Scalar)), None)
+            self.report.add("CG106", f"`options.{name}.one_of`: wanted a list of words, or `activations`", wrong.span if wrong else name.span,
+                            help=f"write `{name}: {{one_of: [blend, select]}}`, the default first")
+            return Option(name, "word", "", span=name.span)
+        words = tuple(word.value for word in words)
+        if len(set(words)) < len(words):
+            self.report.add("CG112", f"`options.{name}.one_of`: a word stands twice", written[0].span.to(written[-1].span))
+        if default is not None and default.value not in words:
+            self.report.add("CG106", f"`options.{name}`: the default is one of {', '.join(words)}", default.span,
+                            help=nearest(default.text, words))
+        return Option(name, "word", default.value if default else words[0], words, span=name.span)
 
     def inputs(self) -> tuple[Input, ...]:
         if self.document.inputs is None:
@@ -286,7 +302,8 @@ class _Declaring:
                 self.report.add("CG107", f"the input `{name}` needs a default, or to be optional", name.span,
                                 help="the first input is the sequence; write `{shape: [1], default: 1}` or `optional: true`")
             if not found and (optional or default is not None):
-                self.report.add("CG106", f"`{name}` is the first input: it is the sequence, and always there", name.span)
+                self.report.add("CG106", f"`{name}` is the first input: it is the sequence, and always there", name.span,
+                                help="leave `optional` and `default` away, or put the sequence first")
             found.append(Input(name, shape, self.binary(section.values), optional, default, name.span))
         if not found:
             self.report.add("CG107", "a cell reads at least one input", self.document.cell.span, help="`inputs: {x: [input]}`")
@@ -296,7 +313,8 @@ class _Declaring:
         if values is None:
             return False
         if [each.value for each in values] != [0, 1]:
-            self.report.add("CG106", "values: wanted `[0, 1]`", values[0].span if values else self.document.cell.span)
+            self.report.add("CG106", "`values` is `[0, 1]`: the only kind there is besides real numbers",
+                            values[0].span.to(values[-1].span) if values else self.document.cell.span)
         return True
 
     def initial(self, scalar: Scalar | None) -> Number | Ref | None:
@@ -308,7 +326,7 @@ class _Declaring:
             return None
         if scalar.value not in self.document.params:
             self.report.add("CG205", f"no parameter `{scalar.value}`", scalar.span,
-                            help=(nearest(scalar.value, self.document.params), "an initial value is a number or a parameter"))
+                            help=nearest(scalar.value, self.document.params) or "an initial value is a number, or a weight under `params:`")
         return Ref(str(scalar.value), 0, scalar.span)
 
     def param(self, name: Key, section) -> Param:
@@ -327,31 +345,35 @@ class _Declaring:
             return Initialiser("constant", (_number(scalar),))
         read = parse.initialiser(scalar, self.report)
         for each in _leaves(read):
-            wanted = CALLED.get(each.name) if each.arguments else 0 if each.name in INITIALISERS else None
-            if wanted is None or len(each.arguments) != wanted:
-                known = (*INITIALISERS, "uniform(low, high)", "normal(stddev)", "orthogonal(gain)", "identity(gain)")
-                self.report.add("CG113", f"no initialiser `{each.name}`" if wanted is None else
-                                f"`{each.name}` takes {wanted} numbers", scalar.span,
-                                help=nearest(each.name, [*INITIALISERS, *CALLED]) or f"there are {', '.join(known)}, and numbers")
+            if each.name not in INITIALISERS and each.name not in CALLED:
+                known = (*INITIALISERS, *(call for call in CALLED.values() if call != "constant(value)"))
+                self.report.add("CG113", f"no initialiser `{each.name}`", scalar.span, help=
+                                nearest(ALSO.get(each.name.lower(), each.name), [*INITIALISERS, *CALLED]) or f"there are {', '.join(known)}, and numbers")
+                return None
+            wanted = CALLED.get(each.name, each.name).count(",") + 1 if each.arguments or each.name not in INITIALISERS else 0
+            if len(each.arguments) != wanted or each.arguments and each.name not in CALLED:
+                self.report.add("CG113", f"`{each.name}` takes {'no' if each.name not in CALLED else 'other'} numbers", scalar.span,
+                                help=f"write `{CALLED.get(each.name, each.name)}`")
                 return None
         return read
 
     def norm(self, name: Key, section) -> Norm:
         self.own(name, attribute=True)
         if section.kind.value not in ("layer", "rms"):
-            self.report.add("CG106", f"norms.{name}.kind: no norm `{section.kind.value}`", section.kind.span,
+            self.report.add("CG106", f"`norms.{name}.kind`: no norm `{section.kind.value}`", section.kind.span,
                             help=nearest(section.kind.value, ["layer", "rms"]) or "there are `layer` and `rms`")
         if not section.over:
-            self.report.add("CG107", f"norms.{name}.over: a norm has a span", name.span, help="write `over: [units]`")
+            self.report.add("CG107", f"`norms.{name}.over`: a norm has a span", name.span, help="write `over: [units]`")
         if _is_number(section.epsilon):
             epsilon = Number(_number(section.epsilon), section.epsilon.span)
             if epsilon.value < 0:
-                self.report.add("CG106", f"norms.{name}.epsilon: a small number, not below 0", section.epsilon.span)
+                self.report.add("CG106", f"`norms.{name}.epsilon`: a small number, not below 0", section.epsilon.span)
         else:
             epsilon = Ref(section.epsilon.value, 0, section.epsilon.span)
             if section.epsilon.value not in self.document.options:
                 self.report.add("CG205", f"no option `{section.epsilon.value}`", section.epsilon.span,
-                                help=nearest(section.epsilon.value, self.document.options))
+                                help=nearest(section.epsilon.value, self.document.options) or
+                                f"write a number, or declare it: `options: {{{section.epsilon.value}: 1e-5}}`")
         return Norm(name, section.kind.value, self.shape(section.over), epsilon, section.scale is not None,
                     section.shift is not None, name.span)
 
@@ -368,14 +390,14 @@ class _Declaring:
             return Mask("hold")
         kind = section.kind.value
         if kind not in ("hold", "reset", "none"):
-            self.report.add("CG106", f"mask: no rule `{kind}`", section.kind.span,
+            self.report.add("CG106", f"`mask`: no rule `{kind}`", section.kind.span,
                             help=nearest(kind, ["hold", "reset", "none"]) or "there are `hold`, `reset` and `none`")
         named = tuple(each.value for each in section.states or ())
         for each in section.states or ():
             if each.value not in states:
                 self.report.add("CG205", f"no state `{each.value}`", each.span, help=nearest(each.value, states))
-        if kind != "reset" and named:
-            self.report.add("CG106", f"mask: `{kind}` is for all states at once", section.states[0].span,
+        if kind in ("hold", "none") and named:
+            self.report.add("CG106", f"`mask`: `{kind}` is for all states at once", section.states[0].span,
                             help="only `reset` names states")
         if kind == "reset" and not named:
             named = tuple(self.document.state)

@@ -7,6 +7,7 @@ rest is interval arithmetic on exact rationals. Bounds on the work are counts: a
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce
 
 from cellgen import ranges
 from cellgen.cell import Cell
@@ -73,8 +74,9 @@ class Enclosure:
         for term in terms:
             for symbol, exponent in term:
                 found.setdefault(symbol, []).append(exponent)
-        able = [symbol for symbol, powers in found.items() if len(powers) > 1 and set(powers) == {1} and ranges.bounded(self.of(symbol))]
-        return min(able, key=lambda symbol: (not ranges.inside(self.of(symbol), _CLOSED_UNIT), str(symbol)), default=None)
+        linear = [symbol for symbol, powers in found.items() if len(powers) > 1 and set(powers) == {1}]
+        able = [symbol for symbol in linear if ranges.bounded(self.of(symbol))]
+        return min(able, key=lambda symbol: (not ranges.inside(self.of(symbol), _CLOSED_UNIT), symbol.name), default=None)
 
     def _sum(self, terms: Polynomial) -> Interval:
         out = ranges.point(0)
@@ -91,12 +93,19 @@ _CLOSED_UNIT = Interval(UNIT.low, UNIT.high)
 
 def polynomial(table: Table, expr: Expr) -> Polynomial:
     """The terms of a normal form."""
+    if expr in table.polynomials:
+        return table.polynomials[expr]
     out: Polynomial = {}
     for term in table.sympy.Add.make_args(expr):
         number, factors = term.as_coeff_mul()
         powers = [(each.base, int(each.exp)) if each.is_Pow else (each, 1) for each in factors]
-        out[tuple(sorted(powers, key=str))] = Fraction(int(number.p), int(number.q))
+        out[tuple(sorted(powers, key=_name))] = ranges.exact(number)
+    table.polynomials[expr] = out
     return out
+
+
+def _name(power: tuple[Expr, int]) -> str:
+    return power[0].name
 
 
 def _at(terms: Polynomial, symbol: Expr, value: Fraction) -> Polynomial:
@@ -137,26 +146,31 @@ def invariants(cell: Cell, table: Table, steps: Sequence[Meaning]) -> dict[Expr,
     From the initial values outwards: what a step makes of the ranges so far is added to them; a bound that still moves
     after three rounds is taken out to the next of 0, 1 and 6 (or their negatives), and at last given up.
     """
-    leaves: dict[Expr, tuple] = {}
+    leaves: dict[Expr, tuple[Interval, tuple[Expr, ...]]] = {}
     for state in cell.states:
         for path, leaf in steps[0].name(Ref(state.name, 1)).lanes.items():
-            news = [step.name(Ref(state.name)).lanes[path] for step in steps]
+            news = tuple(step.name(Ref(state.name)).lanes[path] for step in steps)
             leaves[leaf] = (start(cell, state.name), news)
     known = option_ranges(cell, steps[0])
+    key = (*leaves.items(), *known.items())
+    if key not in table.invariants:
+        table.invariants[key] = known | _settled(table, leaves, known)
+    return table.invariants[key]
+
+
+def _settled(table: Table, leaves: Mapping, known: Mapping) -> dict[Expr, Interval]:
     found = {leaf: first for leaf, (first, _) in leaves.items() if leaf.is_Symbol}
     for turn in range(MAX_ROUNDS):
-        enclosure = Enclosure(table, known | found)
+        enclosure = Enclosure(table, {**known, **found})
         wider = {}
         for leaf, so_far in found.items():
-            new = so_far
-            for expr in leaves[leaf][1]:
-                new = ranges.hull(new, enclosure.of(expr))
+            new = reduce(ranges.hull, map(enclosure.of, leaves[leaf][1]), so_far)
             if not ranges.inside(new, so_far):
                 wider[leaf] = new if turn < 3 else _stopped(new, so_far)
         if not wider:
-            return known | found
+            return found
         found |= wider
-    return known | {leaf: REAL for leaf in found}
+    return dict.fromkeys(found, REAL)
 
 
 def _stopped(new: Interval, old: Interval) -> Interval:

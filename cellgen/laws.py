@@ -13,18 +13,20 @@ from functools import reduce
 
 from cellgen import ranges
 from cellgen.analyse import Facts, condition_suffix
-from cellgen.cell import Law, ReducesTo, TypedCell, Within
+from cellgen.cell import Law, ReducesTo, TypedCell
 from cellgen.diagnostics import Diagnostic, Report
 from cellgen.expr import Ref, walk
 from cellgen.meaning import defaults
 from cellgen.ops import Interval
 from cellgen.program import Program
-from cellgen.prove import ABSENT, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, claimed
+from cellgen.prove import ABSENT, ILL_TYPED, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, claimed
 from cellgen.reduce import reduces
 from cellgen.shapes import shapes
 from cellgen.span import Span
 from cellgen.symbols import SYMPY, Table
 from cellgen.traits import Traits, traits
+
+_GRAVEST = (REFUTED, ILL_TYPED, UNKNOWN, PROVED, VACUOUS, ABSENT)
 
 __all__ = ["SYMPY", "Verdict", "Verdicts", "laws"]
 
@@ -101,25 +103,25 @@ class _Court:
 
     def judge(self, law: Law) -> Verdict:
         found = self._outcomes(law)
-        for status in (REFUTED, UNKNOWN, PROVED, VACUOUS, ABSENT):
-            mine = [each for each in found if each.status == status]
-            if mine:
-                break
+        status = next(each for each in _GRAVEST if any(outcome.status == each for outcome in found))
+        mine = [outcome for outcome in found if outcome.status == status]
         why = "; ".join(dict.fromkeys(each.why for each in mine if each.why)) if status == PROVED else mine[0].why
-        where = self.where(found, lambda each: each.status == status)
-        verdict = Verdict("law", status, law.text, (why + where).strip(), law.span)
-        self._tell(law, verdict, mine[0])
-        return verdict
+        where = "" if isinstance(law.claim, ReducesTo) else self.where(found, lambda each: each.status == status)
+        self._tell(law, mine[0], where)
+        return Verdict("law", UNKNOWN if status == ILL_TYPED else status, law.text, (why + where).strip(), law.span)
 
-    def _tell(self, law: Law, verdict: Verdict, outcome: Outcome) -> None:
-        match verdict.status:
+    def _tell(self, law: Law, outcome: Outcome, where: str) -> None:
+        """The outcome is that of the first variant in which it is as grave."""
+        match outcome.status:
             case "refuted":
-                self.report.add("CG401", f"the law does not hold: {verdict.why}", law.span, outcome.why, help=outcome.help)
+                self.report.add("CG401", f"the law does not hold{where}: {outcome.why}", law.span, outcome.where, help=outcome.help)
             case "unknown":
-                self.report.add("CG402", f"the law is neither proved nor refuted: {verdict.why}", law.span, help=outcome.help,
-                                severity="error" if self.strict else "warning")
-            case "vacuous" | "not applicable":
-                self.report.add("CG403", "the law says nothing: no variant has a case to which it applies", law.span, verdict.why)
+                self.report.add("CG402", f"the law is open{where}: {outcome.why}", law.span,
+                                help=outcome.help, severity="error" if self.strict else "warning")
+            case "vacuous":
+                self.report.add("CG403", f"the law says nothing: {outcome.why}", law.span, "no case is left")
+            case "not applicable":
+                self.report.add("CG403", "the law says nothing: what it names is never there together", law.span, "in no variant")
 
     def _outcomes(self, law: Law) -> list[Outcome]:
         nodes = [*claimed(law), *(fact.name for fact in law.facts)]

@@ -60,7 +60,7 @@ def check(name: str, span: Span, report: Report, attribute: bool = False) -> boo
     if len(name) > parse.MAX_NAME:
         report.add("CG108", f"a name of {len(name)} characters; at most {parse.MAX_NAME}", span)
         return False
-    other = f"choose another name, such as `{name}_size`" if name in ("input", "output") else f"choose another name, such as `{name}_`"
+    other = f"choose another name, such as `{name}_dim`" if name in ("input", "output") else f"choose another name, such as `{name}_`"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         return refuse("is a word of Python", other)
     if name in LANGUAGE:

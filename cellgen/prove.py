@@ -24,12 +24,16 @@ from cellgen.symbols import Expr, Table
 MAX_CASES = 64
 
 PROVED, REFUTED, UNKNOWN, VACUOUS, ABSENT = "proved", "refuted", "unknown", "vacuous", "not applicable"
+ILL_TYPED = "ill-typed"  # told by its shapes
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """`where` numbers were seen that refute the law; `help` is what can be said instead."""
+
     status: str
     why: str = ""
+    where: str = ""
     help: str = ""
 
 
@@ -63,11 +67,10 @@ class Prover:
                 claim = Apply("sub", (a, b), (), law.span)
             case Within(value) | FreeOf(value):
                 claim = value
-        types = expression_types(self.typed, self.program.variant, claim, ("law",), self.report)
-        if types is None:
-            return Outcome(UNKNOWN, "its sides have no common shape")
-        chosen = self.activations([*claimed(law), *(fact.name for fact in law.facts)])
-        why = ""
+        types = self.types(claim, "law")
+        if types is None or any(self.types(fact.name, "fact") is None for fact in law.facts):
+            return Outcome(ILL_TYPED, "its shapes do not agree")
+        chosen, shown_range = self.activations([*claimed(law), *(fact.name for fact in law.facts)]), ""
         for activations in ({}, defaults(self.program.cell)) if chosen else ({},):
             cases = self.cases(law.facts, activations)
             if not cases:
@@ -79,10 +82,14 @@ class Prover:
                     leaves = {leaf for case in cases for leaf in self.table.reads(case.of(claim, ("law",), types).lanes.values())}
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
                 case Within() as within:
-                    shown, why = self._within(law, within, cases, types, activations)
+                    shown, shown_range = self._within(law, within, cases, types, activations)
             if shown:
                 return Outcome(PROVED, said_of(chosen, activations))
-        return self._refuted(law, claim, types) or Outcome(UNKNOWN, why or "neither proved, nor refuted by numbers")
+        help = f"what is shown is `{notation(claim)} in {shown_range}`" if shown_range and "inf, inf" not in shown_range else ""
+        return self._refuted(law, claim, types, help) or Outcome(UNKNOWN, "neither proved, nor refuted by numbers", help=help)
+
+    def types(self, node: Node, root: str) -> Mapping | None:
+        return expression_types(self.typed, self.program.variant, node, (root,), self.report)
 
     # --- cases
 
@@ -152,8 +159,7 @@ class Prover:
             cell = self.program.cell
             found = invariants(cell, self.table, [base])
             able = [law for law in cell.laws if not law.facts and isinstance(law.claim, Within) and self.state_of(law.claim.value)]
-            able = [(law, types) for law in able if (types := expression_types(
-                self.typed, self.program.variant, law.claim.value, ("law",), self.report))]
+            able = [(law, types) for law in able if (types := self.types(law.claim.value, "law"))]
             while True:
                 leaves = dict(found)
                 for law, _ in able:
@@ -182,13 +188,13 @@ class Prover:
             if state and not law.facts:
                 first = start(cell, state)
                 if not ranges.bounded(first):
-                    return False, "it starts from a parameter"
+                    return False, ""
                 values.append(case.arithmetic.number(first.low))
             for expr in values:
                 whole = ranges.hull(whole or enclosure.of(expr), enclosure.of(expr))
                 shown &= low is None or self._at_most(enclosure, low, expr, claim.low_open)
                 shown &= high is None or self._at_most(enclosure, expr, high, claim.high_open)
-        return shown, f"shown: {interval_text(whole)}"
+        return shown, interval_text(whole)
 
     def _at_most(self, enclosure: Enclosure, a: Expr, b: Expr, strictly: bool) -> bool:
         """Whether `a <= b`, or `a < b`."""
@@ -209,26 +215,24 @@ class Prover:
 
     # --- numbers
 
-    def _refuted(self, law: Law, claim: Node, types) -> Outcome | None:
-        from cellgen import refute
+    def _refuted(self, law: Law, claim: Node, types, help: str) -> Outcome | None:
+        from cellgen import refute  # and with it numpy: only where numbers are looked for
 
         trial = refute.Trial(self.typed, self.program.variant, law.facts)
-        facts = [expression_types(self.typed, self.program.variant, fact.name, ("fact",), self.report) for fact in trial.conditions()]
+        facts = [self.types(fact.name, "fact") for fact in trial.conditions()]
         match law.claim:
-            case Equal(a, b):
-                found = refute.refute_equal(trial, a, b, claim, types, facts)
+            case Equal():
+                found = refute.refute_equal(trial, claim, types, facts)
             case FreeOf(value, of):
                 found = refute.refute_free(trial, value, of, types, facts)
-            case Within() as within:
-                case = self.cases(law.facts, {})[0]
-                interval = self._interval(case, within)
-                state = self.state_of(within.value)
-                first = start(self.program.cell, state) if state and not law.facts else None
-                if first and ranges.bounded(first) and not ranges.inside(first, interval):
-                    found = f"{notation(within.value)} starts at {number_text(first.low)}"
-                else:
-                    found = refute.refute_within(trial, within.value, interval, types, facts)
-        return Outcome(REFUTED, found) if found else None
+            case Within(value) as within:
+                interval = self._interval(self.cases(law.facts, {})[0], within)
+                state = self.state_of(value)
+                first = start(self.program.cell, state) if state and not law.facts else ranges.REAL
+                if ranges.bounded(first) and not ranges.inside(first, interval):
+                    return Outcome(REFUTED, f"{notation(value)} starts at {number_text(first.low)}", "before the first step", help)
+                found = refute.refute_within(trial, value, interval, types, facts)
+        return Outcome(REFUTED, found.what, found.where, help) if found else None
 
 
 def claimed(law: Law) -> list[Node]:

@@ -110,11 +110,11 @@ def reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
                 return Outcome(PROVED, said_of(free, {} if activations == chosen else activations))
     except Missing as missing:
         return Outcome(UNKNOWN, str(missing))
-    from cellgen import refute
+    from cellgen import refute  # and with it numpy: only where numbers are looked for
 
     trial = refute.Trial(prover.typed, program.variant, tuple(facts), chosen)
     found = refute.refute_reduces(trial, other, theirs.variant, pairs)
-    return Outcome(REFUTED, found) if found else Outcome(UNKNOWN, "neither proved, nor refuted by numbers")
+    return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, "neither proved, nor refuted by numbers")
 
 
 def _same(ours: Meaning, theirs: Theirs) -> bool:

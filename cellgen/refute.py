@@ -6,14 +6,15 @@ each run for STEPS steps on a batch of BATCH random sequences, from the initial 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite, prod
+from math import inf, isfinite
 from random import Random
 
 from cellgen.cell import Cell, Fact, Type, TypedCell, TypedVariant
-from cellgen.expr import TRAINING, Node, Path, Pick, Ref
+from cellgen.expr import TRAINING, Apply, Node, Number, Path, Pick, Ref
 from cellgen.interpret import Instance
 from cellgen.notation import notation
 from cellgen.ops import Interval
+from cellgen.ranges import interval_text
 
 DRAWS = 4
 STEPS = 6
@@ -130,42 +131,58 @@ def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = Fa
 # --- claims ---------------------------------------------------------------------------------------------------------
 
 
-def refute_equal(trial: Trial, a: Node, b: Node, difference: Node, types: Types, fact_types: list[Types]) -> str | None:
-    """Numbers for `a == b`; `difference` is `a - b`, at the path ("law",) of `types`."""
+@dataclass(frozen=True, slots=True)
+class Refutation:
+    """`what` does not agree with the law, with numbers, and `where` it was seen."""
+
+    what: str
+    where: str
+
+
+def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -> Refutation | None:
+    """Numbers for `a == b`; `claim` is `a - b`, at the path ("law",) of `types`."""
+    a, b = claim.args
     for moment in moments(trial):
-        found = moment.value(difference, ("law",), types)
-        size = 1 + abs(moment.value(a, ("law", 0), types)).max() + abs(moment.value(b, ("law", 1), types)).max()
-        worst = _worst(abs(found), _rows(trial, moment, fact_types))
-        if worst and worst[0] > TOLERANCE * size:
-            return f"{notation(a)} and {notation(b)} differ by {_short(worst[0])} in {moment.where}"
+        apart = moment.value(claim, ("law",), types)
+        left, right = moment.value(a, ("law", 0), types), moment.value(b, ("law", 1), types)
+        worst = _worst(abs(apart), _rows(trial, moment, facts))
+        if worst and worst[0] > TOLERANCE * (1 + abs(left).max() + abs(right).max()):
+            difference = apart.flat[worst[1]]
+            if left.shape == apart.shape:
+                sides = left.flat[worst[1]], left.flat[worst[1]] - difference
+            elif right.shape == apart.shape:
+                sides = right.flat[worst[1]] + difference, right.flat[worst[1]]
+            else:
+                return Refutation(f"{notation(a)} and {notation(b)} differ by {_short(difference)}", moment.where)
+            said = [_short(side) if isinstance(node, Number) else f"{notation(node)} = {_short(side)}" for node, side in zip((a, b), sides)]
+            return Refutation(" and not ".join(said) if isinstance(b, Number) else ", but ".join(said), moment.where)
     return None
 
 
-def refute_within(trial: Trial, value: Node, interval: Interval, types: Types, fact_types: list[Types]) -> str | None:
+def refute_within(trial: Trial, value: Node, interval: Interval, types: Types, facts: list[Types]) -> Refutation | None:
     """Numbers for `value in interval`; its ends count as in it."""
     for moment in moments(trial, throughout=True):
-        found, rows = moment.value(value, ("law",), types), _rows(trial, moment, fact_types)
+        found, rows = moment.value(value, ("law",), types), _rows(trial, moment, facts)
         for sign, end in ((1, interval.high), (-1, interval.low)):
             worst = _worst(sign * found, rows) if end is not None else None
             if worst and worst[0] - sign * float(end) > TOLERANCE * (1 + abs(float(end))):
-                return f"{notation(value)} = {_short(sign * worst[0])} in {moment.where}"
+                return Refutation(f"{notation(value)} = {_short(sign * worst[0])}, outside {interval_text(interval)}", moment.where)
     return None
 
 
-def refute_free(trial: Trial, value: Node, of: Ref, types: Types, fact_types: list[Types]) -> str | None:
+def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Types]) -> Refutation | None:
     """Two steps that differ in a carried state only."""
     rng = Random(DRAWS)
     for moment in moments(trial):
-        binary = trial.typed.cell.state(of.name).binary
         old = moment.state[of.name]
-        new = 1 - old if binary else old + numbers(rng, old.shape, 1.0)
+        new = 1 - old if trial.typed.cell.state(of.name).binary else old + numbers(rng, old.shape, 1.0)
         other = moment.again({**moment.state, of.name: new}, trial.imposed())
-        both = _rows(trial, moment, fact_types), _rows(trial, other, fact_types)
-        rows = [here and there for here, there in zip(*both)]
+        both = _rows(trial, moment, facts), _rows(trial, other, facts)
         a, b = (each.value(value, ("law",), types) for each in (moment, other))
-        worst = _worst(abs(a - b), rows)
+        worst = _worst(abs(a - b), [here and there for here, there in zip(*both)])
         if worst and worst[0] > TOLERANCE * (1 + abs(a).max()):
-            return f"another {notation(of)} alone changes {notation(value)} by {_short(worst[0])} in {moment.where}"
+            here, there = (_short(each.flat[worst[1]]) for each in (a, b))
+            return Refutation(f"{notation(value)} goes from {here} to {there} when {notation(of)} alone is changed", moment.where)
     return None
 
 
@@ -180,14 +197,17 @@ def _rows(trial: Trial, moment: Moment, fact_types: list[Types]) -> list[bool]:
     return rows
 
 
-def _worst(found, rows: list[bool]) -> tuple[float] | None:
-    """The largest number among the samples that count."""
-    if not any(rows):
+def _worst(found, rows: list[bool]) -> tuple[float, int] | None:
+    """The largest number among the samples that count, and its place."""
+    batched = bool(found.ndim) and len(found) == len(rows)
+    if not any(rows) or not found.size:
         return None
-    if found.ndim and len(found) == len(rows) and prod(found.shape):
-        found = found[rows]
-    worst = float(found.max())
-    return (worst,) if isfinite(worst) else None
+    found = found.copy()
+    if batched:
+        found[[not row for row in rows]] = -inf
+    place = int(found.argmax())
+    worst = float(found.flat[place])
+    return (worst, place) if isfinite(worst) else None
 
 
 def _short(value: float) -> str:
@@ -197,7 +217,7 @@ def _short(value: float) -> str:
 # --- another cell ---------------------------------------------------------------------------------------------------
 
 
-def refute_reduces(trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str]) -> str | None:
+def refute_reduces(trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str]) -> Refutation | None:
     """A step from which the other cell goes on otherwise; `pairs` gives its names in ours. Both have one labelled axis at most."""
     cell = other.cell
     for moment in moments(trial):
@@ -214,9 +234,10 @@ def refute_reduces(trial: Trial, other: TypedCell, variant: TypedVariant, pairs:
         found = theirs.evaluate(weights, inputs, state, moment.training)
         for name in dict.fromkeys((*(each.name for each in cell.states), cell.output)):
             our_name = pairs.get(name, name) if name in state else trial.typed.cell.output
-            apart = abs(found[name] - env[our_name])
-            if apart.max() > TOLERANCE * (1 + abs(found[name]).max()):
-                return f"{our_name} differs by {_short(float(apart.max()))} in {moment.where}"
+            worst = _worst(abs(found[name] - env[our_name]), [True] * BATCH)
+            if worst and worst[0] > TOLERANCE * (1 + abs(found[name]).max()):
+                mine, its = (_short(each.flat[worst[1]]) for each in (env[our_name], found[name]))
+                return Refutation(f"{our_name} = {mine}, but {its} in {cell.name}", moment.where)
     return None
 
 

@@ -38,10 +38,9 @@ def layout(text: str, name: str) -> str:
 
 
 def undeclared(template: str, folder: Path) -> set[str]:
-    """The names that a template reads: a test holds them to the fields of the view."""
+    """The names that a template and its parts read: a test holds them to the fields of the view."""
     from jinja2 import meta
 
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    return meta.find_undeclared_variables(environment.parse((folder / template).read_text(encoding="utf-8")))
-
-
+    tree = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).parse((folder / template).read_text(encoding="utf-8"))
+    found = meta.find_undeclared_variables(tree)
+    return found.union(*(undeclared(part, folder) for part in meta.find_referenced_templates(tree) if part))

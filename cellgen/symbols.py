@@ -39,7 +39,7 @@ class Atom:
     @property
     def polynomials(self) -> tuple[Expr, ...]:
         """The normal forms of all operands."""
-        return tuple(expr for each in self.operands for expr in (part[1] for part in each)) if self.coupled else self.operands
+        return tuple(expr for lanes in self.operands for _, expr in lanes) if self.coupled else self.operands
 
     @property
     def coupled(self) -> bool:
@@ -54,6 +54,8 @@ class Table:
 
         self.sympy = sympy
         self.atoms: dict[Expr, Atom] = {}
+        self.polynomials: dict[Expr, dict] = {}  # found before, by `enclose`
+        self.invariants: dict[tuple, dict] = {}
         self._symbols: dict[Atom, Expr] = {}
 
     def symbol(self, atom: Atom) -> Expr:
@@ -68,7 +70,7 @@ class Table:
         seen: dict[Expr, None] = {}
         todo = list(polynomials)
         while todo:
-            for symbol in sorted(todo.pop().free_symbols, key=str):
+            for symbol in sorted(todo.pop().free_symbols, key=lambda symbol: symbol.name):
                 if symbol not in seen:
                     seen[symbol] = None
                     atom = self.atoms[symbol]
@@ -164,7 +166,8 @@ class Arithmetic:
 
 AT_ZERO = {
     "sigmoid": Fraction(1, 2), "tanh": Fraction(0), "softsign": Fraction(0), "elu": Fraction(0), "selu": Fraction(0),
-    "gelu": Fraction(0), "exp": Fraction(1), "sqrt": Fraction(0), "abs": Fraction(0), "sin": Fraction(0), "cos": Fraction(1),
+    "gelu": Fraction(0), "exp": Fraction(1), "sqrt": Fraction(0), "abs": Fraction(0), "sin": Fraction(0),
+    "cos": Fraction(1),
 }
 
 
@@ -213,9 +216,10 @@ def _coupled(op: str, zero: int | None = None) -> Callable:
 
 def _normalize(s: Arithmetic, value: Lanes, epsilon: Lanes, *, place: tuple):
     """Where all lanes are one number, nothing is left of it by a layer's norm, and of zero by any."""
-    numbers = {expr for _, expr in value}
-    same = len(numbers) == 1 and next(iter(numbers)).is_Rational
-    return s.zero if same and ("layer" in place or numbers == {s.zero}) else s.atom("normalize", value, epsilon, place=place)
+    lanes = {expr for _, expr in value}
+    same = len(lanes) == 1 and next(iter(lanes)).is_Rational
+    nothing = same and ("layer" in place or lanes == {s.zero})
+    return s.zero if nothing else s.atom("normalize", value, epsilon, place=place)
 
 
 SYMPY: dict[str, Callable] = {

@@ -1,0 +1,134 @@
+"""Single deviations of a generated cell: what a slip of the hand would have made of it.
+
+Each mutant is the text of the file with one change, by a name that says where: `sign _step:57`. The constructs are those
+of the file itself, so a cell without a norm has no mutant of its span.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+
+NORMS = ("_layer_norm", "_rms_norm")
+
+
+def mutants(text: str) -> Iterator[tuple[str, str]]:
+    """Every mutant of a generated file as (name, text)."""
+    tree = ast.parse(text)
+    step = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_step")
+    cell = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Cell"))
+    layer = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node is not cell and _method(node, "inner_loop"))
+    places = [(step, RULES), (_method(cell, "step_arguments"), {"gates": swapped_gates}),
+              (_method(layer, "inner_loop"), {"mask": swapped_where})]
+    for function, rules in places:
+        for kind, rule in rules.items():
+            for number in range(_count(rule, function)):
+                changed = deepcopy(tree)
+                target = next(node for node in ast.walk(changed) if isinstance(node, ast.FunctionDef)
+                              and (node.name, node.lineno) == (function.name, function.lineno))
+                where = rule(target, number)
+                yield f"{kind} {function.name}:{where} ({number})", ast.unparse(changed)
+
+
+def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
+
+
+def _count(rule: Callable, function: ast.FunctionDef) -> int:
+    number = 0
+    while rule(deepcopy(function), number) is not None:
+        number += 1
+    return number
+
+
+# Each rule changes the `number`th of its places in a function, and gives its line; None when there is no such place.
+
+
+def swapped_gates(function, number: int) -> int | None:
+    """Two neighbours of what a split gives."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and not isinstance(node.value, ast.Name):
+            names = [target for target in node.targets[0].elts if target.id != "_"]
+            if number < len(names) - 1:
+                names[number].id, names[number + 1].id = names[number + 1].id, names[number].id
+                return node.lineno
+            number -= max(len(names) - 1, 0)
+    return None
+
+
+def swapped_states(function, number: int) -> int | None:
+    """Two neighbours of the state, where it is taken apart and where it is put together."""
+    for node in ast.walk(function):
+        names = []
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "state":
+            names = node.targets[0].elts
+        elif isinstance(node, ast.Return):
+            names = node.value.elts[1].args
+        if number < len(names) - 1:
+            names[number].id, names[number + 1].id = names[number + 1].id, names[number].id
+            return node.lineno
+        number -= max(len(names) - 1, 0)
+    return None
+
+
+def wrong_sign(function, number: int) -> int | None:
+    for node in ast.walk(function):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            if number == 0:
+                node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+                return node.lineno
+            number -= 1
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
+            if number == 0:
+                node.op = ast.UAdd()
+                return node.lineno
+            number -= 1
+    return None
+
+
+def norm_span(function, number: int) -> int | None:
+    """One axis more than the spec says."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NORMS:
+            if number == 0:
+                node.args[1].value += 1
+                return node.lineno
+            number -= 1
+    return None
+
+
+def last_for_new(function, number: int) -> int | None:
+    """`c_prev` where the new `c` is meant, and the other way round below its definition."""
+    states = {target.id.removesuffix("_prev") for target in _unpacked(function)}
+    defined: set[str] = set()
+    for statement in function.body:
+        reads = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+        for node in reads if not isinstance(statement, ast.Return) else reads[:1]:
+            other = f"{node.id}_prev" if node.id in states else node.id.removesuffix("_prev")
+            if other == node.id or (node.id not in states and (other not in states or other not in defined)):
+                continue
+            if number == 0:
+                node.id = other
+                return node.lineno
+            number -= 1
+        defined |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return None
+
+
+def _unpacked(function) -> list[ast.Name]:
+    return next(node.targets[0].elts for node in ast.walk(function)
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "state")
+
+
+def swapped_where(function, number: int) -> int | None:
+    """An inverted mask, or a choice on data the wrong way round."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "where":
+            if number == 0:
+                node.args[1], node.args[2] = node.args[2], node.args[1]
+                return node.lineno
+            number -= 1
+    return None
+
+
+RULES = {"gates": swapped_gates, "states": swapped_states, "sign": wrong_sign, "norm": norm_span, "last": last_for_new,
+         "where": swapped_where}

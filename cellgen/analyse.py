@@ -11,7 +11,24 @@ from itertools import combinations
 
 from cellgen.cell import Level, TypedCell
 from cellgen.diagnostics import Diagnostic, Report
-from cellgen.expr import Activate, Apply, Atom, Both, Either, Given, Is, Node, Not, Path, Pick, Ref, Shape, Test, Variant, View
+from cellgen.expr import (
+    Activate,
+    Apply,
+    Atom,
+    Both,
+    Either,
+    Given,
+    Is,
+    Node,
+    Not,
+    Path,
+    Pick,
+    Ref,
+    Shape,
+    Test,
+    Variant,
+    View,
+)
 from cellgen.gates import Gate, gates
 from cellgen.notation import condition_text, notation
 from cellgen.ops import OPS

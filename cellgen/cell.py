@@ -32,6 +32,7 @@ class LabelAxis:
     labels: tuple[str, ...]
     widths: tuple[Axis, ...] | None = None
     span: Span = field(default=None, compare=False, repr=False)
+    spans: tuple[Span, ...] = field(default=(), compare=False, repr=False)  # of each label
 
     def width(self, label: str) -> Axis | None:
         """The size of one label's part; None where every label is one place."""

@@ -1,16 +1,18 @@
 """The commands: arguments to an exit code. Whatever a command needs is imported when it runs."""
 
 import os
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import click
 
 from cellgen import __version__
+from cellgen.progress import PATIENCE, Progress
+from cellgen.terminal import count, say, show, tell
 
+NOT_YET = "CG601"  # the code of what is checked, but not yet generated
 FINE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 
 EPILOG = """\b
@@ -25,48 +27,6 @@ Diagnostics as json or github are what was asked for. NO_COLOR=1 turns colours o
 
 SPECS = """A SPEC is a file, a folder of specs, or the bare name of a shipped one, such as `lstm`.
 Without SPEC it is the folder `specs`."""
-
-
-# --- what is said ---------------------------------------------------------------------------------------------------
-
-
-def _print(text: str) -> None:
-    """What was asked for."""
-    click.echo(text, color=_colour())
-
-
-def _say(text: str) -> None:
-    """Everything else."""
-    click.echo(text, err=True, color=_colour())
-
-
-def _colour() -> bool | None:
-    """None: on a terminal only."""
-    return False if os.environ.get("NO_COLOR") else None
-
-
-def _tell(diagnostics: Iterable, format: str = "full") -> None:
-    from cellgen.diagnostics import render
-
-    diagnostics = tuple(diagnostics)
-    if format == "json":
-        _print(render(diagnostics, format))
-    elif diagnostics and format == "github":
-        _print(render(diagnostics, format))
-    elif diagnostics:
-        _say(_coloured(render(diagnostics, format)) + "\n" * (format == "full"))
-
-
-def _coloured(text: str) -> str:
-    """Rendered diagnostics with their heads and marks in colour."""
-    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
-    text = re.sub(r"(?m)^(.*?\b(error|warning|note)\[CG\d+\])(.*)$",
-                  lambda found: click.style(found[1], fg=colours[found[2]], bold=True) + click.style(found[3], bold=True), text)
-    return re.sub(r"(?m)^( *)(-->| = help:)", lambda found: found[1] + click.style(found[2], fg="blue"), text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 # --- specs ----------------------------------------------------------------------------------------------------------
@@ -89,14 +49,31 @@ def _paths(specs: tuple[str, ...]) -> list[str]:
     return list(out.values())
 
 
-def _each(paths: list[str], work: Callable, strict: bool, format: str) -> list[tuple]:
-    """What `work` makes of each spec, and whether the spec is without errors. All diagnostics are told.
+@dataclass(frozen=True)
+class Run:
+    """What was made of some specs, None of one that could not be read to its end, and what is to be told about them."""
 
-    `work` returns a result and diagnostics, or raises `SpecError`; then the result is None.
-    """
+    results: list
+    diagnostics: list
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        return any(each.severity == "error" for each in self.diagnostics)
+
+    def tell(self, format: str) -> None:
+        """All diagnostics; then a summary, if there is anything to sum up or it took its time."""
+        tell(self.diagnostics, format)
+        if format == "full" and (self.diagnostics or self.seconds > PATIENCE):
+            severities = [each.severity for each in self.diagnostics]
+            counts = ", ".join(count(severities.count(kind), kind) for kind in ("error", "warning"))
+            say(f"{count(len(self.results), 'spec')}, {counts}, {self.seconds:.1f} s")
+
+
+def _each(paths: list[str], work: Callable, strict: bool) -> Run:
+    """Does something to each spec; `work` returns a result and diagnostics, or raises `SpecError`."""
     from cellgen.compiler import Spec
     from cellgen.diagnostics import SpecError
-    from cellgen.progress import PATIENCE, Progress
 
     results, told, began = [], [], perf_counter()
     with Progress(len(paths)) as progress:
@@ -106,26 +83,34 @@ def _each(paths: list[str], work: Callable, strict: bool, format: str) -> list[t
                 result, diagnostics = work(Spec.at(path))
             except SpecError as error:
                 result, diagnostics = None, error.diagnostics
-            if strict:
-                diagnostics = [replace(each, severity="error") if each.severity == "warning" else each for each in diagnostics]
-            results.append((result, not any(each.severity == "error" for each in diagnostics)))
+            results.append(result)
             told += diagnostics
-    _tell(dict.fromkeys(told), format)  # what two specs inherit is said once
-    seconds = perf_counter() - began
-    errors, warnings = (sum(each.severity == kind for each in told) for kind in ("error", "warning"))
-    if format == "full" and (told or seconds > PATIENCE):
-        _say(f"{_count(len(paths), 'spec')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}, {seconds:.1f} s")
-    return results
+    if strict:
+        told = [replace(each, severity="error") if each.severity == "warning" else each for each in told]
+    return Run(results, list(dict.fromkeys(told)), perf_counter() - began)  # what two specs inherit is told once
 
 
 # --- the commands ---------------------------------------------------------------------------------------------------
 
 _specs = click.argument("specs", metavar="[SPEC]...", nargs=-1)
 _strict = click.option("--strict", is_flag=True, help="Take every warning for an error.")
-_format = click.option("--output-format", "format", type=click.Choice(["full", "concise", "json", "github"]), default="full",
-                       help="How diagnostics are written.")
-_folder = click.option("-o", "--output", "folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
-                       default=Path("generated"), show_default=True, help="The folder of the generated files.")
+_format = click.option(
+    "--output-format",
+    "format",
+    type=click.Choice(["full", "concise", "json", "github"]),
+    default="full",
+    help="How diagnostics are written.",
+)
+_folder = click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("generated"),
+    show_default=True,
+    help="The folder of the generated files.",
+)
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -158,12 +143,13 @@ def check(specs, strict, format):
         return checked, checked.diagnostics
 
     paths = _paths(specs)
-    results = _each(paths, work, strict, format)
+    run = _each(paths, work, strict)
     if format == "full":
-        for path, (checked, _) in zip(paths, results):
+        for path, checked in zip(paths, run.results, strict=True):
             if checked is not None:
-                _print(screen(checked) if len(paths) == 1 else f"{path}: {line(checked)}")
-    return FINE if all(good for _, good in results) else FAILED
+                show(screen(checked) + "\n" if len(paths) == 1 else f"{path}: {line(checked)}")
+    run.tell(format)
+    return FAILED if run.failed else FINE
 
 
 @commands.command(epilog=SPECS)
@@ -175,38 +161,48 @@ def check(specs, strict, format):
 def build(specs, folder, check, strict, format):
     """Check specs and write the cells and their tests.
 
-    That is DIR/<name>.py and DIR/test_<name>.py for each. Files that are as they should be are left alone; if any spec has an error, nothing is
-    written at all.
+    That is DIR/<name>.py and DIR/test_<name>.py for each. Files that are as they should be are left alone; if any spec
+    has an error, nothing is written at all. Of a folder, specs for which no code can be generated yet are left out.
     """
+    from cellgen.diagnostics import SpecError
     from cellgen.files import changes, foreign, write
 
     def work(spec):
         diagnostics = spec.check().diagnostics
-        return spec.build(), diagnostics
+        try:
+            return spec.build(), diagnostics
+        except SpecError as error:
+            if spec.source.name in specs or {each.code for each in error.diagnostics} != {NOT_YET}:
+                raise
+            say(f"left out: {spec.source.name}, for which no code can be generated yet")
+            return {}, diagnostics
 
     paths = _paths(specs)
     _apart(paths, folder)
-    results = _each(paths, work, strict, format)
-    if not all(good for _, good in results):
+    run = _each(paths, work, strict)
+    run.tell(format)
+    if run.failed:
         if format == "full":
-            _say("nothing was written")
+            say("nothing was written")
         return FAILED
-    files = {name: text for built, _ in results for name, text in built.items()}
+    files = {name: text for built in run.results for name, text in built.items()}
     found = changes(files, folder)
     quiet = format == "json"
     if check:
         for change in () if quiet else found:
-            _print(f"{change.path} {'is missing' if change.missing else 'differs'}")
+            show(f"{change.path} {'is missing' if change.missing else 'differs'}")
         if found:
-            _say(f"{len(found)} of {_count(len(files), 'file')} not as the specs say: `cellgen build` writes them")
+            say(f"{len(found)} of {count(len(files), 'file')} not as the specs say: `cellgen build` writes them")
         return FAILED if found else FINE
     for path in foreign(found):
-        raise click.UsageError(f"{path} was not written by cellgen and would be overwritten: remove it, or choose another DIR with -o")
+        raise click.UsageError(
+            f"{path} was not written by cellgen and would be overwritten: remove it, or choose another DIR with -o"
+        )
     write(found)
     for change in () if quiet else found:
-        _print(f"wrote {change.path}")
+        show(f"wrote {change.path}")
     if len(found) < len(files) and not quiet:
-        _say(f"{_count(len(files) - len(found), 'file')} in {folder} up to date")
+        say(f"{count(len(files) - len(found), 'file')} in {folder} up to date")
     return FINE
 
 
@@ -252,7 +248,9 @@ def _tests(what: str, folder: Path) -> list[Path]:
         spec = Spec.at(each)
         files = spec.build()
         if changes(files, folder):
-            raise click.ClickException(f"{folder / spec.stem}.py is not what {each} says: run `cellgen build {each}` first")
+            raise click.ClickException(
+                f"{folder / spec.stem}.py is not what {each} says: run `cellgen build {each}` first"
+            )
         out.append(folder / f"test_{spec.stem}.py")
     return out
 
@@ -260,7 +258,13 @@ def _tests(what: str, folder: Path) -> list[Path]:
 @commands.command()
 @click.argument("name")
 @click.option("--from", "base", metavar="SPEC", help="Extend this spec: only what differs is written.")
-@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="The file, or its folder.  [default: ./<name>.yaml]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The file, or its folder.  [default: ./<name>.yaml]",
+)
 def new(name, base, output):
     """Write a spec to edit, with a word on every part. It builds as it is.
 
@@ -283,8 +287,8 @@ def new(name, base, output):
         raise click.UsageError(str(error)) from None
     except FileExistsError:
         raise click.UsageError(f"{output} is there already: choose another name, or another file with -o") from None
-    _print(f"wrote {output}")
-    _say(f"Next: edit it, then cellgen check {output}")
+    show(f"wrote {output}")
+    say(f"Next: edit it, then cellgen check {output}")
 
 
 @commands.command("list")
@@ -301,15 +305,15 @@ def list_(as_json):
     if as_json:
         import json
 
-        _print(json.dumps(found, indent=2, ensure_ascii=False))
+        show(json.dumps(found, indent=2, ensure_ascii=False))
         return
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     for card in found:
         about, _, _ = card["about"].partition(". ")
         lines = [about.removesuffix(".") + ".", *card["papers"]]
-        _print(f"{click.style(card['name'], bold=True)}  {card['cell']}")
+        show(f"{click.style(card['name'], bold=True)}  {card['cell']}")
         for line in lines:
-            _print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+            show(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
 
 
 @commands.command()
@@ -319,7 +323,7 @@ def expand(spec):
     from cellgen.compiler import Spec
     from cellgen.extend import expand
 
-    _print(expand(Spec.at(spec).expanded()).removesuffix("\n"))
+    show(expand(Spec.at(spec).expanded()).removesuffix("\n"))
 
 
 @commands.command()
@@ -335,7 +339,7 @@ def schema():
 
     from cellgen.schema import json_schema
 
-    _print(json.dumps(json_schema(), indent=2))
+    show(json.dumps(json_schema(), indent=2))
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------
@@ -348,17 +352,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return commands.main(arguments, prog_name="cellgen", standalone_mode=False) or FINE
     except SpecError as error:
-        _tell(error.diagnostics)
+        tell(error.diagnostics)
         return FAILED
     except click.Abort:
-        _say("interrupted")
+        say("interrupted")
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _say(f"Error: {where}{(error.strerror or str(error)).lower()}")
+        say(f"Error: {where}{(error.strerror or str(error)).lower()}")
         return USAGE
     except Exception as error:
         return _bug(error)
@@ -372,8 +376,10 @@ def _bug(error: Exception) -> int:
     if os.environ.get("CELLGEN_TRACEBACK"):
         traceback.print_exception(error)
     at = traceback.extract_tb(error.__traceback__)[-1]
-    _say(f"internal error: {type(error).__name__}: {error}\n"
-         f"  in {Path(at.filename).name}, line {at.lineno}; cellgen {__version__}, Python {platform.python_version()}\n"
-         "This is a bug in cellgen. Please report these lines with the spec that shows it; with CELLGEN_TRACEBACK=1\n"
-         "they say where it came from.")
+    say(
+        f"internal error: {type(error).__name__}: {error}\n"
+        f"  in {Path(at.filename).name}, line {at.lineno}; cellgen {__version__}, Python {platform.python_version()}\n"
+        "This is a bug in cellgen. Please report these lines with the spec that shows it; with CELLGEN_TRACEBACK=1\n"
+        "they say where it came from."
+    )
     return INTERNAL

@@ -1,1 +1,1 @@
-CODES={f"CG{i}":None for i in range(100,600)}
+CODES={f"CG{i}":None for i in range(100,700)}

@@ -14,7 +14,10 @@
 | render   | `CellView`         | the text of the cell and of its tests               |
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +25,7 @@ from cellgen import names
 from cellgen.cell import Cell, TypedCell
 from cellgen.diagnostics import Diagnostic, Label, SpecError, nearest
 from cellgen.extend import Library, expand, extend
-from cellgen.load import Mapping, read
+from cellgen.load import Mapping, read, spelled
 from cellgen.resolve import resolve
 from cellgen.schema import schema
 from cellgen.shapes import shapes
@@ -41,6 +44,13 @@ def shipped() -> Path:
 def templates() -> Path:
     """The folder of the templates, found as `shipped` is."""
     return _folder("templates")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long to be one
+        return False
 
 
 def _folder(name: str) -> Path:
@@ -67,28 +77,36 @@ class Spec:
     def at(cls, path: str | Path) -> "Spec":
         """The spec at a path; a bare stem such as `lstm` is one of the shipped. Raises `SpecError` (CG101, CG114)."""
         path = Path(path)
-        if not path.suffix and not path.exists() and len(path.parts) == 1:
+        if not path.suffix and len(path.parts) == 1 and not _exists(path):
             found = Library((shipped(),)).find(path.name)
             if found is None:
                 help = nearest(path.name, Library((shipped(),)).stems) or "`cellgen list` shows the shipped specs"
                 label = Label(Source(path.name, "").span(0, 0))
-                raise SpecError([Diagnostic("CG101", f"no shipped spec `{path.name}`, and no file of this name", label, help=(help,))])
+                raise SpecError(
+                    [
+                        Diagnostic(
+                            "CG101", f"no shipped spec `{path.name}`, and no file of this name", label, help=(help,)
+                        )
+                    ]
+                )
             path = found
         return cls(read(path), path.stem, Library((path.parent, shipped())))
 
     @classmethod
     def of(cls, text: str, stem: str = "spec") -> "Spec":
         """A spec given as text; what it extends is among the shipped ones."""
-        return cls(Source(f"{stem}.yaml", text), stem, Library((shipped(),)))
+        return cls(spelled(f"{stem}.yaml", text), stem, Library((shipped(),)))
 
     def expanded(self) -> Mapping:
         return extend(self.source, self.stem, self.library)
 
     def cell(self, laws: bool = True) -> Cell:
-        return resolve(schema(self.expanded()), self.source, self.stem, self._other if laws else None)
+        with _pointed(self._link, "inherited from here"):
+            return resolve(schema(self.expanded()), self.source, self.stem, self._other if laws else None)
 
     def typed(self, laws: bool = True) -> TypedCell:
-        return shapes(self.cell(laws))
+        with _pointed(self._link, "inherited from here"):
+            return shapes(self.cell(laws))
 
     def check(self) -> "Checked":
         """Everything that can be known without running it. Raises `SpecError` if the spec is not well-typed."""
@@ -119,7 +137,30 @@ class Spec:
         if path is None:
             help = nearest(stem, self.library.stems) or f"there are {', '.join(self.library.stems)}"
             raise SpecError([Diagnostic("CG110", f"no spec `{stem}`", Label(span), help=(help,))])
-        return Spec(read(path), stem, Library((path.parent, *self.library.folders))).cell(laws=False)
+        with _pointed(span, "named here"):
+            return Spec(read(path), stem, Library((path.parent, *self.library.folders))).cell(laws=False)
+
+    @property
+    def _link(self) -> Span | None:
+        """Where the spec says what it extends."""
+        found = re.search(r"^extends\s*:[ \t]*(\S+)", self.source.text, re.M)
+        return self.source.span(*found.span(1)) if found else None
+
+
+@contextmanager
+def _pointed(span: Span | None, text: str) -> Iterator[None]:
+    """What is wrong in another file also points to the place in this one that brought it in."""
+    try:
+        yield
+    except SpecError as error:
+        if span is None:
+            raise
+        raise SpecError(
+            each
+            if any(label.span.source == span.source for label in (each.label, *each.context))
+            else replace(each, context=(*each.context, Label(span, text)))
+            for each in error.diagnostics
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ class Report:
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return tuple(sorted(self._found, key=lambda each: (each.label.span.source.name, each.label.span.start, each.code)))
+        return tuple(
+            sorted(self._found, key=lambda each: (each.label.span.source.name, each.label.span.start, each.code))
+        )
 
     @property
     def failed(self) -> bool:
@@ -80,15 +82,17 @@ class Report:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A help that names the known word nearest to `name`, or an empty string."""
-    found = _nearest(name, list(known))
+    found = closest(name, list(known))
     return f"did you mean `{found}`?" if found else ""
 
 
-def _nearest(name: str, known: list[str]) -> str | None:
+def closest(name: str, known: list[str]) -> str | None:
     """By spelling; else the one word that begins as `name` does, or the other way round: `initializer` for `init`."""
     lower = {each.lower(): each for each in reversed(known)}
     close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
-    begin = [each for each in known if min(len(each), len(name)) > 2 and (each.startswith(name) or name.startswith(each))]
+    begin = [
+        each for each in known if min(len(each), len(name)) > 2 and (each.startswith(name) or name.startswith(each))
+    ]
     return lower[close[0]] if close else begin[0] if len(begin) == 1 else None
 
 
@@ -102,7 +106,9 @@ def render(diagnostics: Iterable[Diagnostic], format: str = "full") -> str:
 
 
 def concise(diagnostic: Diagnostic) -> str:
-    return f"{_place(diagnostic.label.span)}: {diagnostic.severity}[{diagnostic.code}]: {_printable(diagnostic.message)}"
+    return (
+        f"{_place(diagnostic.label.span)}: {diagnostic.severity}[{diagnostic.code}]: {_printable(diagnostic.message)}"
+    )
 
 
 def github(diagnostic: Diagnostic) -> str:
@@ -131,8 +137,14 @@ def full(diagnostic: Diagnostic) -> str:
         out += [f"{margin} |"] if diagnostic.label.span.source.text else []
         for each in diagnostic.help:
             lead = f"{margin} = help: "
-            out += textwrap.wrap(_printable(each), WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead),
-                                 break_long_words=False, break_on_hyphens=False)
+            out += textwrap.wrap(
+                _printable(each),
+                WIDTH,
+                initial_indent=lead,
+                subsequent_indent=" " * len(lead),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
     return "\n".join(out)
 
 
@@ -142,7 +154,7 @@ def _place(span: Span) -> str:
 
 
 def _excerpt(labels: list[Label], main: Label, width: int) -> Iterator[str]:
-    """The lines that the labels of one source mark, each once: with `^` the label that the finding is about, else `-`."""
+    """The lines that the labels of one source mark, each once; `^` marks `main`, which the finding is about."""
     last = 0
     for row in sorted({each.span.line for each in labels}):
         here = [each for each in labels if each.span.line == row]
@@ -157,7 +169,8 @@ def _excerpt(labels: list[Label], main: Label, width: int) -> Iterator[str]:
             column = min(max(each.span.column - 1, start), stop)
             length = _columns(line[column : min(column + each.span.end - each.span.start, stop)])
             mark = ("^" if each is main else "-") * max(1, length)
-            yield f"{' ' * width} | {' ' * (len(before) + _columns(line[start:column]))}{mark} {_printable(each.text)}".rstrip()
+            lead = " " * (len(before) + _columns(line[start:column]))
+            yield f"{' ' * width} | {lead}{mark} {_printable(each.text)}".rstrip()
         last = row
 
 
@@ -173,15 +186,28 @@ def _columns(text: str) -> int:
 
 def _printable(text: str) -> str:
     """Without what would move the cursor, change its colour, or turn the direction of writing."""
-    return "".join(char if char.isprintable() else " " if char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(
+        char if char.isprintable() else " " if char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 def _record(diagnostic: Diagnostic) -> dict:
     def place(label: Label) -> dict:
         line, column = label.span.source.position(label.span.end)
-        return {"file": label.span.source.name, "line": label.span.line, "column": label.span.column,
-                "end_line": line, "end_column": column, "text": label.text}
+        return {
+            "file": label.span.source.name,
+            "line": label.span.line,
+            "column": label.span.column,
+            "end_line": line,
+            "end_column": column,
+            "text": label.text,
+        }
 
-    return {"code": diagnostic.code, "severity": diagnostic.severity, "message": diagnostic.message,
-            **place(diagnostic.label), "context": [place(each) for each in diagnostic.context],
-            "help": list(diagnostic.help)}
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        **place(diagnostic.label),
+        "context": [place(each) for each in diagnostic.context],
+        "help": list(diagnostic.help),
+    }

@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 from cellgen.cell import Cell
 from cellgen.expr import (
-    Activate, Apply, Axis, Both, Choose, Either, Given, Is, Node, Not, Number, Ref, Test, axis_text,
+    Activate,
+    Apply,
+    Axis,
+    Both,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Node,
+    Not,
+    Number,
+    Ref,
+    Test,
 )
 
 # how tightly Python's operators bind
@@ -51,13 +63,13 @@ TENSORFLOW: dict[str, Form] = {
     "tanh": _call("tf.tanh"),
     "relu": _call("tf.nn.relu"),
     "relu6": _call("tf.nn.relu6"),
-    "leaky_relu": Form("tf.nn.leaky_relu({0}, alpha=0.2)"),
+    "leaky_relu": _own("_leaky_relu"),
     "elu": _call("tf.nn.elu"),
     "selu": _call("tf.nn.selu"),
     "softplus": _call("tf.nn.softplus"),
     "softsign": _call("tf.nn.softsign"),
     "silu": _call("tf.nn.silu"),
-    "gelu": _call("tf.nn.gelu"),
+    "gelu": _own("_gelu"),
     "mish": _own("_mish"),
     "exponential": _call("tf.exp"),
     "log_sigmoid": _call("tf.math.log_sigmoid"),
@@ -95,6 +107,9 @@ LOWERED: dict[str, Form] = {
     "unstack": Form("tf.unstack({0}, axis={axis})"),
 }
 
+# where an option asks for Keras's activation, what Keras runs, though it rounds a constant to float32
+KERAS: dict[str, str] = {"gelu": "tf.nn.gelu", "leaky_relu": "lambda x: tf.nn.leaky_relu(x, alpha=0.2)"}
+
 NORMS = {"layer": "_layer_norm", "rms": "_rms_norm"}
 
 # what a module defines for itself when its step needs it, in this order
@@ -115,14 +130,22 @@ def _rms_norm(x, axes, epsilon):
     power = tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True)
     return tf.cast(wide * tf.math.rsqrt(power + epsilon), x.dtype)
 ''',
-    "_mish": '''
+    "_leaky_relu": """
+def _leaky_relu(x):
+    return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
+""",
+    "_gelu": """
+def _gelu(x):
+    return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))  # tf.nn.gelu keeps the root in float32
+""",
+    "_mish": """
 def _mish(x):
     return x * tf.tanh(tf.nn.softplus(x))
-''',
-    "_hard_silu": '''
+""",
+    "_hard_silu": """
 def _hard_silu(x):
     return x * tf.nn.relu6(x + 3) / 6
-''',
+""",
     "_heaviside": '''
 def _heaviside(x):
     """1 where x > 0, else 0."""
@@ -242,7 +265,9 @@ def functions(nodes) -> tuple[str, ...]:
     needed = set()
     for node in nodes:
         if isinstance(node, Apply):
-            needed.add(NORMS[node.attr("kind")] if node.op == "normalize" else (TENSORFLOW | LOWERED).get(node.op, Form("")).function)
+            needed.add(
+                NORMS[node.attr("kind")]
+                if node.op == "normalize"
+                else (TENSORFLOW | LOWERED).get(node.op, Form("")).function
+            )
     return tuple(name for name in FUNCTIONS if name in needed)
-
-

@@ -1,7 +1,8 @@
 """Ranges of normal forms, and the ranges that states keep to from step to step.
 
 A polynomial is split on a bounded symbol in which it has degree 1, taking both ends, first on those within [0, 1]; the
-rest is interval arithmetic on exact rationals. Bounds on the work are counts: at most MAX_SPLITS nested splits.
+rest is interval arithmetic on exact rationals. The work on one polynomial is bounded: at most MAX_SPLITS nested splits,
+and fewer where terms times pieces would exceed MAX_WORK.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from cellgen.ranges import RANGE, REAL, UNIT
 from cellgen.symbols import Atom, Expr, Table
 
 MAX_SPLITS = 8
+MAX_WORK = 4096
 MAX_ROUNDS = 40
 
 Monomial = tuple[tuple[Expr, int], ...]
@@ -36,8 +38,12 @@ class Enclosure:
 
     def of(self, expr: Expr) -> Interval:
         if expr not in self._found:
-            self._found[expr] = self._symbol(expr) if expr.is_Symbol else self._split(polynomial(self.table, expr), MAX_SPLITS)
+            self._found[expr] = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr)
         return self._found[expr]
+
+    def _polynomial(self, expr: Expr) -> Interval:
+        terms = polynomial(self.table, expr)
+        return self._split(terms, min(MAX_SPLITS, (MAX_WORK // max(1, len(terms))).bit_length() - 1))
 
     def _symbol(self, symbol: Expr) -> Interval:
         atom = self.table.atoms[symbol]

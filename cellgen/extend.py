@@ -24,11 +24,15 @@ class Library:
     folders: tuple[Path, ...]
 
     def find(self, stem: str) -> Path | None:
+        if len(stem) > parse.MAX_NAME:
+            return None
         return next((path for folder in self.folders if (path := folder / f"{stem}.yaml").is_file()), None)
 
     @property
     def stems(self) -> tuple[str, ...]:
-        return tuple(sorted({path.stem for folder in self.folders if folder.is_dir() for path in folder.glob("*.yaml")}))
+        return tuple(
+            sorted({path.stem for folder in self.folders if folder.is_dir() for path in folder.glob("*.yaml")})
+        )
 
 
 def extend(source: Source, stem: str, library: Library) -> Mapping:
@@ -43,20 +47,34 @@ def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
     link = tree["extends"]
     stem = link.value if isinstance(link, Scalar) else None
     if not (isinstance(stem, str) and parse.NAME.fullmatch(stem)):
-        report.add("CG110", "`extends` takes the stem of a spec", link.span, help="write `extends: lstm`, without a path or an ending")
+        report.add(
+            "CG110",
+            "`extends` takes the stem of a spec",
+            link.span,
+            help="write `extends: lstm`, without a path or an ending",
+        )
         report.stop()
     names = [name for name, _ in chain]
     if stem in names:
         loop = " -> ".join([*names[names.index(stem) :], stem])
-        report.add("CG111", f"specs extend each other in a circle: {loop}", link.span,
-                   context=[Label(span, "on the way here") for _, span in chain[1:]], help="one of them must stand on its own")
+        report.add(
+            "CG111",
+            f"specs extend each other in a circle: {loop}",
+            link.span,
+            context=[Label(span, "on the way here") for _, span in chain[1:]],
+            help="one of them must stand on its own",
+        )
     elif len(chain) > MAX_DEPTH:
         report.add("CG108", f"more than {MAX_DEPTH} specs extend each other", link.span)
     report.stop()
     path = library.find(stem)
     if path is None:
-        report.add("CG110", f"no spec `{stem}` to extend", link.span,
-                   help=nearest(stem, library.stems) or f"there are {', '.join(library.stems)}")
+        report.add(
+            "CG110",
+            f"no spec `{stem}` to extend",
+            link.span,
+            help=nearest(stem, library.stems) or f"there are {', '.join(library.stems)}",
+        )
         report.stop()
     below = Library((path.parent, *library.folders))
     base = _extended(load(read(path)), [*chain, (stem, link.span)], below)
@@ -64,7 +82,7 @@ def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
 
 
 def _merged(base: Mapping, over: Mapping, top: bool = False) -> Mapping:
-    items = dict((name.value, (name, value)) for name, value in base.items)
+    items = {name.value: (name, value) for name, value in base.items}
     for name, value in over.items:
         key = name.value
         if top and key == "extends":
@@ -100,8 +118,12 @@ def _equations(base: Scalar, over: Scalar) -> Scalar:
             at = names.index(statement.name)
             blocks[at : at + 1] = [] if statement.value is None else [(statement, lines)]
         elif statement.value is None:
-            report.add("CG110", f"there is no `{statement.name}` to delete", statement.name_span,
-                       help=nearest(statement.name, names))
+            report.add(
+                "CG110",
+                f"there is no `{statement.name}` to delete",
+                statement.name_span,
+                help=nearest(statement.name, names),
+            )
         else:
             readers = (index for index, (each, _) in enumerate(blocks) if _reads(each.value, statement.name))
             blocks.insert(next(readers, len(blocks)), (statement, lines))
@@ -130,11 +152,17 @@ def expand(tree: Mapping) -> str:
     """The tree as a plain spec, in YAML."""
     out: list[str] = []
     for name, value in tree.items:
-        if _is_text(value) and name.value in ("equations", "laws", "about") and (len(value.lines) > 1 or "\n" in value.text):
+        if (
+            _is_text(value)
+            and name.value in ("equations", "laws", "about")
+            and (len(value.lines) > 1 or "\n" in value.text)
+        ):
             body = [line for line, _ in value.lines] if name.value != "about" else value.text.rstrip("\n").split("\n")
             out.append(f"{name.value}: |")
             out.extend(f"  {line}".rstrip() for line in body)
-        elif isinstance(value, Mapping) and value.items and any(not isinstance(part, Scalar) for _, part in value.items):
+        elif (
+            isinstance(value, Mapping) and value.items and any(not isinstance(part, Scalar) for _, part in value.items)
+        ):
             out.append(f"{name.value}:")
             out.extend(f"  {key.value}: {_flow(part)}" for key, part in value.items)
         else:
@@ -149,7 +177,17 @@ def _flow(tree: Tree) -> str:
         return "[" + ", ".join(_flow(item) for item in tree.items) + "]"
     if not isinstance(tree.value, str):
         return tree.text
-    if parse.NAME.fullmatch(tree.value) and tree.value not in ("true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"):
+    if parse.NAME.fullmatch(tree.value) and tree.value not in (
+        "true",
+        "false",
+        "null",
+        "True",
+        "False",
+        "Null",
+        "TRUE",
+        "FALSE",
+        "NULL",
+    ):
         return tree.value
     if all(part.isidentifier() or part.isdecimal() for part in tree.value.split("*")) and "*" in tree.value:
         return tree.value

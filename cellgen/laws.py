@@ -4,10 +4,10 @@ Input: a `TypedCell` and its `Facts`. Output: `Verdicts`, with diagnostics (CG40
 written depends on them. Sympy is imported when `laws` runs.
 
 The work is bounded by counts, never by a clock: 256 terms a product, 64 cases and 8 nested splits a claim
-(`symbols`, `prove`, `enclose`), and a fixed search for numbers (`refute`).
+(`symbols`, `prove`, `enclose`), and MAX_STEPS steps of the interpreter for all laws together (`refute`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -19,12 +19,14 @@ from cellgen.expr import Ref, walk
 from cellgen.meaning import defaults
 from cellgen.ops import Interval
 from cellgen.program import Program
-from cellgen.prove import ABSENT, ILL_TYPED, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, claimed
+from cellgen.prove import ABSENT, ILL_TYPED, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of, spoken
 from cellgen.reduce import reduces
 from cellgen.shapes import shapes
 from cellgen.span import Span
 from cellgen.symbols import SYMPY, Table
 from cellgen.traits import Traits, traits
+
+MAX_STEPS = 2_000
 
 _GRAVEST = (REFUTED, ILL_TYPED, UNKNOWN, PROVED, VACUOUS, ABSENT)
 
@@ -67,7 +69,8 @@ class _Court:
         self.typed, self.strict = typed, strict
         self.report, self.table = Report(), Table()
         self.programs = [Program(typed, variant) for variant in typed.variants]
-        self.provers = {id(program): Prover(typed, program, self.table, self.report) for program in self.programs}
+        steps = iter(range(MAX_STEPS))
+        self.provers = {id(each): Prover(typed, each, self.table, self.report, steps) for each in self.programs}
         self.others: dict[str, TypedCell] = {}
 
     # --- variants
@@ -75,13 +78,11 @@ class _Court:
     def each(self, names: Iterable[str], find: Callable[[Program], object]) -> list:
         """What is found in each variant; found once for variants in which the names come from the same equations."""
         known: dict[tuple, object] = {}
-        out = []
-        for program in self.programs:
-            key = self._signature(program, names)
+        keys = [self._signature(program, names) for program in self.programs]
+        for program, key in zip(self.programs, keys):
             if key not in known:
                 known[key] = find(program)
-            out.append(known[key])
-        return out
+        return [known[key] for key in keys]
 
     @staticmethod
     def _signature(program: Program, names: Iterable[str]) -> tuple:
@@ -112,50 +113,47 @@ class _Court:
 
     def _tell(self, law: Law, outcome: Outcome, where: str) -> None:
         """The outcome is that of the first variant in which it is as grave."""
+        says_nothing = "the law says nothing: "
         match outcome.status:
             case "refuted":
-                self.report.add("CG401", f"the law does not hold{where}: {outcome.why}", law.span, outcome.where, help=outcome.help)
+                message = f"the law does not hold{where}: {outcome.why}"
+                self.report.add("CG401", message, law.span, outcome.where, help=outcome.help)
             case "unknown":
-                self.report.add("CG402", f"the law is open{where}: {outcome.why}", law.span,
-                                help=outcome.help, severity="error" if self.strict else "warning")
+                severity = "error" if self.strict else "warning"
+                message = f"the law is open{where}: {outcome.why}"
+                self.report.add("CG402", message, law.span, help=outcome.help, severity=severity)
             case "vacuous":
-                self.report.add("CG403", f"the law says nothing: {outcome.why}", law.span, "no case is left")
+                self.report.add("CG403", says_nothing + outcome.why, law.span, "no case is left")
             case "not applicable":
-                self.report.add("CG403", "the law says nothing: what it names is never there together", law.span, "in no variant")
+                self.report.add("CG403", says_nothing + "no variant has all that it names", law.span)
 
     def _outcomes(self, law: Law) -> list[Outcome]:
-        nodes = [*claimed(law), *(fact.name for fact in law.facts)]
-        names = [node.name for each in nodes for _, node in walk(each) if isinstance(node, Ref)]
         if isinstance(law.claim, ReducesTo):
             if law.claim.stem not in self.others:
                 self.others[law.claim.stem] = shapes(law.claim.other)
             return [reduces(prover, law, self.others[law.claim.stem]) for prover in self.provers.values()]
+        names = [node.name for each in spoken(law) for _, node in walk(each) if isinstance(node, Ref)]
         return self.each(names, lambda program: self.provers[id(program)].outcome(law))
 
     # --- traits
 
     def look(self) -> tuple[Verdict, ...]:
-        cell = self.typed.cell
-        names = [*(state.name for state in cell.states), cell.output]
+        names = [*(state.name for state in self.typed.cell.states), self.typed.cell.output]
         found = self.each(names, lambda program: traits(self.typed, program, self.table))
-        out = self._shown("mask", found, lambda each: [each.mask]) + self._ranges(found)
-        out += self._shown("mix", found, lambda each: each.mixes)
-        dead = [param for param in cell.params if any(param.name in each.dead for each in found)]
-        for param in dead:
-            where = self.where(found, lambda each: param.name in each.dead)
-            self.report.add("CG409", f"the gradient of `{param.name}` is zero, whatever the loss{where}", param.span,
-                            "no derivative of the output leads here", severity="warning")
-            out.append(Verdict("gradient", PROVED, f"{param.name} has a gradient of zero", where.strip()))
-        return (*out, *([] if dead else [Verdict("gradient", PROVED, "no weight is without a gradient")]))
+        return (
+            *self._shown("mask", found, lambda each: (each.mask,)),
+            *self._ranges(found),
+            *self._shown("mix", found, lambda each: tuple((True, mix) for mix in each.mixes)),
+            *self._gradients(found),
+        )
 
-    def _shown(self, about: str, found: list[Traits], lines: Callable[[Traits], Iterable]) -> list[Verdict]:
-        out = []
-        for line in dict.fromkeys(line for each in found for line in lines(each)):
-            where = self.where(found, lambda each: line in lines(each))
-            out.append(Verdict(about, PROVED if line[0] else UNKNOWN, line[1], where.strip()))
-        return out
+    def _shown(self, about: str, found: list[Traits], lines: Callable[[Traits], tuple]) -> Iterator[Verdict]:
+        every = [lines(each) for each in found]
+        for line in dict.fromkeys(line for each in every for line in each):
+            where = self.where([line in each for each in every], bool)
+            yield Verdict(about, PROVED if line[0] else UNKNOWN, line[1], where.strip())
 
-    def _ranges(self, found: list[Traits]) -> list[Verdict]:
+    def _ranges(self, found: list[Traits]) -> Iterator[Verdict]:
         """One range for all variants where there is one; names of one range stand together."""
         together: dict[tuple[Interval, str], list[str]] = {}
         states = self.programs[0].states
@@ -163,18 +161,25 @@ class _Court:
             mine = [dict(each.ranges).get(name) for each in found]
             there = [interval for interval in mine if interval is not None]
             whole = reduce(ranges.hull, there)
-            if whole.low == whole.high is not None and name not in states:
-                continue
-            if whole == ranges.REAL:
-                for interval in dict.fromkeys(there):
-                    if interval != ranges.REAL or name in states:
-                        together.setdefault((interval, self.where(mine, lambda each: each == interval).strip()), []).append(name)
+            for interval in dict.fromkeys(there) if whole == ranges.REAL else (whole,):
+                known = interval != ranges.REAL and (interval.low is None or interval.low != interval.high)
+                if known or name in states:
+                    where = self.where([each == interval for each in mine], bool) if whole == ranges.REAL else ""
+                    together.setdefault((interval, where), []).append(name)
+        chosen = said_of(tuple(defaults(self.typed.cell)), defaults(self.typed.cell))
+        for (interval, where), names in together.items():
+            listed = ", ".join(names)
+            if interval == ranges.REAL:
+                yield Verdict("range", UNKNOWN, f"no bound is shown for {listed}", where.strip())
             else:
-                together.setdefault((whole, ""), []).append(name)
-        chosen = ", ".join(f"{option} = {op}" for option, op in defaults(self.typed.cell).items())
-        why = [f"with {chosen}"] if chosen else []
-        return [
-            Verdict("range", UNKNOWN, f"no bound is shown for {', '.join(names)}", where) if interval == ranges.REAL else
-            Verdict("range", PROVED, f"{', '.join(names)} in {ranges.interval_text(interval)}", " ".join([*why, where]).strip())
-            for (interval, where), names in together.items()
-        ]
+                yield Verdict("range", PROVED, f"{listed} in {ranges.interval_text(interval)}", (chosen + where).strip())
+
+    def _gradients(self, found: list[Traits]) -> Iterator[Verdict]:
+        dead = [param for param in self.typed.cell.params if any(param.name in each.dead for each in found)]
+        for param in dead:
+            where = self.where([param.name in each.dead for each in found], bool)
+            message = f"the gradient of `{param.name}` is zero, whatever the loss{where}"
+            self.report.add("CG409", message, param.span, "no derivative of the output leads here", severity="warning")
+            yield Verdict("gradient", PROVED, f"the gradient of {param.name} is zero", where.strip())
+        if not dead:
+            yield Verdict("gradient", PROVED, "every weight can get a gradient")

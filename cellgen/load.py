@@ -19,7 +19,7 @@ MAX_VALUES = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One value. `value` is None, a bool, an int, a float or a str, as YAML 1.2 reads it; `text` is what was written."""
+    """One value: None, a bool, an int, a float or a str, as YAML 1.2 reads it. `text` is what was written."""
 
     value: None | bool | int | float | str
     text: str
@@ -59,8 +59,10 @@ def read(path: Path, name: str | None = None) -> Source:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise refuse(f"cannot read the spec: {(getattr(error, 'strerror', None) or str(error)).lower()}",
-                     "`cellgen list` shows the shipped specs, `cellgen new NAME` writes one to edit") from None
+        raise refuse(
+            f"cannot read the spec: {(getattr(error, 'strerror', None) or str(error)).lower()}",
+            "`cellgen list` shows the shipped specs, `cellgen new NAME` writes one to edit",
+        ) from None
     if len(data) > MAX_BYTES:
         raise refuse(f"the spec is larger than {MAX_BYTES // 1024} KiB", "a spec is a page of equations: split it")
     try:
@@ -127,7 +129,9 @@ def _malformed(error, source: Source, report: Report) -> None:
         key, start = _block_left(source, each), sum(len(line) + 1 for line in source.lines[:each])
         if key:
             span = source.span(start, start + len(source.lines[each]))
-            report.add("CG102", f"this line has left the text under `{key}: |`", span, help="indent it as the lines above it")
+            report.add(
+                "CG102", f"this line has left the text under `{key}: |`", span, help="indent it as the lines above it"
+            )
             return
     bare = next((above for above in reversed(source.lines[: row + 1]) if above[:1].strip()), "")
     if "\t" in line[: len(line) - len(line.lstrip())] or r"'\t'" in problem:
@@ -136,8 +140,12 @@ def _malformed(error, source: Source, report: Report) -> None:
         bracket = source.text[began]
         add(f"this `{bracket}` is not closed", began, f"write the `{'}' if bracket == '{' else ']'}` that closes it")
     elif "flow" in context:
-        add(f"a comma is missing, or the `{source.text[began]}` is not closed", at, "parts are separated by `, `",
-            context=[Label(source.span(began, began + 1), "opened here")])
+        add(
+            f"a comma is missing, or the `{source.text[began]}` is not closed",
+            at,
+            "parts are separated by `, `",
+            context=[Label(source.span(began, began + 1), "opened here")],
+        )
     elif "quoted" in context:
         add("this quote is not closed", began, f"write the {source.text[began]} that closes it")
     elif match := re.match(r"(equations|laws)\s*:(?!\s*[|>])", bare):
@@ -145,20 +153,32 @@ def _malformed(error, source: Source, report: Report) -> None:
     elif "mapping values" in problem:
         above = source.lines[row - 1] if row else ""
         glued = re.match(r"\s*\w+:(?=\S)", above)
-        add("this is no YAML: a `:` where no key stands", at,
-            f"put a space after the colon of `{glued[0].strip()}` in the line above" if glued else
-            'a text with `: ` in it stands in quotes, as in `about: "LSTM: the classic"`')
+        add(
+            "this is no YAML: a `:` where no key stands",
+            at,
+            f"put a space after the colon of `{glued[0].strip()}` in the line above"
+            if glued
+            else 'a text with `: ` in it stands in quotes, as in `about: "LSTM: the classic"`',
+        )
     elif "expected ':'" in problem:
-        add("this is no YAML: a line without `key:`", began, "a key is followed by a colon and a space; equations stand under `equations: |`")
+        add(
+            "this is no YAML: a line without `key:`",
+            began,
+            "a key is followed by a colon and a space; equations stand under `equations: |`",
+        )
     elif match := re.search(r"character '(.)' that cannot start", problem):
         add(f"this is no YAML: a value cannot start with `{match[1]}`", at, "put it in quotes")
     else:
-        add(f"this is no YAML: {' '.join((problem or context or 'malformed').split())}", at,
-            "keys of one section start in one column, and what belongs to a key stands further right")
+        add(
+            f"this is no YAML: {' '.join((problem or context or 'malformed').split())}",
+            at,
+            "keys of one section start in one column, and what belongs to a key stands further right",
+        )
 
 
 def _block_left(source: Source, row: int) -> str | None:
     """The key of a `|` text above that a line was meant for, but is not indented enough to be in."""
+
     def indent(line: str) -> int:
         return len(line) - len(line.lstrip(" "))
 
@@ -181,8 +201,12 @@ def _refuse_depth(source: Source, report: Report) -> None:
     for at, char in enumerate(source.text):
         depth += (char in "[{") - (char in "]}")
         if depth > 200:
-            report.add("CG108", "brackets are nested more than 200 deep", source.span(at, at + 1),
-                       help=f"a spec needs at most {MAX_DEPTH} levels")
+            report.add(
+                "CG108",
+                "brackets are nested more than 200 deep",
+                source.span(at, at + 1),
+                help=f"a spec needs at most {MAX_DEPTH} levels",
+            )
             return
 
 
@@ -195,12 +219,21 @@ def _refuse_features(events, source: Source, report: Report) -> None:
         if isinstance(event, kinds.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                report.add("CG104", "a file holds one spec", span, "a second document starts here",
-                           help="put it into a file of its own")
+                report.add(
+                    "CG104",
+                    "a file holds one spec",
+                    span,
+                    "a second document starts here",
+                    help="put it into a file of its own",
+                )
                 return
         elif isinstance(event, kinds.AliasEvent):
-            report.add("CG104", "a spec takes no YAML aliases", span,
-                       help="write the value out; to share between specs use `extends:`; a text that starts with `*` needs quotes")
+            report.add(
+                "CG104",
+                "a spec takes no YAML aliases",
+                span,
+                help="write the value out, or share by `extends:`; a text that starts with `*` needs quotes",
+            )
         elif isinstance(event, kinds.NodeEvent):
             values += 1
             if event.anchor:
@@ -229,21 +262,46 @@ def _located(node, source: Source, report: Report) -> Tree:
     for key, value in node.value:
         name = _located(key, source, report)
         if not isinstance(name, Scalar) or name.text.strip() == "<<":
-            report.add("CG104", "a spec takes no YAML merges" if isinstance(name, Scalar) else "a key is a plain word", name.span,
-                       help="write the keys out where they are needed")
+            report.add(
+                "CG104",
+                "a spec takes no YAML merges" if isinstance(name, Scalar) else "a key is a plain word",
+                name.span,
+                help="write the keys out where they are needed",
+            )
             continue
         if name.text in seen:
-            report.add("CG103", f"`{name.text}` stands twice", name.span, "again here",
-                       context=[Label(seen[name.text].span, "first here")], help="keep one of the two")
+            report.add(
+                "CG103",
+                f"`{name.text}` stands twice",
+                name.span,
+                "again here",
+                context=[Label(seen[name.text].span, "first here")],
+                help="keep one of the two",
+            )
         seen.setdefault(name.text, name)
         if name.text in ("equations", "laws") and isinstance(value, nodes.ScalarNode) and value.style != "|":
             start = value.start_mark.index
             if value.style == ">":
-                report.add("CG104", f"folded text joins the lines of the {name.text}", source.span(start, start + 1),
-                           help="write `|` in place of `>`")
+                report.add(
+                    "CG104",
+                    f"folded text joins the lines of the {name.text}",
+                    source.span(start, start + 1),
+                    help="write `|` in place of `>`",
+                )
             elif "\n" in source.text[start : value.end_mark.index].rstrip():
-                report.add("CG104", f"without `|` the lines of the {name.text} become one", name.span,
-                           help=f"write `{name.text}: |`, and one a line below it, indented")
+                report.add(
+                    "CG104",
+                    f"without `|` the lines of the {name.text} become one",
+                    name.span,
+                    help=f"write `{name.text}: |`, and one a line below it, indented",
+                )
+            elif value.style == '"' and "\\" in source.text[start : value.end_mark.index]:
+                report.add(
+                    "CG104",
+                    f"the {name.text} take no escapes",
+                    source.span(start, value.end_mark.index),
+                    help=f"write `{name.text}: |`, and one a line below it, indented",
+                )
         # a key is always a word, also where YAML would read a value: `on`, `1`
         name = Scalar(name.text, name.text, name.lines, name.span)
         items.append((name, _located(value, source, report)))
@@ -270,7 +328,9 @@ def _scalar(node, source: Source, span: Span, report: Report) -> Scalar:
             elif value == 0 and isinstance(value, float) and re.match(r"[^eE]*[1-9]", text):
                 report.add("CG216", f"`{text[:40]}` is too small for a float", span)
         except ValueError:
-            report.add("CG106", f"`{text[:40]}` is no number", span, help="numbers are finite and decimal: 1, 0.5, 1e-3")
+            report.add(
+                "CG106", f"`{text[:40]}` is no number", span, help="numbers are finite and decimal: 1, 0.5, 1e-3"
+            )
     return Scalar(value, text, _lines(node, source, span), span)
 
 

@@ -11,9 +11,25 @@ from fractions import Fraction
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Level, Param, Type, TypedCell, TypedVariant
+from cellgen.diagnostics import Report
 from cellgen.expr import (
-    Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, Shape, Test, View, children, live_children,
-    rebuild, walk,
+    Activate,
+    Apply,
+    Choose,
+    Equation,
+    Node,
+    Number,
+    Path,
+    Pick,
+    Ref,
+    Shape,
+    Test,
+    View,
+    children,
+    live_children,
+    live_walk,
+    rebuild,
+    walk,
 )
 from cellgen.ops import OPS
 from cellgen.shapes import axis_of
@@ -70,8 +86,39 @@ class Step:
 
 
 def lower(typed: TypedCell) -> Step:
-    """The step of a cell, over all its variants."""
+    """The step of a cell, over all its variants. Raises `SpecError` (CG601) for what is checked but not yet generated."""
+    report = Report()
+    _refuse(typed, report)
+    report.stop()
     return _Lowering(typed).run()
+
+
+def _refuse(typed: TypedCell, report: Report) -> None:
+    cell = typed.cell
+    help = "`cellgen check` and the interpreter know it; the generated code does not yet"
+    for port in cell.inputs[1:]:
+        report.add("CG601", f"no code is generated for a second input, `{port.name}`", port.span, help=help)
+    for option in cell.options:
+        if option.kind == "scheduled":
+            report.add("CG601", f"no code is generated for a scheduled option, `{option.name}`", option.span, help=help)
+    for axis in cell.axes:
+        for label in axis.labels if axis.widths else ():
+            picked = [
+                any(
+                    isinstance(node, Pick) and node.label == label
+                    for equation in cell.equations
+                    if equation.name in each.live
+                    for _, node in live_walk(equation.value, each.variant)
+                )
+                for each in typed.variants
+            ]
+            if not all(picked):
+                report.add(
+                    "CG601",
+                    f"no code is generated for a label that some variants lack, `{label}`",
+                    axis.span,
+                    help=help,
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +139,11 @@ class _Lowering:
         self.params = {param.name for param in self.cell.params}
         self.algebras = {id(each): Algebra.of(self.cell, each.same) for each in typed.variants}
         cell = self.cell
-        self.taken = {each.name for group in (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms,
-                                              cell.equations) for each in group}
+        self.taken = {
+            each.name
+            for group in (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms, cell.equations)
+            for each in group
+        }
         self.names: dict[tuple[str, int], str] = {}
         for state in cell.states:
             self.names[state.name, 1] = self.new(f"{state.name}_prev")
@@ -117,8 +167,15 @@ class _Lowering:
         self.gather()
         blocks = tuple(self.block(equation) for equation in self.cell.equations)
         opening = tuple(line for state in self.cell.states for line in self.split_lines(state.name, 1, 0))
-        return Step(self.typed, tuple(self.names[state.name, 1] for state in self.cell.states), tuple(self.slots()),
-                    tuple(self.sizes), tuple(self.read_options()), opening, blocks)
+        return Step(
+            self.typed,
+            tuple(self.names[state.name, 1] for state in self.cell.states),
+            tuple(self.slots()),
+            tuple(self.sizes),
+            tuple(self.read_options()),
+            opening,
+            blocks,
+        )
 
     # --- types
 
@@ -149,11 +206,17 @@ class _Lowering:
             case Ref(name, 0) if name in self.equations and name not in self.states:
                 return self.number(self.equations[name].value, (name,), where)
             case Ref(name, 0):
-                return name not in self.params and name not in self.states and name not in {each.name for each in self.cell.inputs}
+                return (
+                    name not in self.params
+                    and name not in self.states
+                    and name not in {each.name for each in self.cell.inputs}
+                )
             case Apply(op) if op not in ARITHMETIC:
                 return False
             case Apply() | Choose():
-                return all(self.number(child, (*path, index), where) for index, child in live_children(node, where.variant))
+                return all(
+                    self.number(child, (*path, index), where) for index, child in live_children(node, where.variant)
+                )
         return False
 
     # --- labels
@@ -164,7 +227,12 @@ class _Lowering:
         if not isinstance(value, View) or name in self.states or name == self.cell.output or not self.live((name,)):
             return False
         flat, apart = self.type((name, 0)).shape, self.type((name,)).shape
-        if len(flat) != 1 or len(flat[0]) < 2 or apart != (flat[0][:1], flat[0][1:]) or self.cell.axis(flat[0][0]) is None:
+        if (
+            len(flat) != 1
+            or len(flat[0]) < 2
+            or apart != (flat[0][:1], flat[0][1:])
+            or self.cell.axis(flat[0][0]) is None
+        ):
             return False
         reads = picks = 0
         for equation in self.cell.equations:
@@ -196,7 +264,9 @@ class _Lowering:
         ref, shape = node.value, self.stored(node.value, (*path, 0))
         index, axis = axis_of(self.cell, node.label, shape)
         splits = self.splits.setdefault((ref.name, ref.ago), [])
-        at = next((k for k, split in enumerate(splits) if split.axis == index and set(split.labels) <= set(axis.labels)), None)
+        at = next(
+            (k for k, split in enumerate(splits) if split.axis == index and set(split.labels) <= set(axis.labels)), None
+        )
         if at is None:
             value, name = Ref(ref.name, ref.ago), self.called(ref)
             splits.append(_Split(name, index, (node.label,), self.taken_apart(value, shape, index, axis, ref)))
@@ -216,7 +286,9 @@ class _Lowering:
             return Apply("split", (value,), (("sizes", len(axis.labels)), ("axis", at)))
         if len(factors) > 1:  # the labels are not in front: view them apart first
             apart = (*shape[:index], *((atom,) for atom in factors), *shape[index + 1 :])
-            return Apply("unstack", (self.reshape(self.renamed(value), apart, batch),), (("axis", index + place - len(apart)),))
+            return Apply(
+                "unstack", (self.reshape(self.renamed(value), apart, batch),), (("axis", index + place - len(apart)),)
+            )
         return Apply("unstack", (self.renamed(value),), (("axis", at),))
 
     def called(self, ref: Ref) -> str:
@@ -233,7 +305,9 @@ class _Lowering:
             axis = next(each for each in self.cell.axes if set(split.labels) <= set(each.labels))
             targets = tuple(self.part(Ref(name, ago), label) if label in split.labels else "_" for label in axis.labels)
             value = split.value
-            yield Line(targets, rebuild(value, (self.renamed(value.args[0]),)) if isinstance(value.args[0], Ref) else value)
+            yield Line(
+                targets, rebuild(value, (self.renamed(value.args[0]),)) if isinstance(value.args[0], Ref) else value
+            )
 
     # --- statements
 
@@ -246,7 +320,9 @@ class _Lowering:
             value, path = value.value, (*path, 0)
         lowered = self.node(value, path, top=True)
         if equation.name in self.states and any(
-            each.types[(equation.name,)].level == Level.CONSTANT for each in self.typed.variants if equation.name in each.live
+            each.types[(equation.name,)].level == Level.CONSTANT
+            for each in self.typed.variants
+            if equation.name in each.live
         ):
             # without a batch of its own: the state's
             lowered = Apply("fill", (Ref(self.names[equation.name, 1]), lowered))
@@ -269,8 +345,10 @@ class _Lowering:
             case Activate(option, value):
                 return Activate(option, self.tensor(value, (*path, 0), sure))
             case Choose(test, a, b):
-                arms = [self.node(arm, (*path, index), False, False) if self.live((*path, index)) else Number(Fraction(0))
-                        for index, arm in enumerate((a, b))]
+                arms = [
+                    self.node(arm, (*path, index), False, False) if self.live((*path, index)) else Number(Fraction(0))
+                    for index, arm in enumerate((a, b))
+                ]
                 return Choose(test, *arms)
             case Apply():
                 lowered = self.apply(node, path, sure)
@@ -334,7 +412,10 @@ class _Lowering:
             args = [self.expanded(arg, type, result, self.algebra(path)) for arg, type in zip(args, types, strict=True)]
             if node.op not in ARITHMETIC:
                 first = 1 if node.op == "where" else 0
-                if all(self.plain(arg, (*path, index)) for index, arg in enumerate(node.args) if index >= first) and len(args) > first:
+                if (
+                    all(self.plain(arg, (*path, index)) for index, arg in enumerate(node.args) if index >= first)
+                    and len(args) > first
+                ):
                     args[first] = Apply("cast", (args[first],))
             return Apply(node.op, tuple(args), node.attrs)
         if rule == "contract":
@@ -385,7 +466,9 @@ class _Lowering:
     def outer(self, args: list[Node], types: list[Type], result: Type, algebra: Algebra) -> Node:
         a, b = types
         if algebra.scalar(a.shape) or algebra.scalar(b.shape):
-            return Apply("mul", tuple(self.expanded(arg, type, result, algebra) for arg, type in zip(args, types, strict=True)))
+            return Apply(
+                "mul", tuple(self.expanded(arg, type, result, algebra) for arg, type in zip(args, types, strict=True))
+            )
         lead = algebra.shared(a.shape, b.shape)
         letters = iter("ijklmnopqrstuvw")
         left = [next(letters) for _ in a.shape]
@@ -393,7 +476,10 @@ class _Lowering:
         return self.einsum(args, types, left, right, [*left, *right[lead:]], result)
 
     def einsum(self, args, types, left: list[str], right: list[str], out: list[str], result: Type) -> Node:
-        sides = ["".join(("b" if type.level.has_batch else "", *side)) for type, side in zip(types, (left, right), strict=True)]
+        sides = [
+            "".join(("b" if type.level.has_batch else "", *side))
+            for type, side in zip(types, (left, right), strict=True)
+        ]
         out = "".join(("b" if result.level.has_batch else "", *out))
         node = Apply("einsum", tuple(args), (("subscripts", f"{sides[0]},{sides[1]}->{out}"),))
         return Apply("expand", (node,), (("axes", (1,)),)) if out == "b" else node
@@ -402,11 +488,23 @@ class _Lowering:
 
     def slots(self) -> Iterator[Slot]:
         for param in self.cell.params:
-            where = tuple(each.variant for each in self.typed.variants if any(weight.name == param.name for weight in each.weights))
-            shape = next(weight.shape for each in self.typed.variants for weight in each.weights if weight.name == param.name)
-            whole = (param.name, 0) in self.whole or (param.name, 0) not in self.splits
-            yield Slot(param, param.shape or shape, self.called(Ref(param.name)), when(where, self.every), whole,
-                       tuple(self.split_lines(param.name, 0, 0)))
+            where = tuple(
+                each.variant
+                for each in self.typed.variants
+                if any(weight.name == param.name for weight in each.weights)
+            )
+            shape = next(
+                weight.shape for each in self.typed.variants for weight in each.weights if weight.name == param.name
+            )
+            whole = (param.name, 0) in self.whole
+            yield Slot(
+                param,
+                param.shape or shape,
+                self.called(Ref(param.name)),
+                when(where, self.every),
+                whole,
+                tuple(self.split_lines(param.name, 0, 0)),
+            )
 
     def read_options(self) -> Iterator[str]:
         """The options, defaulted dims and ports that the statements read or ask for, in the order of the spec."""

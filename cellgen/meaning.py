@@ -81,7 +81,7 @@ class Meaning:
             case View():
                 return self._value(shape, below[0].lanes)
             case Activate(option):
-                return self._value(shape, {path: self._activated(option, expr) for path, expr in below[0].lanes.items()})
+                return self._value(shape, {at: self._activated(option, expr) for at, expr in below[0].lanes.items()})
             case Apply(op):
                 if OPS[op].shape == "elementwise":
                     return self._elementwise(op, shape, below)
@@ -163,7 +163,7 @@ class Meaning:
         return self._value(shape, lanes)
 
     def _coupled(self, node: Apply, shape: Shape, below: list[Value], shapes: list[Shape]) -> Value:
-        """A lane of the result is keyed by all lanes of each operand along the coupled axes, and by its own labels there."""
+        """A lane of the result is keyed by all lanes of its operands along the coupled axes, and its own labels there."""
         if node.op == "outer" and self._apart(*shapes):
             return self._elementwise("mul", shape, below)
         coupled, kind = self._couples(node, shapes)
@@ -172,7 +172,9 @@ class Meaning:
             place = dict(zip(axes, path))
             free = {axis: label for axis, label in place.items() if axis not in coupled}
             own = tuple(label for axis, label in place.items() if axis in coupled)
-            operands = [tuple(sorted((self.called(at), expr) for at, expr in value.at(free).items())) for value in below]
+            operands = [
+                tuple(sorted((self.called(at), expr) for at, expr in value.at(free).items())) for value in below
+            ]
             kept = tuple(self.called(self._without(value.shape, free)) for value in below)
             place = (*kind, self.called(own), self.called(coupled), kept)
             lanes[path] = SYMPY[node.op](self.arithmetic, *operands, place=place)

@@ -24,11 +24,14 @@ KERAS = frozenset(
     reset_state reset_states return_sequences return_state save_own_variables set_weights single_state state_size
     stateful stateless_call states supports_jit supports_masking symbolic_call trainable trainable_variables
     trainable_weights unroll variable_dtype variables weights zero_output_for_mask
-    output_size zero_state return_all_states debug time_major return_gates""".split()
+    output_size zero_state return_all_states debug time_major return_gates named step_arguments weight_arguments
+    input_shape""".split()
 )
 
 # names of the generated module that a local variable must not hide
-GENERATED = frozenset("tf keras self cls state scope sequences initial_state lengths kwargs NamedTuple float int list tuple zip".split())
+GENERATED = frozenset(
+    "tf keras self cls state scope cast sequences initial_state lengths kwargs NamedTuple float int list tuple zip".split()
+)
 
 # modules that the generated ones or their tests import, and that a file beside them would hide
 IMPORTED = frozenset("tensorflow keras tf_keras numpy pytest conftest cellgen".split()) | sys.stdlib_module_names
@@ -38,7 +41,11 @@ def no_module(stem: str) -> str:
     """Why a spec of this stem cannot be built into a module, and what to do; an empty string if it can."""
     if not parse.NAME.fullmatch(stem):
         other = re.sub("[^A-Za-z0-9]+", "_", stem).strip("_")
-        return f"rename the file to `{other}.yaml`" if parse.NAME.fullmatch(other) else "rename the file: a letter, then letters, digits and `_`"
+        return (
+            f"rename the file to `{other}.yaml`"
+            if parse.NAME.fullmatch(other)
+            else "rename the file: a letter, then letters, digits and `_`"
+        )
     if keyword.iskeyword(stem):
         return f"it is a word of Python: rename the file to `{stem}_cell.yaml`"
     if stem in IMPORTED:
@@ -48,6 +55,7 @@ def no_module(stem: str) -> str:
 
 def check(name: str, span: Span, report: Report, attribute: bool = False) -> bool:
     """Whether a spec may give this name; if not, it is reported (CG109). `attribute`: it becomes one of the layer's."""
+
     def refuse(message: str, help: str) -> bool:
         report.add("CG109", f"`{name}` {message}", span, help=help)
         return False
@@ -60,7 +68,11 @@ def check(name: str, span: Span, report: Report, attribute: bool = False) -> boo
     if len(name) > parse.MAX_NAME:
         report.add("CG108", f"a name of {len(name)} characters; at most {parse.MAX_NAME}", span)
         return False
-    other = f"choose another name, such as `{name}_dim`" if name in ("input", "output") else f"choose another name, such as `{name}_`"
+    other = (
+        f"choose another name, such as `{name}_dim`"
+        if name in ("input", "output")
+        else f"choose another name, such as `{name}_`"
+    )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         return refuse("is a word of Python", other)
     if name in LANGUAGE:

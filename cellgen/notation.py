@@ -1,7 +1,21 @@
 """Nodes back to the text of the language, with no parentheses more than it needs."""
 
 from cellgen.expr import (
-    Activate, Apply, Both, Choose, Either, Given, Is, Node, Not, Number, Pick, Ref, Test, View, axis_text,
+    Activate,
+    Apply,
+    Both,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Node,
+    Not,
+    Number,
+    Pick,
+    Ref,
+    Test,
+    View,
+    axis_text,
 )
 from cellgen.ranges import number_text
 

@@ -17,7 +17,20 @@ from fractions import Fraction
 from cellgen.cell import EitherInitialiser, Initialiser
 from cellgen.diagnostics import Report
 from cellgen.expr import (
-    Apply, Axis, Both, Choose, Either, Given, Is, Node, Not, Number, Pick, Ref, Shape, Test,
+    Apply,
+    Axis,
+    Both,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Node,
+    Not,
+    Number,
+    Pick,
+    Ref,
+    Shape,
+    Test,
 )
 from cellgen.load import Scalar
 from cellgen.ops import WRITTEN
@@ -41,8 +54,20 @@ BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.M
 SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
 COMPARE = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal"}
 ASCII = {
-    "\u2019": "_new", "\u00d7": "*", "\u22c5": "*", "\u00b7": "*", "\u2299": "*", "\u2218": "*", "\u2217": "*", "\u2212": "-",
-    "\u2013": "-", "\u2014": "-", "\u03c3": "sigmoid", "\u2264": "<=", "\u2265": ">=", "\u2032": "_new",
+    "\u2019": "_new",
+    "\u00d7": "*",
+    "\u22c5": "*",
+    "\u00b7": "*",
+    "\u2299": "*",
+    "\u2218": "*",
+    "\u2217": "*",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u03c3": "sigmoid",
+    "\u2264": "<=",
+    "\u2265": ">=",
+    "\u2032": "_new",
 }
 
 
@@ -118,7 +143,7 @@ class Line:
         return self._point(start).to(self._point(max(start, end - 1)))
 
     def _point(self, offset: int) -> Span:
-        for text, span in self.pieces:
+        for text, span in self.pieces:  # noqa: B007
             if offset <= len(text):
                 break
             offset -= len(text) + 1
@@ -158,16 +183,25 @@ def lines(scalar: Scalar, report: Report, what: str, most: int) -> list[Line]:
 def _plain(line: Line, report: Report) -> bool:
     text = line.text
     if len(text) > MAX_LENGTH:
-        report.add("CG108", f"a line of {len(text)} characters; at most {MAX_LENGTH}", line.pieces[0][1],
-                   help="name a part of it in an equation of its own")
+        report.add(
+            "CG108",
+            f"a line of {len(text)} characters; at most {MAX_LENGTH}",
+            line.pieces[0][1],
+            help="name a part of it in an equation of its own",
+        )
         return False
     strange = {}
     for offset, char in enumerate(text):
         if not (char.isascii() and (char.isprintable() or char in "\n\t")):
             strange.setdefault(char, offset)
     for char, offset in strange.items():
-        report.add("CG203", f"`{char}` is not ASCII" if char.isprintable() else "an invisible character",
-                   line.at(offset, offset + 1), f"U+{ord(char):04X}", help=_ascii(char))
+        report.add(
+            "CG203",
+            f"`{char}` is not ASCII" if char.isprintable() else "an invisible character",
+            line.at(offset, offset + 1),
+            f"U+{ord(char):04X}",
+            help=_ascii(char),
+        )
     return not strange
 
 
@@ -215,11 +249,19 @@ class _Reader:
             found = mistake(self.text)
             if found is None:
                 self.refuse("CG201", f"this is no {what}", self.line.at(self.start, self.start + len(self.text)))
-            self.refuse("CG109" if found.message.endswith("word of Python") else "CG201", f"this is no {what}: {found.message}",
-                        self.line.at(self.start + found.start, self.start + found.end), help=_INSTEAD.get(what, found.help))
+            self.refuse(
+                "CG109" if found.message.endswith("word of Python") else "CG201",
+                f"this is no {what}: {found.message}",
+                self.line.at(self.start + found.start, self.start + found.end),
+                help=_INSTEAD.get(what, found.help),
+            )
         except (RecursionError, MemoryError, ValueError):
-            self.refuse("CG108", f"operations are nested more than {MAX_DEPTH} deep", self.line.span,
-                        help="name a part of it in an equation of its own")
+            self.refuse(
+                "CG108",
+                f"operations are nested more than {MAX_DEPTH} deep",
+                self.line.span,
+                help="name a part of it in an equation of its own",
+            )
 
     def start_of(self, length: int) -> Span:
         return self.line.at(self.start, self.start + length)
@@ -228,8 +270,10 @@ class _Reader:
         return ast.get_source_segment(self.text, node) or ""
 
     def span(self, node) -> Span:
-        return self.line.at(self.start + self.offset(node.lineno, node.col_offset),
-                            self.start + self.offset(node.end_lineno, node.end_col_offset))
+        return self.line.at(
+            self.start + self.offset(node.lineno, node.col_offset),
+            self.start + self.offset(node.end_lineno, node.end_col_offset),
+        )
 
     def offset(self, row: int, column: int) -> int:
         return self._rows[row - 1] + column
@@ -238,16 +282,24 @@ class _Reader:
         if len(node.id) > MAX_NAME:
             self.refuse("CG108", f"a name of {len(node.id)} characters; at most {MAX_NAME}", self.span(node))
         if not NAME.fullmatch(node.id):
-            self.refuse("CG109", f"`{node.id}` is not a name", self.span(node),
-                        help="a name starts with a letter; those that start with `_` are the compiler's")
+            self.refuse(
+                "CG109",
+                f"`{node.id}` is not a name",
+                self.span(node),
+                help="a name starts with a letter; those that start with `_` are the compiler's",
+            )
         return node.id
 
     # an expression; `level` counts the operations above it
 
     def value(self, node, level: int = 0) -> "Node | Call":
         if level > MAX_DEPTH:
-            self.refuse("CG108", f"operations are nested more than {MAX_DEPTH} deep", self.span(node),
-                        help="name a part of it in an equation of its own")
+            self.refuse(
+                "CG108",
+                f"operations are nested more than {MAX_DEPTH} deep",
+                self.span(node),
+                help="name a part of it in an equation of its own",
+            )
         span = self.span(node)
         match node:
             case ast.Constant():
@@ -257,9 +309,6 @@ class _Reader:
             case ast.Subscript(value=ast.Name()):
                 return self.carried(node)
             case ast.Attribute(value=inner, attr=label):
-                if label == "T":
-                    self.refuse("CG202", "`.T` is not part of the language", span,
-                                help="`a @ b` contracts the last axis of `a` with the first of `b`: declare the weight so")
                 return Pick(self.value(inner, level + 1), label, span)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 value = self.value(inner, level + 1)
@@ -269,22 +318,35 @@ class _Reader:
                 return Apply(BINARY[type(op)], (self.value(left, level + 1), self.value(right, level + 1)), (), span)
             case ast.Call(func=ast.Name()):
                 return self.call(node, level)
-            case ast.IfExp(test=ast.Compare(ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()]) as test, body=a, orelse=b):
+            case ast.IfExp(
+                test=ast.Compare(ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()]) as test, body=a, orelse=b
+            ):
                 test, a, b = map(self.source, (test, a, b))
-                self.refuse("CG214", "a choice with `if` asks for an option, and this is data", self.span(node.test),
-                            help=f"write `where({test}, {a}, {b})`")
+                self.refuse(
+                    "CG214",
+                    "a choice with `if` asks for an option, and this is data",
+                    self.span(node.test),
+                    help=f"write `where({test}, {a}, {b})`",
+                )
             case ast.IfExp(test=test, body=a, orelse=b):
                 return Choose(self.test(test), self.value(a, level + 1), self.value(b, level + 1), span)
             case ast.Compare():
-                self.refuse("CG202", "a comparison stands only as the first argument of `where`", span,
-                            help="a choice on data is `where(a > b, x, y)`; a choice on an option is `x if option else y`")
+                self.refuse(
+                    "CG202",
+                    "a comparison stands only as the first argument of `where`",
+                    span,
+                    help="a choice on data is `where(a > b, x, y)`; a choice on an option is `x if option else y`",
+                )
         if isinstance(node, ast.BinOp):
             span = self.sign(node)
         self.refuse("CG202", f"{_describe(node)} is not part of the language", span, help=_instead(node))
 
     def sign(self, node: ast.BinOp) -> Span:
         """The sign between the two sides."""
-        left, right = self.offset(node.left.end_lineno, node.left.end_col_offset), self.offset(node.right.lineno, node.right.col_offset)
+        left, right = (
+            self.offset(node.left.end_lineno, node.left.end_col_offset),
+            self.offset(node.right.lineno, node.right.col_offset),
+        )
         found = re.search(r"[^\s()]+", self.text[left:right])
         return self.line.at(self.start + left + found.start(), self.start + left + found.end())
 
@@ -296,16 +358,24 @@ class _Reader:
             case ast.Name(id="t"):
                 self.refuse("CG202", "this step's value is the bare name", span, help=f"write `{node.value.id}`")
             case ast.BinOp(left=ast.Name(id="t"), op=ast.Sub(), right=ast.Constant(value=int(n))) if n > 1:
-                self.refuse("CG202", "only the last step's value is carried", span,
-                            help=f"add a state that keeps `{node.value.id}` one step longer, and read that at `[t-1]`")
+                self.refuse(
+                    "CG202",
+                    "only the last step's value is carried",
+                    span,
+                    help=f"add a state that keeps `{node.value.id}` one step longer, and read that at `[t-1]`",
+                )
         self.refuse("CG202", "an index is `[t-1]`", span, help="a part of a labelled axis is `.label`")
 
     def number(self, node) -> Fraction:
         text = ast.get_source_segment(self.text, node) or ""
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float)) or not NUMBER.fullmatch(text):
             what = "a text" if isinstance(node.value, (str, bytes)) else f"`{text[:40]}`"
-            self.refuse("CG202", f"{what} is no number of the language", self.span(node),
-                        help="numbers are decimal: 1, 0.5, 1e-3; options make a yes or no")
+            self.refuse(
+                "CG202",
+                f"{what} is no number of the language",
+                self.span(node),
+                help="numbers are decimal: 1, 0.5, 1e-3; options make a yes or no",
+            )
         if not math.isfinite(node.value if isinstance(node.value, float) else _float(node.value)):
             self.refuse("CG216", f"`{text[:40]}` is beyond what a float can hold", self.span(node))
         exact = Fraction(text)
@@ -320,6 +390,7 @@ class _Reader:
             return
         mixed = {type(left.op), type(node.op)}
         if ast.MatMult in mixed and mixed & {ast.Mult, ast.Div}:
+
             def text(part):
                 return ast.get_source_segment(self.text, part)
 
@@ -328,10 +399,15 @@ class _Reader:
 
             a, b, c = text(left.left), text(left.right), text(node.right)
             self.report.add(
-                "CG204", f"`{symbol(left.op)}` and `{symbol(node.op)}` need parentheses", self.span(node),
+                "CG204",
+                f"`{symbol(left.op)}` and `{symbol(node.op)}` need parentheses",
+                self.span(node),
                 "which comes first?",
-                help=(f"`({a} {symbol(left.op)} {b}) {symbol(node.op)} {c}`, or",
-                      f"`{a} {symbol(left.op)} ({b} {symbol(node.op)} {c})`"))
+                help=(
+                    f"`({a} {symbol(left.op)} {b}) {symbol(node.op)} {c}`, or",
+                    f"`{a} {symbol(left.op)} ({b} {symbol(node.op)} {c})`",
+                ),
+            )
             raise _Refused
 
     def call(self, node, level: int) -> Call:
@@ -353,11 +429,22 @@ class _Reader:
 
     def comparison(self, node, level: int) -> Apply:
         if len(node.ops) > 1:
-            self.refuse("CG202", "comparisons are not chained", self.span(node), help="write one inside the other: `where(a < b, where(b < c, x, y), y)`")
+            self.refuse(
+                "CG202",
+                "comparisons are not chained",
+                self.span(node),
+                help="write one inside the other: `where(a < b, where(b < c, x, y), y)`",
+            )
         if type(node.ops[0]) not in COMPARE:
-            self.refuse("CG202", "a comparison is `<`, `<=`, `>` or `>=`", self.span(node),
-                        help=("floats are hardly ever equal: compare with a margin; what is 0 or 1 is a condition itself: `where(z, a, b)`",
-                              "a choice on an option is `a if option == word else b`"))
+            self.refuse(
+                "CG202",
+                "a comparison is `<`, `<=`, `>` or `>=`",
+                self.span(node),
+                help=(
+                    "floats are hardly ever equal, so take a margin; a 0 or 1 is a condition itself: `where(z, a, b)`",
+                    "a choice on an option is `a if option == word else b`",
+                ),
+            )
         args = (self.value(node.left, level + 1), self.value(node.comparators[0], level + 1))
         return Apply(COMPARE[type(node.ops[0])], args, (), self.span(node))
 
@@ -365,10 +452,16 @@ class _Reader:
         """The value of a keyword: an axis (`over=key`), a number, or a test (`bias=use_bias`)."""
         match node:
             case ast.Constant(value=bool()) | ast.Name(id="true" | "false"):
-                self.refuse("CG202", "a keyword is a dim, a number or an option", self.span(node),
-                            help="name an option, as in `bias=use_bias`; without a bias write the matmul out: `x @ W`")
+                self.refuse(
+                    "CG202",
+                    "a keyword is a dim, a number or an option",
+                    self.span(node),
+                    help="name an option, as in `bias=use_bias`; without a bias write the matmul out: `x @ W`",
+                )
             case ast.List() | ast.Tuple():
-                self.refuse("CG202", "a keyword is a dim, a number or an option", self.span(node), help="one axis: `over=units`")
+                self.refuse(
+                    "CG202", "a keyword is a dim, a number or an option", self.span(node), help="one axis: `over=units`"
+                )
             case ast.Constant():
                 return self.number(node)
             case ast.Name() | ast.BinOp(op=ast.Mult()):
@@ -424,8 +517,12 @@ class _Reader:
                 return out
             case ast.BoolOp():
                 self.refuse("CG108", f"operations are nested more than {MAX_DEPTH} deep", span)
-        self.refuse("CG214", "a test asks for an option, `option == word`, a dim or a port", span,
-                    help="a choice on data is `where(a > b, x, y)`")
+        self.refuse(
+            "CG214",
+            "a test asks for an option, `option == word`, a dim or a port",
+            span,
+            help="a choice on data is `where(a > b, x, y)`",
+        )
 
 
 def _float(value: int) -> float:
@@ -440,7 +537,14 @@ def _describe(node) -> str:
         case ast.BinOp(op=ast.BitXor()):
             return "`^`"
         case ast.BinOp(op=op):
-            signs = {ast.FloorDiv: "//", ast.Mod: "%", ast.LShift: "<<", ast.RShift: ">>", ast.BitOr: "|", ast.BitAnd: "&"}
+            signs = {
+                ast.FloorDiv: "//",
+                ast.Mod: "%",
+                ast.LShift: "<<",
+                ast.RShift: ">>",
+                ast.BitOr: "|",
+                ast.BitAnd: "&",
+            }
             return f"`{signs[type(op)]}`"
         case ast.Call(func=ast.Attribute() as called):
             return f"`{ast.unparse(called)}`" if len(ast.unparse(called)) <= 40 else "a call of an attribute"
@@ -454,10 +558,22 @@ def _describe(node) -> str:
             return "`and` or `or` in a value"
         case ast.UnaryOp(op=op):
             return {ast.Not: "`not` in a value", ast.Invert: "`~`", ast.UAdd: "a leading `+`"}[type(op)]
-    words = {ast.List: "a list", ast.Tuple: "a tuple", ast.Dict: "a dict", ast.Set: "a set", ast.Subscript: "an index on a value",
-             ast.NamedExpr: "`:=`", ast.Await: "`await`", ast.Yield: "`yield`", ast.YieldFrom: "`yield`", ast.Starred: "`*`",
-             ast.ListComp: "a comprehension", ast.SetComp: "a comprehension", ast.DictComp: "a comprehension",
-             ast.GeneratorExp: "a comprehension"}
+    words = {
+        ast.List: "a list",
+        ast.Tuple: "a tuple",
+        ast.Dict: "a dict",
+        ast.Set: "a set",
+        ast.Subscript: "an index on a value",
+        ast.NamedExpr: "`:=`",
+        ast.Await: "`await`",
+        ast.Yield: "`yield`",
+        ast.YieldFrom: "`yield`",
+        ast.Starred: "`*`",
+        ast.ListComp: "a comprehension",
+        ast.SetComp: "a comprehension",
+        ast.DictComp: "a comprehension",
+        ast.GeneratorExp: "a comprehension",
+    }
     return words.get(type(node), "this")
 
 
@@ -466,7 +582,11 @@ def _instead(node) -> str:
         case ast.BinOp(op=ast.BitXor()):
             return "a power is `**`"
         case ast.Call(func=ast.Attribute(attr=name)):
-            return f"write `{name}(...)`" if name in WRITTEN else "a function is called by its bare name, as in `tanh(x)`; `cellgen check` runs no Python"
+            return (
+                f"write `{name}(...)`"
+                if name in WRITTEN
+                else "a function is called by its bare name, as in `tanh(x)`; `cellgen check` runs no Python"
+            )
         case ast.UnaryOp(op=ast.UAdd()):
             return "leave it away"
         case ast.Subscript():
@@ -491,17 +611,24 @@ def laws(scalar: Scalar, report: Report) -> tuple[LawText, ...]:
 
 def axis(scalar: Scalar, report: Report) -> Axis | None:
     """A dim or a product of dims, `gates*units`; None if it was reported."""
-    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.axis, "dim"), report), None)
+    return next(
+        _each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.axis, "dim"), report), None
+    )
 
 
 def initialiser(scalar: Scalar, report: Report) -> Initialiser | EitherInitialiser | None:
     """`zeros`, `uniform(-1, 1)`, a number, or `ones if OPTION else zeros`; None if it was reported."""
-    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _initialiser, "initialiser"), report), None)
+    return next(
+        _each([_line(scalar)], lambda line, report: _expression(line, report, _initialiser, "initialiser"), report),
+        None,
+    )
 
 
 def value(scalar: Scalar, report: Report) -> "Node | Call | None":
     """One expression; None if it was reported."""
-    return next(_each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.value, "value"), report), None)
+    return next(
+        _each([_line(scalar)], lambda line, report: _expression(line, report, _Reader.value, "value"), report), None
+    )
 
 
 def _line(scalar: Scalar) -> Line:
@@ -525,11 +652,21 @@ def _expression(line: Line, report: Report, read, what: str):
 def _statement(line: Line, report: Report) -> Statement:
     reader = _Reader(line, report)
     if re.match(r"for\b", line.text):
-        reader.refuse("CG202", "`for` is not of this version of the language", line.span,
-                      help="write the micro-steps out: `s1 = ...`, `s2 = ...`")
+        reader.refuse(
+            "CG202",
+            "`for` is not of this version of the language",
+            line.span,
+            help="write the micro-steps out: `s1 = ...`, `s2 = ...`",
+        )
     body = reader.tree("exec").body
     if len(body) != 1:
-        reader.refuse("CG202", "one equation a line", reader.span(body[1]), "a second one", help="put each on a line of its own, without `;`")
+        reader.refuse(
+            "CG202",
+            "one equation a line",
+            reader.span(body[1]),
+            "a second one",
+            help="put each on a line of its own, without `;`",
+        )
     match body[0]:
         case ast.Assign(targets=[ast.Name() as target], value=node):
             annotation = annotation_span = None
@@ -538,20 +675,37 @@ def _statement(line: Line, report: Report) -> Statement:
         case ast.Assign(targets=targets) if len(targets) > 1 or isinstance(targets[0], ast.Tuple):
             reader.refuse("CG202", "an equation defines one name", line.span, help="write one equation for each name")
         case ast.Assign(targets=[target]):
-            reader.refuse("CG202", "on the left of `=` stands a name", reader.span(target),
-                          help="this step's value is the bare name: `c = ...`, never `c[t] = ...`")
+            reader.refuse(
+                "CG202",
+                "on the left of `=` stands a name",
+                reader.span(target),
+                help="this step's value is the bare name: `c = ...`, never `c[t] = ...`",
+            )
         case ast.AugAssign(target=ast.Name(id=name), op=op, value=node) if type(op) in SIGNS:
-            reader.refuse("CG202", "an equation is `name = value`", line.span,
-                          help=f"write `{name} = {name}[t-1] {SIGNS[type(op)]} {reader.source(node)}`")
+            reader.refuse(
+                "CG202",
+                "an equation is `name = value`",
+                line.span,
+                help=f"write `{name} = {name}[t-1] {SIGNS[type(op)]} {reader.source(node)}`",
+            )
         case ast.AnnAssign(target=ast.Name()):
             reader.refuse("CG202", "an equation has a value", line.span, help=f"write `{line.text} = ...`")
         case ast.If():
-            reader.refuse("CG202", "an equation does not start with `if`", reader.start_of(2),
-                          help=("a choice on an option is `h = a if option else b`", "a choice on data is `h = where(x > 0, a, b)`"))
+            reader.refuse(
+                "CG202",
+                "an equation does not start with `if`",
+                reader.start_of(2),
+                help=(
+                    "a choice on an option is `h = a if option else b`",
+                    "a choice on data is `h = where(x > 0, a, b)`",
+                ),
+            )
         case ast.Expr(value=ast.Compare(ops=[ast.Eq()])):
             reader.refuse("CG202", "an equation has one `=`", line.span, help="a claim with `==` stands under `laws:`")
         case _:
-            reader.refuse("CG202", "an equation is `name = value`", line.span, help="the spec holds equations, no Python")
+            reader.refuse(
+                "CG202", "an equation is `name = value`", line.span, help="the spec holds equations, no Python"
+            )
     name, name_span = reader.name(target), reader.span(target)
     if isinstance(node, ast.Name) and node.id == "none":
         return Statement(name, None, None, line.text, line.span, name_span, None)
@@ -561,7 +715,9 @@ def _statement(line: Line, report: Report) -> Statement:
 def _initialiser(reader: _Reader, node, level: int = 1) -> Initialiser | EitherInitialiser:
     match node:
         case ast.IfExp(test=test, body=a, orelse=b) if level <= MAX_DEPTH:
-            return EitherInitialiser(reader.test(test), _initialiser(reader, a, level + 1), _initialiser(reader, b, level + 1))
+            return EitherInitialiser(
+                reader.test(test), _initialiser(reader, a, level + 1), _initialiser(reader, b, level + 1)
+            )
         case ast.Name(id=name):
             return Initialiser(name)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
@@ -591,8 +747,12 @@ def _law(line: Line, report: Report) -> LawText:
     if found := _at_depth_0(claim, r"\bfree\s+of\b"):
         a, b = _part(line, report, 0, found[0]), _part(line, report, found[1], len(claim))
         if not isinstance(b, Ref) or b.ago != 1:
-            reader.refuse("CG202", "`free of` is followed by a state's last value", line.at(found[1], len(claim)),
-                          help="write `c free of c[t-1]`")
+            reader.refuse(
+                "CG202",
+                "`free of` is followed by a state's last value",
+                line.at(found[1], len(claim)),
+                help="write `c free of c[t-1]`",
+            )
         return LawText("free", a, b, facts, text, line.span)
     if found := _at_depth_0(claim, r"\bin\b"):
         bounds = _bounds(line, report, found[1], len(claim))
@@ -600,9 +760,20 @@ def _law(line: Line, report: Report) -> LawText:
     if found := _at_depth_0(claim, r"=="):
         a, b = _part(line, report, 0, found[0]), _part(line, report, found[1], len(claim))
         return LawText("equal", a, b, facts, text, line.span)
-    reader.refuse("CG201", "this is no law", line.span,
-                  help="a law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or `reduces to SPEC`, "
-                       "and may end in `when name == number`")
+    help = (
+        "a law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or `reduces to SPEC`, "
+        "and may end in `when name == number`"
+    )
+    if found := re.search(r"(?<![=<>])=(?!=)", claim):
+        reader.refuse(
+            "CG201",
+            "this is no law: an equality is `==`",
+            line.at(*found.span()),
+            help=(f"write `{claim.replace('=', '==', 1)}`", help),
+        )
+    if re.search("[<>]", claim):
+        help = ("a range is `a in [0, inf)`", help)
+    reader.refuse("CG201", "this is no law", line.span, help=help)
 
 
 def _at_depth_0(text: str, pattern: str) -> tuple[int, int] | None:
@@ -632,6 +803,7 @@ def _part(line: Line, report: Report, start: int, end: int) -> "Node | Call":
 
 
 def _fact(line: Line, report: Report, start: int, end: int) -> tuple[Node, Fraction, Span]:
+    start += len(line.text[start:end]) - len(line.text[start:end].lstrip())
     found = re.search(r"==", line.text[start:end])
     if found:
         name = _part(line, report, start, start + found.start())
@@ -639,8 +811,9 @@ def _fact(line: Line, report: Report, start: int, end: int) -> tuple[Node, Fract
         base = name.value if isinstance(name, Pick) else name
         if isinstance(number, Number) and isinstance(base, Ref):
             return name, number.value, line.at(start, end)
-    _Reader(line, report).refuse("CG201", "a fact is `name == number`", line.at(start, end),
-                                 help="write `... when f == 1, i == 0`")
+    _Reader(line, report).refuse(
+        "CG201", "a fact is `name == number`", line.at(start, end), help="write `... when f == 1, i == 0`"
+    )
 
 
 def _bounds(line: Line, report: Report, start: int, end: int) -> Bounds:
@@ -656,11 +829,14 @@ def _bounds(line: Line, report: Report, start: int, end: int) -> Bounds:
 
 
 def _pair(line: Line, report: Report, start: int, end: int) -> tuple[str, str, Span]:
+    start += len(line.text[start:end]) - len(line.text[start:end].lstrip())
     span = line.at(start, end)
     match = re.fullmatch(r"\s*([A-Za-z][A-Za-z0-9_/]*)\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", line.text[start:end])
     if not match:
-        _Reader(line, report).refuse("CG201", "after `with` stand pairs `new = old`", span,
-                                     help="write `reduces to lstm with j = g, forget_bias = 0`")
+        _Reader(line, report).refuse(
+            "CG201",
+            "after `with` stand pairs `new = old`",
+            span,
+            help="write `reduces to lstm with j = g, forget_bias = 0`",
+        )
     return match[1], match[2], span
-
-

@@ -5,26 +5,30 @@ is an intervention. Each claim is first tried for every activation that options 
 At most MAX_CASES cases are looked at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cellgen import ranges
-from cellgen.cell import Equal, Fact, FreeOf, Law, TypedCell, Within
+from cellgen.cell import Equal, Fact, FreeOf, Law, Type, TypedCell, Within
 from cellgen.diagnostics import Report
 from cellgen.enclose import Enclosure, invariants, start
-from cellgen.expr import Activate, Apply, Node, Pick, Ref, walk
+from cellgen.expr import Activate, Apply, Node, Path, Pick, Ref, walk
 from cellgen.lawtypes import exists, expression_types
 from cellgen.meaning import Meaning, Under, defaults
 from cellgen.notation import notation
 from cellgen.ops import Interval
 from cellgen.program import Program
-from cellgen.ranges import interval_text, number_text
+from cellgen.ranges import REAL, interval_text, number_text
 from cellgen.symbols import Expr, Table
 
 MAX_CASES = 64
 
 PROVED, REFUTED, UNKNOWN, VACUOUS, ABSENT = "proved", "refuted", "unknown", "vacuous", "not applicable"
-ILL_TYPED = "ill-typed"  # told by its shapes
+ILL_TYPED = "ill-typed"  # its shapes are reported
+
+OPEN = "neither proved, nor refuted by numbers"
+
+Types = Mapping[Path, Type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,68 +47,77 @@ class _TooMany(Exception):
 
 @dataclass
 class Prover:
-    """The laws of one variant. What is wrong with the shapes of a law is reported."""
+    """The laws of one variant. Wrong shapes in a law are reported; `steps` is consumed by the search for numbers."""
 
     typed: TypedCell
     program: Program
     table: Table
     report: Report
+    steps: Iterator[int]
     _leaves: dict[tuple, dict[Expr, Interval]] = field(default_factory=dict, repr=False)
 
     def outcome(self, law: Law) -> Outcome:
         """What can be said of a law that is no `reduces to`."""
-        nodes = [*claimed(law), *(fact.name for fact in law.facts)]
-        if not all(exists(self.typed, self.program.variant, node) for node in nodes):
+        if not all(exists(self.typed, self.program.variant, node) for node in spoken(law)):
             return Outcome(ABSENT)
-        try:
-            return self._outcome(law)
-        except _TooMany:
-            return Outcome(UNKNOWN, f"more than {MAX_CASES} cases")
-
-    def _outcome(self, law: Law) -> Outcome:
-        match law.claim:
-            case Equal(a, b):
-                claim = Apply("sub", (a, b), (), law.span)
-            case Within(value) | FreeOf(value):
-                claim = value
+        claim = Apply("sub", (law.claim.a, law.claim.b), (), law.span) if isinstance(law.claim, Equal) else law.claim.value
         types = self.types(claim, "law")
         if types is None or any(self.types(fact.name, "fact") is None for fact in law.facts):
             return Outcome(ILL_TYPED, "its shapes do not agree")
-        chosen, shown_range = self.activations([*claimed(law), *(fact.name for fact in law.facts)]), ""
+        try:
+            return self._outcome(law, claim, types)
+        except _TooMany:
+            return Outcome(UNKNOWN, f"more than {MAX_CASES} cases")
+
+    def _outcome(self, law: Law, claim: Node, types: Types) -> Outcome:
+        chosen, found = self.activations(spoken(law)), REAL
         for activations in ({}, defaults(self.program.cell)) if chosen else ({},):
             cases = self.cases(law.facts, activations)
             if not cases:
                 return Outcome(VACUOUS, "its facts contradict each other")
+            values = [case.of(claim, ("law",), types).lanes.values() for case in cases]
             match law.claim:
                 case Equal():
-                    shown = all(expr == 0 for case in cases for expr in case.of(claim, ("law",), types).lanes.values())
+                    shown = all(expr == 0 for lanes in values for expr in lanes)
                 case FreeOf(_, of):
-                    leaves = {leaf for case in cases for leaf in self.table.reads(case.of(claim, ("law",), types).lanes.values())}
+                    leaves = self.table.reads([expr for lanes in values for expr in lanes])
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
-                case Within() as within:
-                    shown, shown_range = self._within(law, within, cases, types, activations)
+                case Within():
+                    enclosure = Enclosure(self.table, self._ranges(law, cases, activations))
+                    shown, found = self._encloses(enclosure, law, cases, types)
             if shown:
                 return Outcome(PROVED, said_of(chosen, activations))
-        help = f"what is shown is `{notation(claim)} in {shown_range}`" if shown_range and "inf, inf" not in shown_range else ""
-        return self._refuted(law, claim, types, help) or Outcome(UNKNOWN, "neither proved, nor refuted by numbers", help=help)
+        help = "" if found == REAL else f"what is shown is `{notation(claim)} in {interval_text(found)}`"
+        return self._refuted(law, claim, types, help) or Outcome(UNKNOWN, OPEN, help=help)
 
-    def types(self, node: Node, root: str) -> Mapping | None:
+    def types(self, node: Node, root: str) -> Types | None:
         return expression_types(self.typed, self.program.variant, node, (root,), self.report)
+
+    def activations(self, nodes: list[Node]) -> tuple[str, ...]:
+        """The options that choose activations in what the nodes come from, in this step and before."""
+        names = [ref.name for node in nodes for _, ref in walk(node) if isinstance(ref, Ref)]
+        names += [state for name in names for state in self.program.carried(name)]
+        cone = dict.fromkeys(each for name in names for each in self.program.cone(name))
+        found = {
+            node.option for name in cone
+            for node, _ in self.program.walk(*self.program.root(name)) if isinstance(node, Activate)
+        }
+        return tuple(option.name for option in self.program.cell.options if option.name in found)
 
     # --- cases
 
     def cases(self, facts: tuple[Fact, ...], activations: Mapping[str, str]) -> list[Meaning]:
         """The program under the facts, once for each case of its conditions that is left."""
-        cell, variant = self.program.cell, self.program.variant
-        numeric = {option.name: option for option in cell.options}
-        options, conditions, imposed = {}, [], []
+        options = {option.name: option for option in self.program.cell.options}
+        numbers, conditions, imposed = {}, [], []
         for fact in facts:
-            base = fact.name.value if isinstance(fact.name, Pick) else fact.name
-            if base.name in numeric:
-                options[base.name] = fact.value
-                if not ranges.inside(ranges.point(fact.value), ranges.closed(numeric[base.name].low, numeric[base.name].high)):
+            base = _base(fact.name)
+            if base.name in options:
+                numbers[base.name] = fact.value
+                allowed = ranges.closed(options[base.name].low, options[base.name].high)
+                if not ranges.inside(ranges.point(fact.value), allowed):
                     return []
-            elif variant.names[base.name].binary:
+            elif self.program.variant.names[base.name].binary:
                 conditions.append(fact)
             else:
                 imposed.append((fact.name, fact.value))
@@ -114,111 +127,108 @@ class Prover:
             if tried > 2 * MAX_CASES:
                 raise _TooMany
             assumed = todo.pop()
-            meaning = Meaning(self.program, self.table, Under(tuple(imposed), assumed, options, activations))
-            lanes = [(expr, fact.value) for fact in conditions for expr in _lanes(meaning, fact.name)]
-            open_lanes = [expr for expr, _ in lanes if not expr.is_Rational]
-            if any(expr.is_Rational and expr != meaning.arithmetic.number(value) for expr, value in lanes):
-                continue
-            if open_lanes:
-                symbol = min(open_lanes[0].free_symbols, key=str)
-                todo += [{**assumed, symbol: 0}, {**assumed, symbol: 1}]
-                continue
-            for name, _ in imposed:
-                meaning.name(name.value if isinstance(name, Pick) else name)
-            if not meaning.contradicted:
-                found.append(meaning)
+            meaning = Meaning(self.program, self.table, Under(tuple(imposed), assumed, numbers, activations))
+            undecided = self._decided(meaning, conditions)
+            if isinstance(undecided, bool):
+                for name, _ in imposed:
+                    meaning.name(_base(name))
+                if undecided and not meaning.contradicted:
+                    found.append(meaning)
+            else:
+                todo += [{**assumed, undecided: 0}, {**assumed, undecided: 1}]
         return found
 
-    def activations(self, nodes: list[Node]) -> tuple[str, ...]:
-        """The activations that options choose, in what the nodes come from; through carried states as well."""
-        names = [ref.name for node in nodes for _, ref in walk(node) if isinstance(ref, Ref)]
-        names += [state for name in names for state in self.program.carried(name)]
-        equations = dict.fromkeys(each for name in names for each in self.program.cone(name))
-        found = {node.option for each in equations for node, _ in self.program.walk(*self.program.root(each)) if isinstance(node, Activate)}
-        return tuple(option.name for option in self.program.cell.options if option.name in found)
+    @staticmethod
+    def _decided(meaning: Meaning, conditions: list[Fact]) -> bool | Expr:
+        """Whether the conditions hold; or a symbol on which it depends."""
+        lanes = [(expr, meaning.arithmetic.number(fact.value)) for fact in conditions for expr in _lanes(meaning, fact.name)]
+        if any(expr.is_Rational and expr != value for expr, value in lanes):
+            return False
+        undecided = next((expr for expr, _ in lanes if not expr.is_Rational), None)
+        return True if undecided is None else min(undecided.free_symbols, key=lambda symbol: symbol.name)
 
     # --- ranges
 
-    def _within(self, law: Law, claim: Within, cases: list[Meaning], types, activations) -> tuple[bool, str]:
-        """Whether it is shown, and the range that is."""
+    def _ranges(self, law: Law, cases: list[Meaning], activations: Mapping[str, str]) -> dict[Expr, Interval]:
+        """Of what is carried: where there are facts, by steps with them and without, in any order."""
         base = Meaning(self.program, self.table, Under(activations=activations))
         if law.facts:
-            leaves = invariants(self.program.cell, self.table, [base, *cases])
-        else:
-            leaves = self.carried(base)
-        return self._encloses(Enclosure(self.table, leaves), law, claim, cases, types)
+            return invariants(self.program.cell, self.table, [base, *cases])
+        return self._joint(base)
 
-    def carried(self, base: Meaning) -> dict[Expr, Interval]:
-        """Ranges that carried states keep to, also by the laws themselves.
+    def _joint(self, base: Meaning) -> dict[Expr, Interval]:
+        """Ranges that carried states keep to, the laws' own among them.
 
         All range laws of states are assumed at t-1 and shown at t; those that are not shown are dropped, and the rest
         tried again.
         """
         key = tuple(sorted(base.under.activations.items()))
-        if key not in self._leaves:
-            cell = self.program.cell
-            found = invariants(cell, self.table, [base])
-            able = [law for law in cell.laws if not law.facts and isinstance(law.claim, Within) and self.state_of(law.claim.value)]
-            able = [(law, types) for law in able if (types := self.types(law.claim.value, "law"))]
-            while True:
-                leaves = dict(found)
-                for law, _ in able:
-                    for leaf in _lanes(base, _before(law.claim.value)):
-                        leaves[leaf] = ranges.meet(leaves.get(leaf, ranges.REAL), self._interval(base, law.claim))
-                enclosure = Enclosure(self.table, leaves)
-                kept = [(law, types) for law, types in able if self._encloses(enclosure, law, law.claim, [base], types)[0]]
-                if kept == able:
-                    break
-                able = kept
-            self._leaves[key] = leaves
-        return self._leaves[key]
+        if key in self._leaves:
+            return self._leaves[key]
+        found = invariants(self.program.cell, self.table, [base])
+        able = [law for law in self.program.cell.laws if not law.facts and self._is_of_state(law)]
+        while True:
+            leaves = dict(found)
+            for law in able:
+                for leaf in _lanes(base, _before(law.claim.value)):
+                    leaves[leaf] = ranges.meet(leaves.get(leaf, REAL), self._interval(base, law.claim))
+            enclosure = Enclosure(self.table, leaves)
+            kept = [law for law in able if self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0]]
+            if kept == able:
+                self._leaves[key] = leaves
+                return leaves
+            able = kept
 
-    def _interval(self, meaning: Meaning, claim: Within) -> Interval:
+    def _is_of_state(self, law: Law) -> bool:
+        """Whether the law gives a range to a state, and its shapes agree."""
+        return isinstance(law.claim, Within) and bool(self.state(law.claim.value)) and bool(self.types(law.claim.value, "law"))
+
+    def state(self, node: Node) -> str | None:
+        """The state, if the expression is its value of this step, or a label of it."""
+        base = _base(node)
+        return base.name if isinstance(base, Ref) and not base.ago and base.name in self.program.states else None
+
+    @staticmethod
+    def _interval(meaning: Meaning, claim: Within) -> Interval:
         """Of a claim whose ends are numbers; an end that is an option is left out."""
-        low, high = (None if end is None else _single(meaning, end) for end in (claim.low, claim.high))
+        low, high = (_single(meaning, end) for end in (claim.low, claim.high))
         low, high = (ranges.exact(end) if end is not None and end.is_Rational else None for end in (low, high))
         return Interval(low, high, low is None or claim.low_open, high is None or claim.high_open)
 
-    def _encloses(self, enclosure: Enclosure, law: Law, claim: Within, cases: list[Meaning], types) -> tuple[bool, str]:
-        cell, shown, whole = self.program.cell, True, None
+    def _encloses(self, enclosure: Enclosure, law: Law, cases: list[Meaning], types: Types) -> tuple[bool, Interval]:
+        """Whether a range law is shown, and what range is."""
+        claim, shown, whole = law.claim, True, None
+        state = self.state(claim.value) if not law.facts else None
+        first = start(self.program.cell, state) if state else None
+        if first == REAL:
+            return False, REAL
         for case in cases:
-            low, high = (None if end is None else _single(case, end) for end in (claim.low, claim.high))
-            values = list(case.of(claim.value, ("law",), types).lanes.values())
-            state = self.state_of(claim.value)
-            if state and not law.facts:
-                first = start(cell, state)
-                if not ranges.bounded(first):
-                    return False, ""
-                values.append(case.arithmetic.number(first.low))
-            for expr in values:
+            low, high = (_single(case, end) for end in (claim.low, claim.high))
+            lanes = [*case.of(claim.value, ("law",), types).lanes.values()]
+            for expr in lanes + ([case.arithmetic.number(first.low)] if first else []):
                 whole = ranges.hull(whole or enclosure.of(expr), enclosure.of(expr))
                 shown &= low is None or self._at_most(enclosure, low, expr, claim.low_open)
                 shown &= high is None or self._at_most(enclosure, expr, high, claim.high_open)
-        return shown, interval_text(whole)
+        return shown, whole
 
     def _at_most(self, enclosure: Enclosure, a: Expr, b: Expr, strictly: bool) -> bool:
         """Whether `a <= b`, or `a < b`."""
-        difference = enclosure.of(b - a)
-        if difference.low is not None and (difference.low > 0 or difference.low == 0 and (difference.low_open or not strictly)):
+        gap = enclosure.of(b - a)
+        if gap.low is not None and (gap.low > 0 or gap.low == 0 and (gap.low_open or not strictly)):
             return True
         for side, enough in ((a, "minimum"), (b, "maximum")):
             atom = self.table.atoms.get(side)
             if atom and atom.op in ("minimum", "maximum"):
-                parts = (self._at_most(enclosure, *((part, b) if side is a else (a, part)), strictly) for part in atom.operands)
-                return any(parts) if atom.op == enough else all(parts)
+                pairs = [(part, b) if side is a else (a, part) for part in atom.operands]
+                return (any if atom.op == enough else all)(self._at_most(enclosure, *pair, strictly) for pair in pairs)
         return False
-
-    def state_of(self, node: Node) -> str | None:
-        """The state, if the expression is its value of this step, or a label of it."""
-        node = node.value if isinstance(node, Pick) else node
-        return node.name if isinstance(node, Ref) and not node.ago and node.name in self.program.states else None
 
     # --- numbers
 
-    def _refuted(self, law: Law, claim: Node, types, help: str) -> Outcome | None:
+    def _refuted(self, law: Law, claim: Node, types: Types, help: str) -> Outcome | None:
         from cellgen import refute  # and with it numpy: only where numbers are looked for
 
-        trial = refute.Trial(self.typed, self.program.variant, law.facts)
+        trial = refute.Trial(self.typed, self.program.variant, self.steps, law.facts)
         facts = [self.types(fact.name, "fact") for fact in trial.conditions()]
         match law.claim:
             case Equal():
@@ -227,24 +237,37 @@ class Prover:
                 found = refute.refute_free(trial, value, of, types, facts)
             case Within(value) as within:
                 interval = self._interval(self.cases(law.facts, {})[0], within)
-                state = self.state_of(value)
-                first = start(self.program.cell, state) if state and not law.facts else ranges.REAL
+                state = self.state(value) if not law.facts else None
+                first = start(self.program.cell, state) if state else REAL
                 if ranges.bounded(first) and not ranges.inside(first, interval):
-                    return Outcome(REFUTED, f"{notation(value)} starts at {number_text(first.low)}", "before the first step", help)
+                    return Outcome(REFUTED, f"{notation(value)} starts at {number_text(first.low)}", "before any step", help)
                 found = refute.refute_within(trial, value, interval, types, facts)
         return Outcome(REFUTED, found.what, found.where, help) if found else None
 
 
-def claimed(law: Law) -> list[Node]:
-    """The expressions of a claim."""
+def spoken(law: Law) -> list[Node]:
+    """The expressions of a law."""
+    facts = [fact.name for fact in law.facts]
     match law.claim:
         case Equal(a, b):
-            return [a, b]
+            return [a, b, *facts]
         case Within(value, low, high):
-            return [node for node in (value, low, high) if node is not None]
+            return [*(node for node in (value, low, high) if node is not None), *facts]
         case FreeOf(value, of):
-            return [value, of]
-    return []
+            return [value, of, *facts]
+    return facts
+
+
+def said_of(chosen: tuple[str, ...], activations: Mapping[str, str]) -> str:
+    """For which activations a law is proved that comes from these options."""
+    if not chosen:
+        return ""
+    return "with " + ", ".join(f"{name} = {activations[name]}" for name in chosen) if activations else "for every activation"
+
+
+def _base(name: Node) -> Node:
+    """Of a label of a name, the name."""
+    return name.value if isinstance(name, Pick) else name
 
 
 def _before(name: Node) -> Node:
@@ -253,23 +276,18 @@ def _before(name: Node) -> Node:
 
 
 def _lanes(meaning: Meaning, name: Node) -> list[Expr]:
-    base = name.value if isinstance(name, Pick) else name
-    return [expr for path, expr in meaning.name(base).lanes.items() if base is name or name.label in path]
+    lanes = meaning.name(_base(name)).lanes
+    return [expr for path, expr in lanes.items() if not isinstance(name, Pick) or name.label in path]
 
 
-def _single(meaning: Meaning, bound: Node) -> Expr:
-    """A bound: a number, an option or its negative."""
+def _single(meaning: Meaning, bound: Node | None) -> Expr | None:
+    """A bound: a number, an option or its negative; None where there is none."""
     match bound:
+        case None:
+            return None
         case Apply("neg", (inner,)):
             return -_single(meaning, inner)
         case Ref():
             (expr,) = meaning.name(bound).lanes.values()
             return expr
     return meaning.arithmetic.number(bound.value)
-
-
-def said_of(chosen: tuple[str, ...], activations: Mapping[str, str]) -> str:
-    """For which activations a law is proved that comes from these options."""
-    if not chosen:
-        return ""
-    return "with " + ", ".join(f"{name} = {activations[name]}" for name in chosen) if activations else "for every activation"

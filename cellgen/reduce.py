@@ -6,15 +6,15 @@ must be ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 
 from cellgen.cell import Cell, Fact, Law, ReducesTo, TypedCell, TypedVariant, default_variant
+from cellgen.enclose import start
 from cellgen.expr import Ref
 from cellgen.lawtypes import exists
 from cellgen.meaning import Meaning, Under, Value, defaults
 from cellgen.program import Program
-from cellgen.prove import ABSENT, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of
+from cellgen.prove import ABSENT, OPEN, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of
 from cellgen.symbols import SYMPY, Expr, Table
 
 
@@ -33,17 +33,17 @@ class Theirs(Meaning):
         return tuple(self.pairs.get(name, name) for name in names)
 
     def _named(self, ref: Ref) -> Value:
-        if not ref.ago and ref.name in self.program.equations:
+        program, ours = self.program, self.ours.program
+        if not ref.ago and ref.name in program.equations:
             return super()._named(ref)
         mine = Ref(self.pairs.get(ref.name, ref.name), ref.ago)
-        cell = self.ours.program.cell
-        option = next((each for each in self.program.cell.options if each.name == ref.name), None)
-        if option and all(each.name != mine.name for each in cell.options):
+        option = next((each for each in program.cell.options if each.name == ref.name), None)
+        if option and all(each.name != mine.name for each in ours.cell.options):
             return self._single(self.arithmetic.number(Fraction(option.default)))
-        if mine.name not in (cell_states(cell) if ref.ago else self.ours.program.variant.names):
+        if mine.name not in (ours.states if ref.ago else ours.variant.names):
             raise Missing(f"`{mine.name}` is not here")
         value = self.ours.name(mine)
-        shape = self.program.variant.names[ref.name].shape if not ref.ago else self.program.cell.state(ref.name).shape
+        shape = program.cell.state(ref.name).shape if ref.ago else program.variant.names[ref.name].shape
         try:
             return self._value(shape, {path: value.lanes[self.called(path)] for path in self.paths(shape)})
         except KeyError as missing:
@@ -62,10 +62,6 @@ def _activations(cell: Cell, ours: Meaning, pairs: Mapping[str, str]) -> dict[st
         if mine in ours.under.activations or mine not in own:
             chosen[name] = ours.under.activations.get(mine, default)
     return chosen
-
-
-def cell_states(cell: Cell) -> tuple[str, ...]:
-    return tuple(state.name for state in cell.states)
 
 
 def pairs_of(claim: ReducesTo, ours: Cell, other: Cell) -> dict[str, str]:
@@ -112,22 +108,24 @@ def reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
         return Outcome(UNKNOWN, str(missing))
     from cellgen import refute  # and with it numpy: only where numbers are looked for
 
-    trial = refute.Trial(prover.typed, program.variant, tuple(facts), chosen)
+    trial = refute.Trial(prover.typed, program.variant, prover.steps, tuple(facts), chosen)
     found = refute.refute_reduces(trial, other, theirs.variant, pairs)
-    return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, "neither proved, nor refuted by numbers")
+    return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 
 
 def _same(ours: Meaning, theirs: Theirs) -> bool:
-    """Whether the new states and the output are the same."""
-    cell = theirs.program.cell
-    mine = ours.program.cell
-    names = [(state, theirs.pairs.get(state, state)) for state in cell_states(cell)]
-    if missing := [name for _, name in names if name not in cell_states(mine)]:
-        raise Missing(f"there is no state `{missing[0]}` here")
-    for name, our_name in (*names, (cell.output, mine.output)):
+    """Whether states start and go on alike, and the output is the same."""
+    mine, other = ours.program.cell, theirs.program.cell
+    names = [(name, theirs.pairs.get(name, name)) for name in theirs.program.states]
+    for name, our_name in names:
+        if our_name not in ours.program.states:
+            raise Missing(f"there is no state `{our_name}` here")
+        if start(other, name) != start(mine, our_name):
+            raise Missing(f"`{our_name}` starts otherwise")
+    if other.mask.kind != mine.mask.kind:
+        raise Missing(f"its mask is `{other.mask.kind}`, here it is `{mine.mask.kind}`")
+    for name, our_name in (*names, (other.output, mine.output)):
         a, b = theirs.name(Ref(name)), ours.name(Ref(our_name))
         if any(b.lanes.get(theirs.called(path)) != expr for path, expr in a.lanes.items()):
             return False
     return True
-
-

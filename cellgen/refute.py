@@ -2,10 +2,13 @@
 
 The search is the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale,
 each run for STEPS steps on a batch of BATCH random sequences, from the initial state. Nothing found proves nothing.
+All laws of a cell take their steps from one iterator: when it is at its end, nothing more is found.
 """
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from math import inf, isfinite
 from random import Random
 
@@ -27,16 +30,18 @@ Types = Mapping[Path, Type]
 
 @dataclass(frozen=True)
 class Trial:
-    """What a law is tried under: its facts, and what it chooses of activations."""
+    """What a law is tried under: its facts, and what it chooses of activations. `steps` is consumed by runs."""
 
     typed: TypedCell
     variant: TypedVariant
+    steps: Iterator[int]
     facts: tuple[Fact, ...] = ()
     activations: Mapping[str, str] = field(default_factory=dict)
 
     def options(self) -> dict[str, float]:
         numeric = {option.name for option in self.typed.cell.options}
-        return {fact.name.name: float(fact.value) for fact in self.facts if isinstance(fact.name, Ref) and fact.name.name in numeric}
+        names = {fact.name.name: fact for fact in self.facts if isinstance(fact.name, Ref)}
+        return {name: float(fact.value) for name, fact in names.items() if name in numeric}
 
     def conditions(self) -> list[Fact]:
         return [fact for fact in self.facts if self.is_condition(fact)]
@@ -84,41 +89,44 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
         state = instance.initial_state(weights, BATCH)._asdict()
         sizes = ", ".join(f"{name}={size}" for name, size in instance.settings.sizes.items())
         for step in range(STEPS):
+            if next(trial.steps, None) is None:
+                return
             inputs = {
                 port.name: numbers(rng, (BATCH, *instance.settings.shape(port.shape)), 1.0, port.binary)
                 for port in cell.inputs if not port.optional or instance.settings.connected(port)
             }
-            plain = instance.evaluate(weights, inputs, state, training)
-            env = instance.evaluate(weights, inputs, state, training, impose=imposed) if imposed else plain
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of overflows: what is not finite is no evidence
+                plain = instance.evaluate(weights, inputs, state, training)
+                env = instance.evaluate(weights, inputs, state, training, impose=imposed) if imposed else plain
             yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of a run with {sizes}")
             carried = env if throughout else plain
             state = {name: 0 * state[name] + carried[name] for name in state}
 
 
 def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: Random, draw: int) -> dict:
-    """What the constructor of an instance of this variant is given: small sizes, numeric options at random but once."""
-    out: dict = {}
-    sizes = iter((3, 4, 5, 2, 6, 7, 8, 9) * len(cell.dims))
-    wholes = {dim.value: dim.divisor for dim in cell.dims if dim.kind == "quotient"}
-    divisors = {name: 2 for name in wholes.values() if isinstance(name, str)}
+    """What the constructor of an instance of this variant is given.
+
+    Sizes are small; the whole of a quotient is twice or more its divisor. Numeric options that no fact sets are first
+    their defaults, then random within their range.
+    """
+    chosen: dict = {port.name: True for port in cell.inputs if port.optional and variant.variant.get(port.name)}
+    sizes, wholes = cycle((3, 4, 5, 2, 6, 7)), {dim.value: dim.divisor for dim in cell.dims if dim.kind == "quotient"}
+    used = {atom for port in cell.inputs if port.name in chosen for axis in port.shape for atom in axis}
     for dim in cell.dims:
-        there = dim.kind in ("inferred", "required", "number") or dim.kind in ("alias", "optional") and variant.variant.get(dim.name)
-        ports = [port for port in cell.inputs if port.optional and any(dim.name in axis for axis in port.shape)]
-        if there or dim.kind == "optional" and any(variant.variant.get(port.name) for port in ports):
+        if dim.kind in ("inferred", "required", "number") or variant.variant.get(dim.name) or dim.name in used:
             divisor = wholes.get(dim.name, 1)
-            out[dim.name] = divisors.get(dim.name) or next(sizes) * (divisor if isinstance(divisor, int) else 2)
+            divisor = divisor if isinstance(divisor, int) else 2
+            chosen[dim.name] = 2 if dim.name in wholes.values() else next(sizes) * divisor
     for option in cell.options:
         if option.kind in ("flag", "word") and option.name in variant.variant:
-            out[option.name] = variant.variant[option.name]
+            chosen[option.name] = variant.variant[option.name]
         elif option.kind in ("number", "scheduled") or option.kind == "maybe" and variant.variant.get(option.name):
             known = options.get(option.name, None if draw else option.default)
             low = -2.0 if option.low is None else float(option.low)
             high = low + 4.0 if option.high is None else float(option.high)
-            out[option.name] = float(known) if known is not None else rng.uniform(low, high)
-    for port in cell.inputs:
-        if port.optional:
-            out[port.name] = bool(variant.variant.get(port.name))
-    return {name: value for name, value in out.items() if value is not False or name not in {port.name for port in cell.inputs}}
+            chosen[option.name] = float(known) if known is not None else rng.uniform(low, high)
+    return chosen
 
 
 def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):
@@ -141,22 +149,32 @@ class Refutation:
 
 def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -> Refutation | None:
     """Numbers for `a == b`; `claim` is `a - b`, at the path ("law",) of `types`."""
-    a, b = claim.args
     for moment in moments(trial):
         apart = moment.value(claim, ("law",), types)
-        left, right = moment.value(a, ("law", 0), types), moment.value(b, ("law", 1), types)
+        sides = [moment.value(node, ("law", index), types) for index, node in enumerate(claim.args)]
         worst = _worst(abs(apart), _rows(trial, moment, facts))
-        if worst and worst[0] > TOLERANCE * (1 + abs(left).max() + abs(right).max()):
-            difference = apart.flat[worst[1]]
-            if left.shape == apart.shape:
-                sides = left.flat[worst[1]], left.flat[worst[1]] - difference
-            elif right.shape == apart.shape:
-                sides = right.flat[worst[1]] + difference, right.flat[worst[1]]
-            else:
-                return Refutation(f"{notation(a)} and {notation(b)} differ by {_short(difference)}", moment.where)
-            said = [_short(side) if isinstance(node, Number) else f"{notation(node)} = {_short(side)}" for node, side in zip((a, b), sides)]
-            return Refutation(" and not ".join(said) if isinstance(b, Number) else ", but ".join(said), moment.where)
+        if worst is None:
+            continue
+        # a side that is no smaller than the difference gives the other one
+        whole = next((index for index, side in enumerate(sides) if side.shape == apart.shape), None)
+        difference = apart.flat[worst]
+        if whole is None:
+            a, b = difference, 0.0
+        else:
+            known = sides[whole].flat[worst]
+            a, b = (known, known - difference) if whole == 0 else (known + difference, known)
+        if abs(difference) > TOLERANCE * (1 + abs(a) + abs(b)):
+            return Refutation(_unequal(claim.args, (a, b) if whole is not None else None, difference), moment.where)
     return None
+
+
+def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, difference: float) -> str:
+    names = [notation(node) for node in nodes]
+    if values is None:
+        return f"{names[0]} and {names[1]} differ by {_short(difference)}"
+    if isinstance(nodes[1], Number):
+        return f"{names[0]} = {_short(values[0])}"
+    return f"{names[0]} = {_short(values[0])}, but {names[1]} = {_short(values[1])}"
 
 
 def refute_within(trial: Trial, value: Node, interval: Interval, types: Types, facts: list[Types]) -> Refutation | None:
@@ -165,8 +183,9 @@ def refute_within(trial: Trial, value: Node, interval: Interval, types: Types, f
         found, rows = moment.value(value, ("law",), types), _rows(trial, moment, facts)
         for sign, end in ((1, interval.high), (-1, interval.low)):
             worst = _worst(sign * found, rows) if end is not None else None
-            if worst and worst[0] - sign * float(end) > TOLERANCE * (1 + abs(float(end))):
-                return Refutation(f"{notation(value)} = {_short(sign * worst[0])}, outside {interval_text(interval)}", moment.where)
+            if worst is not None and sign * (found.flat[worst] - float(end)) > TOLERANCE * (1 + abs(float(end))):
+                what = f"{notation(value)} = {_short(found.flat[worst])}, outside {interval_text(interval)}"
+                return Refutation(what, moment.where)
     return None
 
 
@@ -180,9 +199,10 @@ def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Ty
         both = _rows(trial, moment, facts), _rows(trial, other, facts)
         a, b = (each.value(value, ("law",), types) for each in (moment, other))
         worst = _worst(abs(a - b), [here and there for here, there in zip(*both)])
-        if worst and worst[0] > TOLERANCE * (1 + abs(a).max()):
-            here, there = (_short(each.flat[worst[1]]) for each in (a, b))
-            return Refutation(f"{notation(value)} goes from {here} to {there} when {notation(of)} alone is changed", moment.where)
+        here, there = (each.flat[worst or 0] for each in (a, b))
+        if worst is not None and abs(here - there) > TOLERANCE * (1 + abs(here)):
+            what = f"{notation(value)} goes from {_short(here)} to {_short(there)}"
+            return Refutation(f"{what} when {notation(of)} alone is changed", moment.where)
     return None
 
 
@@ -197,17 +217,17 @@ def _rows(trial: Trial, moment: Moment, fact_types: list[Types]) -> list[bool]:
     return rows
 
 
-def _worst(found, rows: list[bool]) -> tuple[float, int] | None:
-    """The largest number among the samples that count, and its place."""
-    batched = bool(found.ndim) and len(found) == len(rows)
-    if not any(rows) or not found.size:
-        return None
-    found = found.copy()
-    if batched:
-        found[[not row for row in rows]] = -inf
-    place = int(found.argmax())
-    worst = float(found.flat[place])
-    return (worst, place) if isfinite(worst) else None
+def _worst(found, rows: list[bool]) -> int | None:
+    """The place of the largest finite number among the samples that count."""
+    flat = found.reshape(-1) + 0.0
+    flat[~(flat < inf)] = -inf
+    if found.ndim and len(found) == len(rows):
+        width = len(flat) // len(rows)
+        for row, counts in enumerate(rows):
+            if not counts:
+                flat[row * width : (row + 1) * width] = -inf
+    place = int(flat.argmax())
+    return place if any(rows) and isfinite(flat[place]) else None
 
 
 def _short(value: float) -> str:
@@ -218,36 +238,37 @@ def _short(value: float) -> str:
 
 
 def refute_reduces(trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str]) -> Refutation | None:
-    """A step from which the other cell goes on otherwise; `pairs` gives its names in ours. Both have one labelled axis at most."""
-    cell = other.cell
+    """A step from which the other cell goes on otherwise; `pairs` gives its names in ours."""
+    cell, ours = other.cell, trial.typed.cell
+
+    def named(names: Iterable[str], mine: Mapping) -> dict:
+        return {name: mine[pairs.get(name, name)] for name in names if pairs.get(name, name) in mine}
+
     for moment in moments(trial):
-        mine = moment.instance
-        options = {name: mine.settings.options[pairs.get(name, name)] for name in (option.name for option in cell.options)
-                   if pairs.get(name, name) in mine.settings.options}
-        sizes = {dim.name: mine.settings.sizes[pairs.get(dim.name, dim.name)] for dim in cell.dims
-                 if dim.kind != "quotient" and pairs.get(dim.name, dim.name) in mine.settings.sizes}
-        theirs = Instance(other, {**sizes, **options})
-        env = {**moment.env, **{f"{name}[t-1]": value for name, value in moment.state.items()}}
+        settings = moment.instance.settings
+        sizes = named((dim.name for dim in cell.dims if dim.kind != "quotient"), settings.sizes)
+        theirs = Instance(other, {**sizes, **named((option.name for option in cell.options), settings.options)})
         weights = {name: _weight(moment, theirs, variant, name, pairs) for name in theirs.weights}
-        inputs = {port.name: env[pairs.get(port.name, port.name)] for port in cell.inputs if pairs.get(port.name, port.name) in env}
-        state = {each.name: env[f"{pairs.get(each.name, each.name)}[t-1]"] for each in cell.states}
+        inputs = named((port.name for port in cell.inputs), moment.env)
+        state = named((each.name for each in cell.states), moment.state)
         found = theirs.evaluate(weights, inputs, state, moment.training)
-        for name in dict.fromkeys((*(each.name for each in cell.states), cell.output)):
-            our_name = pairs.get(name, name) if name in state else trial.typed.cell.output
-            worst = _worst(abs(found[name] - env[our_name]), [True] * BATCH)
-            if worst and worst[0] > TOLERANCE * (1 + abs(found[name]).max()):
-                mine, its = (_short(each.flat[worst[1]]) for each in (env[our_name], found[name]))
-                return Refutation(f"{our_name} = {mine}, but {its} in {cell.name}", moment.where)
+        for name in dict.fromkeys((*state, cell.output)):
+            our_name = pairs.get(name, name) if name in state else ours.output
+            worst = _worst(abs(found[name] - moment.env[our_name]), [True] * BATCH)
+            mine, its = (each.flat[worst or 0] for each in (moment.env[our_name], found[name]))
+            if worst is not None and abs(mine - its) > TOLERANCE * (1 + abs(its)):
+                return Refutation(f"{our_name} = {_short(mine)}, but {_short(its)} in {cell.name}", moment.where)
     return None
 
 
 def _weight(moment: Moment, theirs: Instance, variant: TypedVariant, name: str, pairs: Mapping[str, str]):
-    """The other cell's weight, its labels' parts filled with those of ours."""
-    ours = moment.env[pairs.get(name, name)]
-    axes = [axis for axis in theirs.cell.axes if any(axis.name in each for each in variant.names[name].shape)]
-    out = 0 * ours
-    for label in axes[0].labels if axes else ():
-        there, here = (each._scope(BATCH, moment.training) for each in (theirs, moment.instance))
-        mine = here.part(ours, here.variant.names[pairs.get(name, name)], pairs.get(label, label))
-        there.part(out, variant.names[name], label)[...] = mine
-    return out if axes else ours
+    """The other cell's weight: ours, its labels' parts in the other's order. One labelled axis is put in order."""
+    our_name = pairs.get(name, name)
+    ours, out = moment.env[our_name], 0 * moment.env[our_name]
+    atoms = {atom for axis in variant.names[name].shape for atom in axis}
+    labels = next((axis.labels for axis in theirs.cell.axes if axis.name in atoms), ())
+    there, here = (each._scope(BATCH, moment.training) for each in (theirs, moment.instance))
+    for label in labels:
+        part = here.part(ours, here.variant.names[our_name], pairs.get(label, label))
+        there.part(out, variant.names[name], label)[...] = part
+    return out if labels else ours

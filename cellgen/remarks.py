@@ -56,8 +56,9 @@ def _exponential(program: Program, node: Node, path: Path) -> Iterator[Remark]:
         return
     (argument, at), = program.below(node, path)
     if bounds(program, argument, at).high is None and not _stabilised(program, argument):
+        help = "subtract a running maximum: `m = maximum(a, b)`, then `exp(a - m)`"
         yield Remark("CG406", "warning", f"`{notation(program.made(node))}` has no stabiliser", node.span,
-                     "its argument has no upper bound", "subtract a running maximum: `m = maximum(a, b)`, then `exp(a - m)`")
+                     "its argument has no upper bound", help)
 
 
 def _stabilised(program: Program, node: Node) -> bool:
@@ -112,22 +113,22 @@ def _infinite_arm(program: Program, node: Node, path: Path) -> Iterator[Remark]:
     if not (isinstance(node, Apply) and node.op == "where"):
         return
     for arm in program.below(node, path)[1:]:
-        for ref, _ in program.walk(*arm):
-            if isinstance(ref, Ref) and not ref.ago and any(_can_be_infinite(program, name) for name in program.cone(ref.name)):
+        refs = [ref for ref, _ in program.walk(*arm) if isinstance(ref, Ref) and not ref.ago]
+        for ref in refs:
+            if any(_can_be_infinite(program, name) for name in program.cone(ref.name)):
                 yield Remark("CG408", "note", f"`{ref.name}` is computed also where `where` does not choose it", ref.span,
-                             "its gradient there can be 0 * inf", f"write the expression of `{ref.name}` inside the `where`")
+                             "its gradient there can be 0 * inf", "write its expression inside the `where`")
 
 
 def _can_be_infinite(program: Program, name: str) -> bool:
     for node, path in program.walk(*program.root(name)):
-        if not (isinstance(node, Apply) and node.op in _CAN_BE_INFINITE):
-            continue
-        below = program.below(node, path)
-        if node.op == "pow" and isinstance(below[1][0], Number) and below[1][0].value.denominator == 1 <= below[1][0].value:
-            continue
-        argument, at = below[1] if node.op == "div" else below[0]
-        if program.level(at) > Level.CONSTANT and not _away_from_zero(bounds(program, argument, at)):
-            return True
+        if isinstance(node, Apply) and node.op in _CAN_BE_INFINITE:
+            below = program.below(node, path)
+            argument, at = below[1] if node.op == "div" else below[0]
+            exponent = below[1][0] if node.op == "pow" else None
+            harmless = isinstance(exponent, Number) and exponent.value.denominator == 1 <= exponent.value
+            if not harmless and program.level(at) > Level.CONSTANT and not _away_from_zero(bounds(program, argument, at)):
+                return True
     return False
 
 

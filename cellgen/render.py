@@ -19,8 +19,12 @@ class RenderError(Exception):
 def render(view: CellView | TestView, template: str, folder: Path) -> str:
     """One template over a view, formatted. Raises `RenderError`."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, autoescape=False,
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
     )
     text = environment.get_template(template).render({field.name: getattr(view, field.name) for field in fields(view)})
     return layout(text, view.stem)
@@ -30,7 +34,15 @@ def layout(text: str, name: str) -> str:
     """The text as ruff formats it, with no configuration but the width of a line."""
     from ruff.__main__ import find_ruff_bin
 
-    command = [find_ruff_bin(), "format", "--isolated", "--quiet", f"--line-length={LINE}", f"--stdin-filename={name}.py", "-"]
+    command = [
+        find_ruff_bin(),
+        "format",
+        "--isolated",
+        "--quiet",
+        f"--line-length={LINE}",
+        f"--stdin-filename={name}.py",
+        "-",
+    ]
     done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RenderError(f"{name}: {done.stderr.strip()}")
@@ -41,6 +53,8 @@ def undeclared(template: str, folder: Path) -> set[str]:
     """The names that a template and its parts read: a test holds them to the fields of the view."""
     from jinja2 import meta
 
-    tree = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).parse((folder / template).read_text(encoding="utf-8"))
+    tree = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).parse(
+        (folder / template).read_text(encoding="utf-8")
+    )
     found = meta.find_undeclared_variables(tree)
     return found.union(*(undeclared(part, folder) for part in meta.find_referenced_templates(tree) if part))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from cellgen.diagnostics import Report, nearest
+from cellgen.diagnostics import Report, closest
 from cellgen.load import Mapping, Scalar, Sequence, Tree
 from cellgen.span import Span
 
@@ -25,12 +25,17 @@ class Key(str):
 
 def _wrong(wanted: str, value: Any) -> PydanticCustomError:
     came = (
-        "a mapping" if isinstance(value, dict) else
-        "a list" if isinstance(value, list) else
-        "nothing" if isinstance(value, Scalar) and value.value is None else
-        f"{value.text}" if isinstance(value, Scalar) and isinstance(value.value, bool) else
-        "a number" if isinstance(value, Scalar) and isinstance(value.value, (int, float)) else
-        "a text"
+        "a mapping"
+        if isinstance(value, dict)
+        else "a list"
+        if isinstance(value, list)
+        else "nothing"
+        if isinstance(value, Scalar) and value.value is None
+        else f"{value.text}"
+        if isinstance(value, Scalar) and isinstance(value.value, bool)
+        else "a number"
+        if isinstance(value, Scalar) and isinstance(value.value, (int, float))
+        else "a text"
     )
     return PydanticCustomError("kind", "takes {wanted}, not {came}", {"wanted": wanted, "came": came, "at": value})
 
@@ -57,16 +62,29 @@ Lines = _leaf("lines of text under `|`", lambda value: isinstance(value, str), T
 Name = _leaf("a name", lambda value: isinstance(value, str), NAME)
 Flag = _leaf("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 Amount = _leaf("a number", _is_number, {"type": "number"})
-Value = _leaf("true, false, a number, a word or none", lambda value: value is not None,
-              {"type": ["boolean", "number", "string"]})
-Size = _leaf("`inferred`, `required`, `optional`, a positive integer, or another dim",
-             lambda value: isinstance(value, str) or isinstance(value, int) and not isinstance(value, bool), SIZE)
-Axis = _leaf("a dim, a positive integer, or a product of them",
-             lambda value: isinstance(value, str) or isinstance(value, int) and not isinstance(value, bool), SIZE)
-Init = _leaf("an initialiser: a name such as `glorot_uniform`, or a number",
-             lambda value: isinstance(value, str) or _is_number(value), {"type": ["string", "number"]})
-Start = _leaf("a number or a parameter's name", lambda value: isinstance(value, str) or _is_number(value),
-              {"type": ["string", "number"]})
+Value = _leaf(
+    "true, false, a number, a word or none", lambda value: value is not None, {"type": ["boolean", "number", "string"]}
+)
+Size = _leaf(
+    "`inferred`, `required`, `optional`, a positive integer, or another dim",
+    lambda value: isinstance(value, str) or isinstance(value, int) and not isinstance(value, bool),
+    SIZE,
+)
+Axis = _leaf(
+    "a dim, a positive integer, or a product of them",
+    lambda value: isinstance(value, str) or isinstance(value, int) and not isinstance(value, bool),
+    SIZE,
+)
+Init = _leaf(
+    "an initialiser: a name such as `glorot_uniform`, or a number",
+    lambda value: isinstance(value, str) or _is_number(value),
+    {"type": ["string", "number"]},
+)
+Start = _leaf(
+    "a number or a parameter's name",
+    lambda value: isinstance(value, str) or _is_number(value),
+    {"type": ["string", "number"]},
+)
 Version = _leaf("1", lambda value: isinstance(value, int) and not isinstance(value, bool), {"const": 1})
 
 
@@ -138,11 +156,15 @@ class _NameKey:
 
 
 class OptionSection(_Section):
-    """`true`, `1.0`, `none`, `{one_of: [blend, select]}`, `{one_of: activations, default: tanh}`, `{default: 1.0, in: [0, 1]}`."""
+    """`true`, `1.0`, `none`, or a mapping: `{one_of: [blend, select]}`, `{default: 1.0, in: [0, 1]}`."""
 
     default: Value | None = Field(None, description="the value when the argument is not given")
-    one_of: Annotated[Any, WithJsonSchema({"oneOf": [{"const": "activations"}, {"type": "array", "items": NAME}]})] = None
-    range: Annotated[list[Amount], _list("`[low, high]`")] | None = Field(None, alias="in", description="the values a number may have")
+    one_of: Annotated[Any, WithJsonSchema({"oneOf": [{"const": "activations"}, {"type": "array", "items": NAME}]})] = (
+        None
+    )
+    range: Annotated[list[Amount], _list("`[low, high]`")] | None = Field(
+        None, alias="in", description="the values a number may have"
+    )
     scheduled: Flag | None = Field(None, description="settable while training, never trained")
 
 
@@ -150,7 +172,9 @@ class InputSection(_Section):
     """`[input]`, or a mapping."""
 
     shape: Shape
-    values: Annotated[list[Amount], _list("`[0, 1]`")] | None = Field(None, description="`[0, 1]`: the values are 0 or 1")
+    values: Annotated[list[Amount], _list("`[0, 1]`")] | None = Field(
+        None, description="`[0, 1]`: the values are 0 or 1"
+    )
     default: Amount | None = None
     optional: Flag | None = None
 
@@ -159,7 +183,9 @@ class StateSection(_Section):
     """`units`, `[units]`, or a mapping."""
 
     shape: Shape
-    values: Annotated[list[Amount], _list("`[0, 1]`")] | None = Field(None, description="`[0, 1]`: the values are 0 or 1")
+    values: Annotated[list[Amount], _list("`[0, 1]`")] | None = Field(
+        None, description="`[0, 1]`: the values are 0 or 1"
+    )
     initial: Start | None = Field(None, description="the value before the first step; zeros if not said")
 
 
@@ -168,7 +194,9 @@ class ParamSection(_Section):
 
     shape: Shape
     init: Annotated[
-        dict[_NameKey, Init], _mapping("an initialiser, or a mapping with one for each label"), _short("else", (Scalar,)),
+        dict[_NameKey, Init],
+        _mapping("an initialiser, or a mapping with one for each label"),
+        _short("else", (Scalar,)),
         WithJsonSchema({"oneOf": [{"type": ["string", "number"]}, {"type": "object"}]}),
     ] = Field(description="an initialiser of Keras, a number, or one for each label and `else`")
 
@@ -183,7 +211,14 @@ class NormSection(_Section):
     shift: Init | None = None
 
     # what other libraries call them
-    named: ClassVar = {"axis": "over", "axes": "over", "eps": "epsilon", "gamma": "scale", "beta": "shift", "type": "kind"}
+    named: ClassVar = {
+        "axis": "over",
+        "axes": "over",
+        "eps": "epsilon",
+        "gamma": "scale",
+        "beta": "shift",
+        "type": "kind",
+    }
 
 
 class MaskSection(_Section):
@@ -208,9 +243,16 @@ def _labels(value):
     return value
 
 
-Labels = Annotated[Any, BeforeValidator(_labels), WithJsonSchema({
-    "oneOf": [{"type": "array", "items": NAME}, {"type": "object", "additionalProperties": SIZE}],
-    "description": "the labels of an axis, in the order of the layout"})]
+Labels = Annotated[
+    Any,
+    BeforeValidator(_labels),
+    WithJsonSchema(
+        {
+            "oneOf": [{"type": "array", "items": NAME}, {"type": "object", "additionalProperties": SIZE}],
+            "description": "the labels of an axis, in the order of the layout",
+        }
+    ),
+]
 
 _Short = {"scalar": (Scalar,), "list": (Scalar, list)}
 
@@ -228,13 +270,27 @@ class _Form:
         return {"anyOf": [self.form, handler(schema)]}
 
 
-Option = Annotated[OptionSection, _mapping("a default, or a mapping"), *_also("scalar", "default", {"type": ["boolean", "number", "string"]})]
-Input = Annotated[InputSection, _mapping("a shape, or a mapping"), *_also("list", "shape", {"type": "array", "items": SIZE})]
-State = Annotated[StateSection, _mapping("a shape, or a mapping"), *_also("list", "shape", {"type": ["array", "string", "integer"]})]
+Option = Annotated[
+    OptionSection,
+    _mapping("a default, or a mapping"),
+    *_also("scalar", "default", {"type": ["boolean", "number", "string"]}),
+]
+Input = Annotated[
+    InputSection, _mapping("a shape, or a mapping"), *_also("list", "shape", {"type": "array", "items": SIZE})
+]
+State = Annotated[
+    StateSection, _mapping("a shape, or a mapping"), *_also("list", "shape", {"type": ["array", "string", "integer"]})
+]
 Param = Annotated[ParamSection, _mapping("a mapping with `shape` and `init`")]
 Norm = Annotated[NormSection, _mapping("a mapping with `kind`, `over` and `epsilon`")]
-Mask = Annotated[MaskSection, _mapping("`hold`, `reset`, `none`, or a mapping"), *_also("scalar", "kind", {"enum": ["hold", "reset", "none"]})]
-Papers = Annotated[list[Text], _list("a list of texts"), BeforeValidator(lambda value: [value] if isinstance(value, Scalar) else value)]
+Mask = Annotated[
+    MaskSection,
+    _mapping("`hold`, `reset`, `none`, or a mapping"),
+    *_also("scalar", "kind", {"enum": ["hold", "reset", "none"]}),
+]
+Papers = Annotated[
+    list[Text], _list("a list of texts"), BeforeValidator(lambda value: [value] if isinstance(value, Scalar) else value)
+]
 
 
 class Document(_Section):
@@ -244,15 +300,23 @@ class Document(_Section):
     cell: Name = Field(description="the name of the class")
     about: Text | None = Field(None, description="one sentence")
     papers: Papers = Field([], description="where the equations come from, with their numbers")
-    dims: Annotated[dict[_NameKey, Size], BeforeValidator(_table)] = Field({}, description="named sizes; `input` is inferred, others are required if not said")
+    dims: Annotated[dict[_NameKey, Size], BeforeValidator(_table)] = Field(
+        {}, description="named sizes; `input` is inferred, others are required if not said"
+    )
     gates: Labels | None = None
     axes: Annotated[dict[_NameKey, Labels], BeforeValidator(_table)] = Field({}, description="further labelled axes")
-    options: Annotated[dict[_NameKey, Option], BeforeValidator(_table)] = Field({}, description="constructor arguments with a default")
-    inputs: Annotated[dict[_NameKey, Input], BeforeValidator(_table)] | None = Field(None, description="`{x: [input]}` if not said")
+    options: Annotated[dict[_NameKey, Option], BeforeValidator(_table)] = Field(
+        {}, description="constructor arguments with a default"
+    )
+    inputs: Annotated[dict[_NameKey, Input], BeforeValidator(_table)] | None = Field(
+        None, description="`{x: [input]}` if not said"
+    )
     state: Annotated[dict[_NameKey, State], BeforeValidator(_table)] = Field(description="the state tuple, in order")
     output: Name | None = Field(None, description="a state or another value; the first state if not said")
     params: Annotated[dict[_NameKey, Param], BeforeValidator(_table)] = Field({}, description="the weights, in order")
-    norms: Annotated[dict[_NameKey, Norm], BeforeValidator(_table)] = Field({}, description="norms, called in the equations by name")
+    norms: Annotated[dict[_NameKey, Norm], BeforeValidator(_table)] = Field(
+        {}, description="norms, called in the equations by name"
+    )
     mask: Mask | None = Field(None, description="what a masked step does: `hold` if not said")
     equations: Lines = Field(description="one step, one equation a line")
     laws: Lines | None = Field(None, description="claims to prove, one a line")
@@ -289,8 +353,11 @@ def json_schema() -> dict:
     out["properties"]["extends"] = {**NAME, "description": "start from another spec: its stem"}
     # a spec that extends another says only what differs
     required = out.pop("required")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **out,
-            "anyOf": [{"required": ["extends"]}, {"required": required}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **out,
+        "anyOf": [{"required": ["extends"]}, {"required": required}],
+    }
 
 
 def _plain(tree: Tree):
@@ -307,23 +374,32 @@ def _plain(tree: Tree):
 
 
 _EXAMPLES = {
-    "equations": "write the equations under `equations: |`, one a line", "cell": "`cell: MyCell`", "state": "`state: {h: units}`",
-    "shape": "`shape: [input, units]`", "init": "`init: glorot_uniform`", "over": "`over: [units]`", "epsilon": "`epsilon: 1e-5`",
-    "kind": "`kind: layer`, `kind: rms`", "params": "`W: {shape: [input, units], init: glorot_uniform}`", "gates": "`gates: [i, f, g, o]`",
-    "options": "`use_bias: true`", "inputs": "`inputs: {x: [input]}`", "dims": "`dims: {input: inferred, units: required}`",
+    "equations": "write the equations under `equations: |`, one a line",
+    "cell": "`cell: MyCell`",
+    "state": "`state: {h: units}`",
+    "shape": "`shape: [input, units]`",
+    "init": "`init: glorot_uniform`",
+    "over": "`over: [units]`",
+    "epsilon": "`epsilon: 1e-5`",
+    "kind": "`kind: layer`, `kind: rms`",
+    "params": "`W: {shape: [input, units], init: glorot_uniform}`",
+    "gates": "`gates: [i, f, g, o]`",
+    "options": "`use_bias: true`",
+    "inputs": "`inputs: {x: [input]}`",
+    "dims": "`dims: {input: inferred, units: required}`",
     "norms": "`ln: {kind: layer, over: [units], epsilon: 1e-5, scale: ones, shift: zeros}`",
 }
 
 
 def _tell(error: dict, tree: Mapping, report: Report) -> None:
     """One of pydantic's errors, at its place in the file."""
-    where, path, parent, key = tree, [], tree, None
+    where, path, key = tree, [], None
     for step in error["loc"]:
         if isinstance(where, Mapping) and step in where:
             key = next(name for name, _ in where.items if name.value == step)
-            parent, where = where, where[step]
+            where = where[step]
         elif isinstance(where, Sequence) and isinstance(step, int) and step < len(where.items):
-            parent, where = where, where.items[step]
+            where = where.items[step]
         else:
             continue
         path.append(str(step))
@@ -343,20 +419,30 @@ def _tell(error: dict, tree: Mapping, report: Report) -> None:
         if isinstance(found := error.get("ctx", {}).get("at"), Scalar) and found.text:
             at = found.span
         section = path[-1] if path[-1] in _EXAMPLES else path[0]
-        report.add("CG108" if error["type"] == "many" else "CG106", f"`{'.'.join(path)}` {error['msg']}", at,
-                   help=_EXAMPLES.get(section, "") if len(path) < 3 else "")
+        report.add(
+            "CG108" if error["type"] == "many" else "CG106",
+            f"`{'.'.join(path)}` {error['msg']}",
+            at,
+            help=_EXAMPLES.get(section, "") if len(path) < 3 else "",
+        )
 
 
 def _meant(loc: tuple) -> str:
     """The known key that is nearest to an unknown one, or an empty string."""
     section, name = _section(loc[:-1]), str(loc[-1])
     known = _fields(loc[:-1])
-    return getattr(section, "named", {}).get(name) or nearest(name, known).removeprefix("did you mean `").removesuffix("`?")
+    return getattr(section, "named", {}).get(name) or closest(name, known) or ""
 
 
 def _section(loc: tuple) -> type[BaseModel]:
-    sections = {"options": OptionSection, "inputs": InputSection, "state": StateSection, "params": ParamSection,
-                "norms": NormSection, "mask": MaskSection}
+    sections = {
+        "options": OptionSection,
+        "inputs": InputSection,
+        "state": StateSection,
+        "params": ParamSection,
+        "norms": NormSection,
+        "mask": MaskSection,
+    }
     return sections.get(loc[0], Document) if loc else Document
 
 

@@ -20,7 +20,12 @@ def screen(checked: Checked) -> str:
     typed, facts, verdicts = checked.typed, checked.facts, checked.verdicts
     cell = typed.cell
     parts = [
-        "\n".join([f"{cell.name}, {cell.source.name}", *_filled(cell.about.partition(". ")[0].rstrip(".\n") + "." if cell.about else "")]),
+        "\n".join(
+            [
+                f"{cell.name}, {cell.source.name}",
+                *_filled(cell.about.partition(". ")[0].rstrip(".\n") + "." if cell.about else ""),
+            ]
+        ),
         _table(_interface(typed)),
         _section("weights", _table(_weights(typed, facts))),
         _section("equations", _table(_equations(typed, facts))),
@@ -56,7 +61,9 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _filled(text: str, first: str = "", rest: str = "") -> list[str]:
     width = max(WIDTH, len(first) + 40)
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
 
 
 # --- what goes in and out -------------------------------------------------------------------------------------------
@@ -82,7 +89,9 @@ def _labels(axis: LabelAxis) -> Iterable[str]:
 
 
 def _if_missing(port) -> str:
-    return " (optional)" if port.optional else f" ({number_text(port.default.value)} if not given)" if port.default else ""
+    return (
+        " (optional)" if port.optional else f" ({number_text(port.default.value)} if not given)" if port.default else ""
+    )
 
 
 def _size(dim: Dim) -> str:
@@ -157,7 +166,9 @@ def _recurrences(facts: VariantFacts) -> Iterable[str]:
     """States of one class are said together."""
     classes: dict[str, list[str]] = {}
     for state, recurrence in facts.recurrences.items():
-        kind = {"affine": "affine in what is carried", "elementwise": "lane by lane", "general": "general"}[recurrence.kind]
+        kind = {"affine": "affine in what is carried", "elementwise": "lane by lane", "general": "general"}[
+            recurrence.kind
+        ]
         lanes = ", lane by lane" if recurrence.lanes and recurrence.kind == "affine" else ""
         classes.setdefault(kind + lanes, []).append(state)
     return (f"{', '.join(states)}: {kind}" for kind, states in classes.items())

@@ -10,9 +10,23 @@ from cellgen.algebra import Algebra
 from cellgen.cell import Cell, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.diagnostics import Diagnostic, Label, Report, nearest
 from cellgen.expr import (
-    Activate, Apply, Axis, Choose, Node, Number, Path, Pick, Ref, Shape, View, axis_text, live_children, shape_text,
+    Activate,
+    Apply,
+    Axis,
+    Choose,
+    Node,
+    Number,
+    Path,
+    Pick,
+    Ref,
+    Shape,
+    View,
+    axis_text,
+    live_children,
+    shape_text,
 )
 from cellgen.ops import OPS
+from cellgen.parse import MAX_RANK
 from cellgen.span import Span
 from cellgen.variants import Alive, condition, variants
 
@@ -39,24 +53,38 @@ def _tell(typings: "list[_Typing]", report: Report) -> None:
         if len(where) < len(typings):
             everywhere = [answer for answer in where[0].items() if all(answer in variant.items() for variant in where)]
             if everywhere:
-                help = (*help, f"this is so when {' and '.join(condition(*answer) for answer in everywhere)}")
+                help = (*help, f"this is so when `{' and '.join(condition(*answer) for answer in everywhere)}`")
         report.add(each.code, each.message, each.label.span, each.label.text, context=each.context, help=help)
 
 
 def _one_shape(cell: Cell, typings: "list[_Typing]", report: Report) -> None:
     """A name has one shape in all variants, except that it may be a plain number in some."""
     for equation in cell.equations:
-        first = None
+        first = before = None
         for typing in typings:
             type = typing.names.get(equation.name) if equation.name in typing.alive.equations else None
             if type is None or not type.shape:
                 continue
             shape = type.shape
-            if first is not None and {typing.dims.canonical(first), first} & {shape, typing.dims.canonical(shape)} == set():
-                report.add("CG308", f"`{equation.name}` has two shapes: {shape_text(first)} and {shape_text(shape)}", equation.name_span,
-                           help="the arms of a choice on an option have one shape; give the second another name")
+            if (
+                first is not None
+                and {typing.dims.canonical(first), first} & {shape, typing.dims.canonical(shape)} == set()
+            ):
+                apart = [(a, b) for a, b in zip(before.items(), typing.alive.variant.items()) if a != b]
+                report.add(
+                    "CG308",
+                    f"`{equation.name}` is {said(first)} when `{' and '.join(condition(*a) for a, _ in apart)}`, "
+                    f"and {said(shape)} when `{' and '.join(condition(*b) for _, b in apart)}`",
+                    equation.name_span,
+                    help="both arms of a choice on an option have one shape; give the second another name",
+                )
                 break
-            first = first or shape
+            if first is None:
+                first, before = shape, typing.alive.variant
+
+
+def said(shape: Shape) -> str:
+    return f"`{shape_text(shape)}`"
 
 
 class _Wrong(Exception):
@@ -68,8 +96,9 @@ class _Typing:
 
     def __init__(self, cell: Cell, alive: Alive):
         self.cell, self.alive, self.report = cell, alive, Report()
-        self.same = {dim.name: dim.value for dim in cell.dims
-                     if dim.kind == "alias" and alive.variant.get(dim.name) is False}
+        self.same = {
+            dim.name: dim.value for dim in cell.dims if dim.kind == "alias" and alive.variant.get(dim.name) is False
+        }
         self.dims = Algebra.of(cell, self.same)
         self.axes = {axis.name: axis for axis in cell.axes}
         self.types: dict[Path, Type] = {}
@@ -81,25 +110,31 @@ class _Typing:
     def done(self) -> TypedVariant:
         order = [param.name for param in self.cell.params if param.name in self.weights]
         weights = tuple(Weight(name, self.weights[name]) for name in order)
-        return TypedVariant(self.alive.variant, self.alive.equations, weights, dict(self.names), dict(self.types), dict(self.same))
+        return TypedVariant(
+            self.alive.variant, self.alive.equations, weights, dict(self.names), dict(self.types), dict(self.same)
+        )
 
     def run(self) -> None:
         cell = self.cell
         for option in cell.options:
-            if option.kind in ("number", "scheduled") or option.kind == "maybe" and self.alive.variant.get(option.name, True):
+            if (
+                option.kind in ("number", "scheduled")
+                or option.kind == "maybe"
+                and self.alive.variant.get(option.name, False)
+            ):
                 self.names[option.name] = Type((), Level.CONSTANT)
         for param in cell.params:
             if param.name in self.alive.reads and param.shape is not None:
                 self.weights[param.name] = shape = self.dims.canonical(param.shape)
                 self.names[param.name] = Type(shape, Level.CONSTANT)
-                self.where[param.name] = (param.shape_span, shape_text(param.shape))
+                self.where[param.name] = (param.shape_span, said(param.shape))
         for port in cell.inputs:
             self.names[port.name] = Type(self.dims.canonical(port.shape), Level.STEP, port.binary)
-            self.where[port.name] = (port.span, shape_text(port.shape))
+            self.where[port.name] = (port.span, said(port.shape))
         carried = {}
         for state in cell.states:
             carried[state.name] = Type(self.dims.canonical(state.shape), Level.CARRIED, state.binary)
-            self.where[f"{state.name}[t-1]"] = (state.span, shape_text(state.shape))
+            self.where[f"{state.name}[t-1]"] = (state.span, said(state.shape))
         self.carried = carried
         for equation in cell.equations:
             if equation.name not in self.alive.equations:
@@ -111,38 +146,64 @@ class _Typing:
             if equation.name in carried:
                 if type is not None:
                     self.update(equation, type, carried[equation.name])
-                type = Type(carried[equation.name].shape, Level.CARRIED if type is None else type.level, carried[equation.name].binary)
+                type = Type(
+                    carried[equation.name].shape,
+                    Level.CARRIED if type is None else type.level,
+                    carried[equation.name].binary,
+                )
             self.names[equation.name] = type
             if type is not None:
-                self.where[equation.name] = (equation.name_span, shape_text(type.shape))
+                self.where[equation.name] = (equation.name_span, said(type.shape))
         for state in cell.states:
             if isinstance(state.initial, Ref):
                 shape = self.names[state.initial.name].shape
                 if self.dims.flat(shape) != self.dims.flat(carried[state.name].shape):
-                    self.report.add("CG306", f"`{state.initial.name}` {shape_text(shape)} cannot start `{state.name}` {shape_text(state.shape)}",
-                                    state.initial.span, context=self.sides(state.initial))
+                    self.report.add(
+                        "CG306",
+                        f"`{state.initial.name}` is {said(shape)}: it cannot start `{state.name}`, {said(state.shape)}",
+                        state.initial.span,
+                        context=self.sides(state.initial),
+                    )
         output = self.names.get(cell.output)
         if output is not None and output.level == Level.CONSTANT and cell.output not in carried:
             equation = next(each for each in cell.equations if each.name == cell.output)
-            self.report.add("CG311", f"the output `{cell.output}` reads neither an input nor a state", equation.name_span)
+            self.report.add(
+                "CG311", f"the output `{cell.output}` reads neither an input nor a state", equation.name_span
+            )
 
     def update(self, equation, type: Type, state: Type) -> None:
-        if self.dims.flat(type.shape) != self.dims.flat(state.shape) or len(type.shape) != len(state.shape) and not self.dims.scalar(type.shape):
+        if (
+            self.dims.flat(type.shape) != self.dims.flat(state.shape)
+            or len(type.shape) != len(state.shape)
+            and not self.dims.scalar(type.shape)
+        ):
             self.report.add(
-                "CG306", f"the state `{equation.name}` is {shape_text(state.shape)}, its equation {shape_text(type.shape)}",
-                equation.span, f"this is {shape_text(type.shape)}",
-                context=[Label(self.cell.state(equation.name).span, f"`{equation.name}` is {shape_text(state.shape)}")],
-                help=self.bearers(type.shape, state.shape, equation))
+                "CG306",
+                f"the state `{equation.name}` is {said(state.shape)}, its equation gives {said(type.shape)}",
+                equation.span,
+                f"this is {said(type.shape)}",
+                context=[Label(self.cell.state(equation.name).span, f"`{equation.name}` is {said(state.shape)}")],
+                help=self.bearers(type.shape, state.shape, equation),
+            )
         if state.binary and not type.binary:
             self.report.add(
-                "CG310", f"the state `{equation.name}` holds 0 or 1, its equation any number", equation.span,
+                "CG310",
+                f"the state `{equation.name}` holds 0 or 1, its equation any number",
+                equation.span,
+                "this can be any number",
                 context=[Label(self.cell.state(equation.name).span, "`values: [0, 1]`")],
-                help="0 and 1 come from `step`, comparisons and their products; `straight_through(step(s), soft)` gives them a gradient")
+                help="0 and 1 come from `step` and comparisons; `straight_through(step(s), soft)` has a gradient",
+            )
 
     def bearers(self, came: Shape, wanted: Shape, equation) -> str:
-        if self.dims.scalar(wanted) or self.dims.scalar(came):
+        if len(came) == 2 and len(wanted) == 1 and self.dims.equal(came[1], wanted[0]):
+            return "`*` is elementwise; a matmul is `@`"
+        if self.dims.scalar(wanted) or self.dims.scalar(came) or len(came) > 1 or len(wanted) > 1:
             return ""
-        return "multiply by a weight that leads from one to the other, declared under `params:`"
+        if self.dims.equal(came[0], wanted[0]):
+            return ""
+        weight = f"`W: {{shape: {shape_text((*came, *wanted))}, init: glorot_uniform}}`"
+        return f"a weight leads from one to the other: {weight}, and `(...) @ W`"
 
     # --- nodes
 
@@ -180,10 +241,18 @@ class _Typing:
                 types = list(below.values())
                 level = max(type.level for type in types)
                 if op == "where" and not types[0].binary:
-                    self.report.add("CG310", "the condition of `where` is 0 or 1, and this is any number", node.args[0].span,
-                                    context=self.sides(node.args[0]), help="write a comparison: `where(x > 0, a, b)`")
+                    self.report.add(
+                        "CG310",
+                        "the condition of `where` is 0 or 1, and this is any number",
+                        node.args[0].span,
+                        context=self.sides(node.args[0]),
+                        help="write a comparison: `where(x > 0, a, b)`",
+                    )
                     raise _Wrong
                 shape = getattr(self, OPS[op].shape)(node, [type.shape for type in types])
+                if len(shape) > MAX_RANK:
+                    self.report.add("CG108", f"a value of {len(shape)} axes; at most {MAX_RANK}", node.span)
+                    raise _Wrong
                 if level.has_batch and not shape:
                     shape = ((1,),)
                 return Type(shape, level, self.binary(node, types))
@@ -197,13 +266,21 @@ class _Typing:
         type = self.names.get(ref.name)
         if type is None:
             if any(option.name == ref.name for option in self.cell.options):
-                self.report.add("CG309", f"`{ref.name}` may be none here", ref.span,
-                                help=f"read it under a test: `... if {ref.name} else ...`")
+                self.report.add(
+                    "CG309",
+                    f"`{ref.name}` may be none here",
+                    ref.span,
+                    help=f"read it under a test: `... if {ref.name} else ...`",
+                )
             raise _Wrong
         port = next((each for each in self.cell.inputs if each.name == ref.name), None)
         if port is not None and port.optional and not self.alive.variant.get(port.name, False):
-            self.report.add("CG309", f"the input `{ref.name}` may not be there", ref.span,
-                            help=f"read it under a test: `... if {ref.name} else 0`")
+            self.report.add(
+                "CG309",
+                f"the input `{ref.name}` may not be there",
+                ref.span,
+                help=f"read it under a test: `... if {ref.name} else 0`",
+            )
             raise _Wrong
         return type
 
@@ -211,19 +288,37 @@ class _Typing:
         return Type(self.weights.get(ref.name, ()), Level.CONSTANT)
 
     def pick(self, node: Pick, value: Type) -> Type:
-        places = [(index, axis, self.axes[atom]) for index, axis in enumerate(value.shape) for atom in axis
-                  if atom in self.axes and node.label in self.axes[atom].labels]
+        places = [
+            (index, axis, self.axes[atom])
+            for index, axis in enumerate(value.shape)
+            for atom in axis
+            if atom in self.axes and node.label in self.axes[atom].labels
+        ]
         if len(places) != 1:
-            message = (f"the label `{node.label}` names two axes of {shape_text(value.shape)}" if places else
-                       f"{shape_text(value.shape)} has no axis with a label `{node.label}`")
+            message = (
+                f"the label `{node.label}` names two axes of {said(value.shape)}"
+                if places
+                else f"{said(value.shape)} has no axis with a label `{node.label}`"
+            )
             owner = next(axis.name for axis in self.cell.axes if node.label in axis.labels)
-            self.report.add("CG304", message, node.span, context=self.sides(node.value),
-                            help=f"`{node.label}` is a label of `{owner}`: only a value whose shape has `{owner}` has `.{node.label}`")
+            self.report.add(
+                "CG304",
+                message,
+                node.span,
+                context=self.sides(node.value, shape=value.shape),
+                help="give the labels of the two axes different names"
+                if places
+                else f"`{node.label}` is a label of `{owner}`, which must be in the shape of the value",
+            )
             raise _Wrong
         index, axis, labels = places[0]
         if labels.widths:
             if len(axis) != 1:
-                self.report.add("CG304", f"`{labels.name}` has labels of different widths, so `{axis_text(axis)}` cannot be cut", node.span)
+                self.report.add(
+                    "CG304",
+                    f"`{labels.name}` has labels of different widths, so `{axis_text(axis)}` cannot be cut",
+                    node.span,
+                )
                 raise _Wrong
             rest = self.dims.canonical((labels.width(node.label),))
         else:
@@ -238,9 +333,15 @@ class _Typing:
         if self.dims.flat(value.shape) != self.dims.flat(shape):
             swapped = Counter(self.dims.flat(value.shape)) == Counter(self.dims.flat(shape))
             self.report.add(
-                "CG305", f"declared {shape_text(shape)}, but the value is {shape_text(value.shape)}", node.span,
-                f"this says {shape_text(shape)}", context=self.sides(node.value),
-                help="a view keeps the numbers in their order: write the factors in the order of the value" if swapped else "")
+                "CG305",
+                f"declared {said(shape)}, but the value is {said(value.shape)}",
+                node.span,
+                f"this says {said(shape)}",
+                context=self.sides(node.value),
+                help="a view keeps the numbers in their order: write the factors in the order of the value"
+                if swapped
+                else "",
+            )
             raise _Wrong
         return Type(shape, value.level, value.binary)
 
@@ -262,15 +363,18 @@ class _Typing:
         word = {"sub": "from", "div": "by", "mul": "by"}.get(node.op, "and")
         help = []
         if node.op == "mul" and len(a) == len(b) == 1:
-            x, y = node.args[i].span.text, node.args[j].span.text
-            help.append(f"all pairs are `outer({x}, {y})`, a matmul is `{x} @ {y}`")
+            help.append(f"all pairs are `outer({node.args[i].span.text}, {node.args[j].span.text})`")
         flat, apart = (a, b) if len(a) < len(b) else (b, a)
         if self.dims.flat(flat) == self.dims.flat(apart) and flat != apart:
             help.append(f"give the flat one a view first: `name: {shape_text(apart)} = ...`")
         first, second = (b, a) if node.op == "sub" else (a, b)
         self.report.add(
-            "CG302", f"cannot {verb} {shape_text(first)} {word} {shape_text(second)}", node.span,
-            context=(*self.sides(node.args[i]), *self.sides(node.args[j])), help=help)
+            "CG302",
+            f"cannot {verb} {said(first)} {word} {said(second)}",
+            node.span,
+            context=(*self.sides(node.args[i], shape=a), *self.sides(node.args[j], shape=b)),
+            help=help,
+        )
         raise _Wrong
 
     def contract(self, node: Apply, found: list[Shape]) -> Shape:
@@ -278,22 +382,35 @@ class _Typing:
         left, right = node.args
         if self.dims.scalar(a) or self.dims.scalar(b):
             side = left if self.dims.scalar(a) else right
-            self.report.add("CG301", f"`@` contracts an axis, and {self.called(side)} is a scalar", node.span,
-                            context=(*self.sides(left), *self.sides(right)), help="a product with a scalar is `*`")
+            self.report.add(
+                "CG301",
+                f"`@` contracts an axis, and {self.called(side)} is a scalar",
+                node.span,
+                context=(*self.sides(left), *self.sides(right)),
+                help="a product with a scalar is `*`",
+            )
             raise _Wrong
         for side, shape in ((left, a), (right, b)) if min(len(a), len(b)) > 1 else ():
             if len({self.dims.atoms(axis) for axis in shape}) < len(shape):
-                message = f"{self.called(side)} {shape_text(shape)} names an axis twice, so `@` cannot tell them apart"
-                self.report.add("CG301", message, side.span, context=self.sides(side),
-                                help="name one twice: `dims: {units: required, key: units}`")
+                message = f"{self.called(side)} {said(shape)} names an axis twice, so `@` cannot tell them apart"
+                self.report.add(
+                    "CG301",
+                    message,
+                    side.span,
+                    context=self.sides(side),
+                    help="name one twice: `dims: {units: required, key: units}`",
+                )
                 raise _Wrong
         lead = self.dims.shared(a, b)
         if not self.dims.equal(a[-1], b[lead]):
             self.report.add(
-                "CG301", f"cannot multiply {shape_text(a)} by {shape_text(b)}", node.span,
+                "CG301",
+                f"cannot multiply {said(a)} by {said(b)}",
+                node.span,
                 f"{self.called(left)} ends with `{axis_text(a[-1])}`",
                 context=self.sides(right, f"{self.called(right)} starts with `{axis_text(b[lead])}`"),
-                help=self.fitting(a, b, left, right, lead))
+                help=self.fitting(a, b, left, right, lead),
+            )
             raise _Wrong
         return (*a[:-1], *b[lead + 1 :])
 
@@ -301,13 +418,18 @@ class _Typing:
         """Helps for a matmul that does not fit: a transposed weight, or a value that would fit."""
         help = []
         if len(b) == 2 and self.dims.equal(a[-1], b[1]) and isinstance(right, Ref):
-            help.append(f"weights stand on the right, input first: declare `{right.name}` as {shape_text((b[1], b[0]))}")
+            help.append(f"weights stand on the right, input first: declare `{right.name}` as {said((b[1], b[0]))}")
         elif len(a) == 2 and len(b) == 1 and self.dims.equal(a[1], b[0]) is False and self.dims.equal(a[0], b[0]):
             help.append(f"rows are samples here: write `{right.span.text} @ {left.span.text}`")
         if isinstance(left, Ref):
             for name, type in (*((f"{name}[t-1]", type) for name, type in self.carried.items()), *self.names.items()):
-                if type is not None and type.level.has_batch and len(type.shape) == 1 and self.dims.equal(type.shape[0], b[lead]):
-                    help.append(f"`{name}` has shape {shape_text(type.shape)}")
+                if (
+                    type is not None
+                    and type.level.has_batch
+                    and len(type.shape) == 1
+                    and self.dims.equal(type.shape[0], b[lead])
+                ):
+                    help.append(f"`{name}` has shape {said(type.shape)}")
                     break
         return help
 
@@ -328,12 +450,26 @@ class _Typing:
         over = self.dims.canonical((node.attr("over"),))[0]
         places = [index for index, axis in enumerate(shape) if self.dims.equal(axis, over)]
         if len(places) != 1:
-            message = "twice" if places else "not"
-            self.report.add("CG307", f"`{node.op}` over `{axis_text(over)}`, which {shape_text(shape)} has {message}", node.span,
-                            context=self.sides(node.args[0]),
-                            help=nearest(axis_text(over), [axis_text(axis) for axis in shape]))
+            message = f"{said(shape)} has twice" if places else f"{said(shape)} does not have"
+            self.report.add(
+                "CG307",
+                f"`{node.op}` over `{axis_text(over)}`, which {message}",
+                node.span,
+                context=self.sides(node.args[0], shape=shape),
+                help=self.apart(node.args[0], shape, over)
+                or nearest(axis_text(over), [axis_text(axis) for axis in shape]),
+            )
             raise _Wrong
         return places[0]
+
+    def apart(self, value: Node, shape: Shape, over: Axis) -> str:
+        """A help for an axis that is a factor of a flat one."""
+        atoms = self.dims.atoms(over)
+        if not any(len(axis) > 1 and set(atoms) <= set(self.dims.atoms(axis)) for axis in shape):
+            return ""
+        view = tuple((atom,) for axis in shape for atom in axis)
+        text = " ".join(value.span.text.split())
+        return f"to take each part by itself, view it apart first: `a: {shape_text(view)} = {text}`"
 
     def reduce(self, node: Apply, found: list[Shape]) -> Shape:
         at = self.place(node, found[0])
@@ -346,21 +482,31 @@ class _Typing:
     def normalize(self, node: Apply, found: list[Shape]) -> Shape:
         shape, over = found[0], self.dims.canonical(node.attr("over"))
         if len(shape) < len(over) or not all(map(self.dims.equal, shape[len(shape) - len(over) :], over)):
-            help = []
-            if shape and len(shape[-1]) > 1 and over and self.dims.atoms(shape[-1])[-len(self.dims.atoms(over[-1])) :] == self.dims.atoms(over[-1]):
-                apart = (*shape[:-1], *((atom,) for atom in shape[-1]))
-                help.append(f"to norm each part by itself, view it apart first: `a: {shape_text(apart)} = {node.args[0].span.text}`")
-            self.report.add("CG303", f"a norm over {shape_text(over)}, but the value is {shape_text(shape)}", node.span,
-                            f"this is {shape_text(shape)}", context=[Label(self.norm_span(node), f"over {shape_text(over)}")],
-                            help=(*help, "a norm is over the trailing axes of its value"))
+            help = self.apart(node.args[0], shape, over[-1]) if over else ""
+            self.report.add(
+                "CG303",
+                f"a norm over {said(over)}, but the value is {said(shape)}",
+                node.span,
+                f"this is {said(shape)}",
+                context=[Label(self.norm_span(node), f"over {said(over)}")],
+                help=(help, "a norm is over the trailing axes of its value"),
+            )
             raise _Wrong
         for param in self.cell.params:
-            if "/" in param.name and param.name.split("/")[0] == self.norm_name(node) and param.name in self.alive.reads:
+            if (
+                "/" in param.name
+                and param.name.split("/")[0] == self.norm_name(node)
+                and param.name in self.alive.reads
+            ):
                 old = self.weights.setdefault(param.name, shape)
                 self.names[param.name] = Type(old, Level.CONSTANT)
                 if self.dims.flat(old) != self.dims.flat(shape) or len(old) != len(shape):
-                    self.report.add("CG303", f"the norm `{self.norm_name(node)}` is applied to {shape_text(old)} and to {shape_text(shape)}",
-                                    node.span, help="its weights have one shape: declare a second norm")
+                    self.report.add(
+                        "CG303",
+                        f"the norm `{self.norm_name(node)}` is applied to {said(old)} and to {said(shape)}",
+                        node.span,
+                        help="its weights have one shape: declare a second norm",
+                    )
                     raise _Wrong
         return shape
 
@@ -392,18 +538,23 @@ class _Typing:
         text = " ".join(node.span.text.split())
         return f"`{text}`" if len(text) <= 40 else "this"
 
-    def sides(self, node: Node, text: str = "") -> tuple[Label, ...]:
-        """Where a value comes from, and its shape."""
+    def sides(self, node: Node, text: str = "", shape: Shape | None = None) -> tuple[Label, ...]:
+        """Where a value comes from, and its shape; for one without a name, where it stands."""
         if isinstance(node, Ref):
             name = f"{node.name}[t-1]" if node.ago else node.name
             if name in self.where:
-                span, shape = self.where[name]
-                return (Label(span, text or f"`{name}` is {shape}"),)
-        return ()
+                span, where = self.where[name]
+                return (Label(span, text or f"`{name}` is {where}"),)
+        text = text or (f"this is {said(shape)}" if shape is not None else "")
+        return (Label(node.span, text),) if text and not isinstance(node, Number) else ()
 
 
 def axis_of(cell: Cell, label: str, shape: Shape) -> tuple[int, LabelAxis]:
     """The index of the axis of a shape that has the label, and the labelled axis."""
     axes = {axis.name: axis for axis in cell.axes}
-    return next((index, axes[atom]) for index, axis in enumerate(shape) for atom in axis
-                if atom in axes and label in axes[atom].labels)
+    return next(
+        (index, axes[atom])
+        for index, axis in enumerate(shape)
+        for atom in axis
+        if atom in axes and label in axes[atom].labels
+    )

@@ -25,7 +25,7 @@ dims: {{input: inferred, units: required}}
 # Labels: z.f and z.n below are the two parts of z. Their order is the order in the weights.
 gates: [f, n]
 
-# Arguments of the layer with a default: true, a number, none, {{one_of: [a, b]}}, {{one_of: activations, default: tanh}}
+# Arguments of the layer: true, a number, none, {{one_of: [a, b]}} or {{one_of: activations, default: tanh}}
 # options: {{epsilon: 1.0e-5}}
 
 inputs: {{x: [input]}}                          # what a step reads; the batch is not written
@@ -96,8 +96,10 @@ def start(cell: str, path: Path, base: Spec | None = None) -> str:
             raise ValueError(f"`{path.stem}` cannot extend a spec of the same name: choose another")
         found = spec.library.find(base.stem)
         if found is None or read(found).text != base.source.text:
-            raise ValueError(f"a spec in the folder `{path.parent}` does not see `{base.source.name}`: "
-                              "`extends` looks beside the spec, then among the shipped ones. Choose its folder with -o")
+            raise ValueError(
+                f"a spec in the folder `{path.parent}` does not see `{base.source.name}`: "
+                "`extends` looks beside the spec, then among the shipped ones. Choose its folder with -o"
+            )
     spec.typed()
     return text
 
@@ -105,7 +107,11 @@ def start(cell: str, path: Path, base: Spec | None = None) -> str:
 def names(name: str) -> tuple[str, str]:
     """The class and the stem that a name means: `my_cell`, `my-cell` and `MyCell` are all `MyCell`, `my_cell`."""
     stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[-_ ]+", "_", name).lower()
-    cell = name if name[:1].isupper() and name.isalnum() else "".join(word[:1].upper() + word[1:] for word in stem.split("_"))
+    cell = (
+        name
+        if name[:1].isupper() and name.isalnum()
+        else "".join(word[:1].upper() + word[1:] for word in stem.split("_"))
+    )
     return cell, stem
 
 
@@ -115,6 +121,12 @@ def cards(folder: Path) -> list[dict]:
     for path in sorted(folder.glob("*.yaml")):
         document = schema(Spec.at(path).expanded())
         about = " ".join(document.about.text.split()) if document.about else ""
-        out.append({"name": path.stem, "cell": document.cell.text, "about": about,
-                    "papers": [paper.text for paper in document.papers]})
+        out.append(
+            {
+                "name": path.stem,
+                "cell": document.cell.text,
+                "about": about,
+                "papers": [paper.text for paper in document.papers],
+            }
+        )
     return out

@@ -5,7 +5,7 @@ A value is looked at lane by lane: one real polynomial stands for all lanes of a
 couples lanes, becomes a symbol that is keyed by the operation and the normal forms of its operands, so that equal
 values have equal symbols. A polynomial is kept expanded, with the square of a 0-or-1 symbol reduced to itself.
 
-A product of more than MAX_TERMS terms becomes a symbol as well: then less can be proved, and nothing wrong.
+A sum or product of more than MAX_TERMS terms becomes a symbol as well: then less can be proved, and nothing wrong.
 """
 
 from collections.abc import Callable, Mapping
@@ -95,6 +95,14 @@ class Arithmetic:
         symbol = self.table.symbol(Atom(op, operands, place, binary, frozen))
         return self.number(self.assumed[symbol]) if symbol in self.assumed else symbol
 
+    def sum(self, a: Expr, b: Expr) -> Expr:
+        """Of many terms it is a symbol, as a product is."""
+        many = len(self._terms(a)) + len(self._terms(b)) > MAX_TERMS
+        return self.atom("add", *sorted((a, b), key=str)) if many else a + b
+
+    def difference(self, a: Expr, b: Expr) -> Expr:
+        return self.sum(a, self._scaled(self.number(-1), b))
+
     def product(self, a: Expr, b: Expr) -> Expr:
         if a.is_Rational or b.is_Rational:
             return self._scaled(a, b) if a.is_Rational else self._scaled(b, a)
@@ -124,7 +132,7 @@ class Arithmetic:
 
     def choose(self, condition: Expr, a: Expr, b: Expr) -> Expr:
         """By a condition that is 0 or 1."""
-        return self.product(condition, a) + self.product(1 - condition, b)
+        return self.sum(self.product(condition, a), self.product(1 - condition, b))
 
     def even(self, op: str, a: Expr) -> Expr:
         return self.function(op, -a if self._is_minus(a) else a)
@@ -223,16 +231,16 @@ def _normalize(s: Arithmetic, value: Lanes, epsilon: Lanes, *, place: tuple):
 
 
 SYMPY: dict[str, Callable] = {
-    "add": lambda s, a, b: a + b,
-    "sub": lambda s, a, b: a - b,
+    "add": lambda s, a, b: s.sum(a, b),
+    "sub": lambda s, a, b: s.difference(a, b),
     "mul": lambda s, a, b: s.product(a, b),
     "div": lambda s, a, b: s.product(a, s.inverse(b)),
     "neg": lambda s, a: s.product(s.number(-1), a),
     "pow": lambda s, a, n: s.power(a, n),
-    "less": lambda s, a, b: s.positive(b - a),
-    "less_equal": lambda s, a, b: 1 - s.positive(a - b),
-    "greater": lambda s, a, b: s.positive(a - b),
-    "greater_equal": lambda s, a, b: 1 - s.positive(b - a),
+    "less": lambda s, a, b: s.positive(s.difference(b, a)),
+    "less_equal": lambda s, a, b: 1 - s.positive(s.difference(a, b)),
+    "greater": lambda s, a, b: s.positive(s.difference(a, b)),
+    "greater_equal": lambda s, a, b: 1 - s.positive(s.difference(b, a)),
     "matmul": _coupled("matmul", 1),
     "normalize": _normalize,
     "linear": lambda s, x: x,

@@ -100,7 +100,10 @@ def _neighbours(tokens: list[_Token], text: str) -> Mistake | None:
         if before is not None and before.kind in ("number", "name", "close") and value:
             a, b = "..." if before.kind == "close" else before.text, token.text
             help = f"a product is `{a} * {b}`" if token.kind == "name" else ""
-            return token.wrong(f"a sign is missing before `{b}`", f"{help}, a matmul `{a} @ {b}`" if help and before.kind != "number" else help)
+            return token.wrong(
+                f"a sign is missing before `{b}`",
+                f"{help}, a matmul `{a} @ {b}`" if help and before.kind != "number" else help,
+            )
         starts = before is None or before.kind == "open" or before.kind == "sign"
         if starts and token.kind == "sign" and token.text not in _PREFIX:
             if before is None or before.kind == "open" or before.text == ",":

@@ -21,11 +21,11 @@ MAX_TEXT = 60
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """mask, mixes: (whether it is shown, what). ranges: of every value, by name. dead: weights without a gradient."""
+    """mask: whether it is shown, and what. ranges: of every value, by name. dead: weights without a gradient."""
 
     mask: tuple[bool, str]
     ranges: tuple[tuple[str, Interval], ...]
-    mixes: tuple[tuple[bool, str], ...]
+    mixes: tuple[str, ...]
     dead: tuple[str, ...]
 
 
@@ -64,7 +64,8 @@ def _mask(program: Program, table: Table, meaning: Meaning) -> tuple[bool, str]:
     values = [expr for name in (*states, cell.output) for expr in after.name(Ref(name)).lanes.values()]
     read = {table.atoms[leaf].place[0] for leaf in table.reads(values) if table.atoms[leaf].place[1]}
     left = [state for state in states if state in read]
-    return True, f"reset: where the mask is 0, a step reads {f'only {_and(left)}' if left else 'nothing'} of what was carried"
+    what = f"only {_and(left)}" if left else "nothing"
+    return True, f"reset: where the mask is 0, a step reads {what} of what was carried"
 
 
 def _and(names) -> str:
@@ -122,21 +123,26 @@ def _times(factor: Fraction, text: str) -> str:
     return number if not text else text if factor == 1 else f"-{text}" if factor == -1 else f"{number} * {text}"
 
 
-def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> tuple[bool, str] | None:
-    """The coefficient of the carried value in the new one, where it has a term of its own."""
+def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> str | None:
+    """The new value by the weight of the carried one, where that has a term of its own; a mix if the weights sum to 1."""
     path, new = next(iter(meaning.name(Ref(state)).lanes.items()))
     leaf = meaning.name(Ref(state, 1)).lanes[path]
     if {dict(term).get(leaf, 0) for term in polynomial(meaning.table, new)} != {0, 1}:
         return None
-    weight, rest, carried = new.coeff(leaf, 1), new.coeff(leaf, 0), f"{state}[t-1]"
+    weight, rest = new.coeff(leaf, 1), new.coeff(leaf, 0)
     interval, name = enclosure.of(weight), words.of(weight) or "w"
+    first = f"{state}[t-1]" if name == "1" else f"{_factor(name)} * {state}[t-1]"
     where = "" if weight.is_Rational or interval == ranges.REAL else f", {name} in {interval_text(interval)}"
     other = _divided(meaning.table, rest, 1 - weight)
     if other is None:
-        factor = "" if name == "1" else f"{name} * " if " " not in name else f"({name}) * "
-        return False, f"{state} = {factor}{carried} + ...{where}; weights that sum to 1 are not shown"
-    kind = "a convex mix" if ranges.inside(interval, ranges.closed(Fraction(0), Fraction(1))) else "a mix"
-    return True, f"{state} is {kind} of {carried} and {words.of(other) or 'what is new'}{where}; the weights sum to 1"
+        return f"{state} = {first} + ...{where}"
+    kind = "a convex mix" if ranges.inside(interval, ranges.closed(Fraction(0), Fraction(1))) else "weights that sum to 1"
+    complement = words.of(1 - weight) or f"1 - {_factor(name)}"
+    return f"{state} = {first} + {_factor(complement)} * {words.of(other) or 'v'}{where}: {kind}"
+
+
+def _factor(text: str) -> str:
+    return f"({text})" if " " in text else text
 
 
 def _divided(table: Table, a: Expr, b: Expr) -> Expr | None:

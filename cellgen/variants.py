@@ -10,7 +10,22 @@ from itertools import product
 
 from cellgen.cell import Cell, EitherInitialiser
 from cellgen.diagnostics import Report
-from cellgen.expr import Activate, Both, Choose, Either, Given, Is, Not, Pick, Ref, Test, Variant, asked, live_walk, walk
+from cellgen.expr import (
+    Activate,
+    Both,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Not,
+    Pick,
+    Ref,
+    Test,
+    Variant,
+    asked,
+    live_walk,
+    walk,
+)
 from cellgen.span import Span
 
 MAX_VARIANTS = 64
@@ -18,7 +33,7 @@ MAX_VARIANTS = 64
 
 @dataclass(frozen=True)
 class Alive:
-    """One variant: the equations that exist, in order, and every name that they read (states, if carried, as `c[t-1]`)."""
+    """One variant: the equations that exist, in order, and every name that they read (a carried state as `c[t-1]`)."""
 
     variant: Variant
     equations: tuple[str, ...]
@@ -36,8 +51,13 @@ def variants(cell: Cell) -> tuple[Alive, ...]:
     if count > MAX_VARIANTS:
         names = ", ".join(f"`{name}`" for name in questions)
         span = next(test.span for test in _tests(cell))
-        report.add("CG213", f"{count} variants; at most {MAX_VARIANTS} are checked", span, f"the tests ask for {names}",
-                   help="split the spec in two: one that `extends:` the other")
+        report.add(
+            "CG213",
+            f"{count} variants; at most {MAX_VARIANTS} are checked",
+            span,
+            f"the tests ask for {names}",
+            help="split the spec in two: one that `extends:` the other",
+        )
         report.stop()
     found = tuple(_alive(cell, dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
     _unused(cell, found, questions, report)
@@ -113,20 +133,32 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
             reads |= {test.name for test in _init_tests(init)}
 
     def unused(what: str, name: str, span: Span, help: str = "") -> None:
-        report.add("CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out")
+        report.add(
+            "CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out"
+        )
 
     for equation in cell.equations:
         if equation.name not in live:
             unused("value", equation.name, equation.name_span)
     dead = {each.name for each in cell.equations if each.name not in live}
     # what only a dead equation reads is told once, at that equation
-    spared = {node.name for each in cell.equations if each.name in dead for _, node in walk(each.value) if isinstance(node, Ref)}
+    spared = {
+        node.name
+        for each in cell.equations
+        if each.name in dead
+        for _, node in walk(each.value)
+        if isinstance(node, Ref)
+    }
     norms = {param.name.split("/")[0] for param in cell.params if "/" in param.name and param.name in reads}
     for param in cell.params:
         if "/" not in param.name and param.name not in reads | spared:
             unused("parameter", param.name, param.span)
     for norm in cell.norms:
-        if (norm.scale or norm.shift) and norm.name not in norms and not {f"{norm.name}/scale", f"{norm.name}/shift"} & spared:
+        if (
+            (norm.scale or norm.shift)
+            and norm.name not in norms
+            and not {f"{norm.name}/scale", f"{norm.name}/shift"} & spared
+        ):
             unused("norm", norm.name, norm.span, f"call it in an equation: `{norm.name}(x @ W)`")
     for option in cell.options:
         if option.name not in reads | spared:
@@ -136,15 +168,20 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
             unused("input", port.name, port.span)
     for state in cell.states:
         if f"{state.name}[t-1]" not in reads and state.name != cell.output:
-            unused("state", state.name, state.span, f"nothing reads `{state.name}[t-1]`: a value that is not carried needs no state")
+            unused(
+                "state",
+                state.name,
+                state.span,
+                f"nothing reads `{state.name}[t-1]`: a value that is not carried needs no state",
+            )
     for axis in cell.axes:
-        for label in axis.labels:
+        for label, span in zip(axis.labels, axis.spans):
             if label not in labels and not dead:
                 what = "gate" if axis.name == "gates" else "label"
-                unused(what, label, axis.span, f"read it in an equation as `.{label}`, or take it out of `{axis.name}`")
+                unused(what, label, span, f"read it in an equation as `.{label}`, or take it out of `{axis.name}`")
     for dim in cell.dims:
         if dim.name not in _dims(cell):
-            unused("dim", dim.name, dim.span)
+            unused("dim", dim.name, dim.span, "write it in a shape, or take it out")
 
 
 def _dims(cell: Cell) -> set[str]:

@@ -23,7 +23,15 @@ def verify(tests: Iterable[Path]) -> bool:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])),  # this cellgen, no other
     }
-    options = ["--quiet", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={tests[0].parent}", "--disable-warnings"]
+    options = [
+        "--quiet",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        f"--rootdir={tests[0].parent}",
+        "--disable-warnings",
+    ]
     done = subprocess.run([sys.executable, "-m", "pytest", *options, *map(str, tests)], env=environment, check=False)
     if done.returncode not in (PASSED, FAILED, BROKEN, EMPTY):
         raise RuntimeError(f"pytest ended with exit code {done.returncode}")

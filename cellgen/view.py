@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Option
-from cellgen.emit import FUNCTIONS, TENSORFLOW, Emitter, functions
+from cellgen.emit import FUNCTIONS, KERAS, TENSORFLOW, Emitter, functions
 from cellgen.expr import Apply, Axis, Not, Ref, Shape, axis_text
 from cellgen.lower import Line, Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
@@ -168,10 +168,14 @@ class _Viewing:
             time_first="[1, 0, *range(2, sequence.shape.rank)]" if len(port.shape) > 1 else "[1, 0, 2]",
             star="" if flat else "*",
             states=tuple(
-                StateView(index, state.name, self.shown(state.shape), self.size_entry(state.shape, flat), self.initial(state))
+                StateView(
+                    index, state.name, self.shown(state.shape), self.size_entry(state.shape, flat), self.initial(state)
+                )
                 for index, state in enumerate(cell.states)
             ),
-            output=OutputView(cell.output, self.shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))),
+            output=OutputView(
+                cell.output, self.shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))
+            ),
             mask=self.mask(),
             example_arguments=", ".join(self.example(argument) for argument in arguments if not argument.default),
             example_output=", ".join(self.example_size(axis) for axis in output),
@@ -179,7 +183,9 @@ class _Viewing:
             derived_dims=tuple(self.derived("")),
             build_dims=tuple(self.derived("self.", self.build_atoms())),
             weights=tuple(self.weight(slot) for slot in self.step.slots),
-            norms=tuple(dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)),
+            norms=tuple(
+                dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)
+            ),
             activations=tuple((name, self.activation(name)) for name in ACTIVATIONS) if activations else (),
             functions=tuple(FUNCTIONS[name] for name in self.functions(activations)),
             label_slices=tuple(self.label_slices()),
@@ -210,7 +216,9 @@ class _Viewing:
         return "128" if argument.name == "units" else f"{argument.name}=16"
 
     def example_size(self, axis: Axis) -> str:
-        return " * ".join("128" if self.resolved(atom) == "units" else axis_text((self.resolved(atom),)) for atom in axis)
+        return " * ".join(
+            "128" if self.resolved(atom) == "units" else axis_text((self.resolved(atom),)) for atom in axis
+        )
 
     def resolved(self, atom):
         """The dim, number or size that a dim not given stands for."""
@@ -249,13 +257,19 @@ class _Viewing:
     def output_shape(self) -> Shape:
         cell = self.cell
         state = next((state for state in cell.states if state.name == cell.output), None)
-        return state.shape if state else next(
-            each.names[cell.output].shape for each in self.step.typed.variants if cell.output in each.names)
+        return (
+            state.shape
+            if state
+            else next(each.names[cell.output].shape for each in self.step.typed.variants if cell.output in each.names)
+        )
 
     def derived(self, prefix: str, atoms: set | None = None) -> Iterator[DimView]:
         """Dims that follow from others: not given, another's size, or a quotient."""
-        used = atoms if atoms is not None else self.atoms(
-            [state.shape for state in self.cell.states] + [self.output_shape()])
+        used = (
+            atoms
+            if atoms is not None
+            else self.atoms([state.shape for state in self.cell.states] + [self.output_shape()])
+        )
         for dim in self.cell.dims:
             if dim.name not in used:
                 continue
@@ -271,14 +285,29 @@ class _Viewing:
     def atoms(self, shapes: list[Shape]) -> set:
         """The dims of shapes, and those that they follow from."""
         found = {atom for shape in shapes for axis in shape for atom in axis}
-        found |= {atom for name in list(found) if (labels := self.cell.axis(name)) and labels.widths
-                  for axis in labels.widths for atom in axis}
-        more = {other for name in found if name in self.dims for other in (self.dims[name].value, self.dims[name].divisor)
-                if isinstance(other, str)}
+        found |= {
+            atom
+            for name in list(found)
+            if (labels := self.cell.axis(name)) and labels.widths
+            for axis in labels.widths
+            for atom in axis
+        }
+        more = {
+            other
+            for name in found
+            if name in self.dims
+            for other in (self.dims[name].value, self.dims[name].divisor)
+            if isinstance(other, str)
+        }
         while not more <= found:
             found |= more
-            more = {other for name in found if name in self.dims for other in (self.dims[name].value, self.dims[name].divisor)
-                    if isinstance(other, str)}
+            more = {
+                other
+                for name in found
+                if name in self.dims
+                for other in (self.dims[name].value, self.dims[name].divisor)
+                if isinstance(other, str)
+            }
         return found
 
     # --- arguments
@@ -306,7 +335,13 @@ class _Viewing:
             case "word":
                 words = ", ".join(f'"{word}"' for word in option.words)
                 wanted = f"one of {', '.join(option.words)}"
-                return ArgumentView(name, default, f"{name} in ({words},)" if len(option.words) == 1 else f"{name} in ({words})", wanted, name)
+                return ArgumentView(
+                    name,
+                    default,
+                    f"{name} in ({words},)" if len(option.words) == 1 else f"{name} in ({words})",
+                    wanted,
+                    name,
+                )
             case "activation":
                 return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name})')
         fits, wanted = f"isinstance({name}, (int, float))", "a number"
@@ -335,9 +370,16 @@ class _Viewing:
             parts, along = f"[{self.part(rest, own)}]", -1
         sizes = [self.size(axis, "self.") for axis in slot.shape]
         return WeightView(
-            name=part, argument=slot.argument, shape=f"[{', '.join(sizes)}]", initializer=self.initializer(own),
+            name=part,
+            argument=slot.argument,
+            shape=f"[{', '.join(sizes)}]",
+            initializer=self.initializer(own),
             given=self.emitter.test(slot.test, prefix="self.") if slot.test else "",
-            absent=self.emitter.test(Not(slot.test), prefix="self.") if slot.test else "", norm=norm, parts=parts, along=along)
+            absent=self.emitter.test(Not(slot.test), prefix="self.") if slot.test else "",
+            norm=norm,
+            parts=parts,
+            along=along,
+        )
 
     def part(self, init, own) -> str:
         """The initializer of one label's part; None where it is the weight's own."""
@@ -349,8 +391,13 @@ class _Viewing:
 
     def initializer(self, init) -> str:
         """An initializer as Keras takes it: a name, or a config (an instance would draw the same numbers each time)."""
-        known = {"uniform": ("RandomUniform", "minval", "maxval"), "normal": ("RandomNormal", "stddev"),
-                 "constant": ("Constant", "value"), "orthogonal": ("Orthogonal", "gain"), "identity": ("Identity", "gain")}
+        known = {
+            "uniform": ("RandomUniform", "minval", "maxval"),
+            "normal": ("RandomNormal", "stddev"),
+            "constant": ("Constant", "value"),
+            "orthogonal": ("Orthogonal", "gain"),
+            "identity": ("Identity", "gain"),
+        }
         if not init.arguments:
             return f'"{init.name}"'
         kind, *names = known[init.name]
@@ -383,7 +430,7 @@ class _Viewing:
 
     def functions(self, activations: bool) -> tuple[str, ...]:
         nodes = [node for block in self.step.blocks for line in block.lines for node in uses(line.value)]
-        nodes += [Apply(name, ()) for name in ACTIVATIONS] if activations else []
+        nodes += [Apply(name, ()) for name in ACTIVATIONS if name not in KERAS] if activations else []
         return functions(nodes)
 
     def activation(self, name: str) -> str:
@@ -391,6 +438,8 @@ class _Viewing:
         form = TENSORFLOW[name]
         if name == "linear":
             return "tf.identity"
+        if name in KERAS:
+            return KERAS[name]
         if form.text.endswith("({0})"):
             return form.text.removesuffix("({0})")
         return f"lambda x: {form.text.format('x')}"
@@ -450,5 +499,3 @@ class _Viewing:
         if isinstance(state.initial, Ref):
             return f"self.{state.initial.name}"
         return literal(state.initial.value)
-
-

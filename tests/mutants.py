@@ -16,15 +16,26 @@ def mutants(text: str) -> Iterator[tuple[str, str]]:
     tree = ast.parse(text)
     step = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_step")
     cell = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Cell"))
-    layer = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node is not cell and _method(node, "inner_loop"))
-    places = [(step, RULES), (_method(cell, "step_arguments"), {"gates": swapped_gates}),
-              (_method(layer, "inner_loop"), {"mask": swapped_where})]
+    layer = next(
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node is not cell and _method(node, "inner_loop")
+    )
+    places = [
+        (step, RULES),
+        (_method(cell, "step_arguments"), {"gates": swapped_gates}),
+        (_method(layer, "inner_loop"), {"mask": swapped_where}),
+    ]
     for function, rules in places:
         for kind, rule in rules.items():
             for number in range(_count(rule, function)):
                 changed = deepcopy(tree)
-                target = next(node for node in ast.walk(changed) if isinstance(node, ast.FunctionDef)
-                              and (node.name, node.lineno) == (function.name, function.lineno))
+                target = next(
+                    node
+                    for node in ast.walk(changed)
+                    if isinstance(node, ast.FunctionDef)
+                    and (node.name, node.lineno) == (function.name, function.lineno)
+                )
                 where = rule(target, number)
                 yield f"{kind} {function.name}:{where} ({number})", ast.unparse(changed)
 
@@ -46,7 +57,11 @@ def _count(rule: Callable, function: ast.FunctionDef) -> int:
 def swapped_gates(function, number: int) -> int | None:
     """Two neighbours of what a split gives."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and not isinstance(node.value, ast.Name):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Tuple)
+            and not isinstance(node.value, ast.Name)
+        ):
             names = [target for target in node.targets[0].elts if target.id != "_"]
             if number < len(names) - 1:
                 names[number].id, names[number + 1].id = names[number + 1].id, names[number].id
@@ -110,13 +125,18 @@ def last_for_new(function, number: int) -> int | None:
                 node.id = other
                 return node.lineno
             number -= 1
-        defined |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        defined |= {
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
     return None
 
 
 def _unpacked(function) -> list[ast.Name]:
-    return next(node.targets[0].elts for node in ast.walk(function)
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "state")
+    return next(
+        node.targets[0].elts
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "state"
+    )
 
 
 def swapped_where(function, number: int) -> int | None:
@@ -130,5 +150,11 @@ def swapped_where(function, number: int) -> int | None:
     return None
 
 
-RULES = {"gates": swapped_gates, "states": swapped_states, "sign": wrong_sign, "norm": norm_span, "last": last_for_new,
-         "where": swapped_where}
+RULES = {
+    "gates": swapped_gates,
+    "states": swapped_states,
+    "sign": wrong_sign,
+    "norm": norm_span,
+    "last": last_for_new,
+    "where": swapped_where,
+}

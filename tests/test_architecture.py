@@ -19,7 +19,9 @@ LONGER = {  # modules that have no seam, and why
 
 
 def run(*command, cwd=CHECKOUT):
-    return subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+    return subprocess.run(
+        [*map(str, command)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300
+    )
 
 
 def imports(path):
@@ -46,7 +48,7 @@ def test_the_code_passes_ruff():
 
 def test_each_third_party_library_has_one_home():
     homes = {
-        library: {home for home in re.findall(r"\w+", ban["msg"].removeprefix("home:"))} & {path.stem for path in MODULES}
+        library: set(re.findall(r"\w+", ban["msg"].removeprefix("home:"))) & {path.stem for path in MODULES}
         for library, ban in CONFIG["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"].items()
         if ban["msg"].startswith("home:")
     }
@@ -74,7 +76,9 @@ def test_no_module_is_too_long():
         assert lines[name] <= most
 
 
-@pytest.mark.parametrize("arguments", [["check", "lstm"], ["list"], ["--help"], ["build", "lstm", "-o", "{tmp_path}"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["check", "lstm"], ["list"], ["--help"], ["build", "lstm", "-o", "{tmp_path}"]], ids=" ".join
+)
 def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
     ask = (
         "import sys; from cellgen.cli import main; code = main(sys.argv[1:]);"

@@ -21,8 +21,15 @@ MODULES = {path.name for path in (CHECKOUT / "cellgen").glob("*.py")}
 def run(*command, cwd, **environment):
     """The standard output of a command that must succeed."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    done = subprocess.run([*map(str, command)], cwd=cwd, env={**clean, **environment}, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=300)
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -56,7 +63,9 @@ def test_a_wheel_has_the_modules_the_specs_and_the_templates(distributions):
     assert SPECS and TEMPLATES
     assert {f"cellgen/{name}" for name in MODULES} <= set(names)
     assert {name for name in names if name.startswith("cellgen/specs/")} == {f"cellgen/specs/{name}" for name in SPECS}
-    assert {name for name in names if name.startswith("cellgen/templates/")} == {f"cellgen/templates/{name}" for name in TEMPLATES}
+    assert {name for name in names if name.startswith("cellgen/templates/")} == {
+        f"cellgen/templates/{name}" for name in TEMPLATES
+    }
     assert not [name for name in names if not name.startswith(("cellgen/", "cellgen-"))]
     assert [name for name in names if name.endswith("/LICENSE")]
 
@@ -79,8 +88,19 @@ def installed(request, source, distributions, tmp_path):
     sdist, wheel = distributions
     what = {"wheel": [wheel], "sdist": [sdist], "editable": ["--editable", source]}[request.param]
     python = home / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation",
-        "--ignore-installed", *what, cwd=tmp_path)
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--ignore-installed",
+        *what,
+        cwd=tmp_path,
+    )
     where = run(python, "-c", "import cellgen; print(cellgen.__file__)", cwd=tmp_path).strip()
     assert Path(where).is_relative_to(source if request.param == "editable" else folder)
     return python.parent

@@ -1,0 +1,526 @@
+"""The commands as a user meets them: what is printed where, what is written, and the exit codes."""
+
+import inspect
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cellgen
+from cellgen import cli
+from cellgen.compiler import Spec, shipped
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))
+BUILT = [stem for stem in STEMS if stem != "hm_lstm"]  # has ports, for which no code is generated yet
+
+GOOD = """\
+cell: Leaky
+state: {h: units}
+params:
+  W: {shape: [input, units], init: glorot_uniform}
+equations: |
+  h = 0.5 * h[t-1] + tanh(x @ W)
+"""
+BAD = GOOD.replace("x @ W", "x @ V")
+REFUTED = GOOD + "laws: |\n  h in (-1, 1)\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    """A command in this process: its exit code, standard output and standard error."""
+
+    def run(*arguments):
+        code = cli.main([str(each) for each in arguments])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def child(*arguments, **environment):
+    """A command in a process of its own."""
+    command = [sys.executable, "-m", "cellgen", *map(str, arguments)]
+    path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
+
+
+def tree(folder):
+    """Everything in a folder, with the identity of each file."""
+    return {path: (path.read_bytes(), path.stat().st_ino) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# --- new ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, cell, stem",
+    [
+        ("my_cell", "MyCell", "my_cell"),
+        ("my-cell", "MyCell", "my_cell"),
+        ("LayerNormGRU", "LayerNormGRU", "layer_norm_gru"),
+        ("RNN2", "RNN2", "rnn2"),
+    ],
+)
+def test_new_writes_a_spec_that_is_fine_as_it_is(run, here, name, cell, stem):
+    assert run("new", name)[:2] == (0, f"wrote {stem}.yaml\n")
+    assert Spec.at(f"{stem}.yaml").typed().cell.name == cell
+    code, out, err = run("check", "--strict", f"{stem}.yaml")
+    assert code == 0 and err == "" and "refuted" not in out and "unknown" not in out
+
+
+def test_new_from_a_spec_extends_it(run, here):
+    assert run("new", "mine", "--from", "lstm")[0] == 0
+    ours, theirs = Spec.at("mine.yaml").typed().cell, Spec.at("lstm").typed().cell
+    assert (ours.name, ours.equations, ours.params) == ("Mine", theirs.equations, theirs.params)
+    text = Path("mine.yaml").read_text()
+    assert "\nextends: lstm\n" in text and "#   c = f * c[t-1] + i * g\n" in text
+
+
+def test_new_never_overwrites(run, here):
+    Path("my_cell.yaml").write_text("mine")
+    code, out, err = run("new", "my_cell")
+    assert code == 2 and out == "" and "my_cell.yaml is there already" in err
+    assert Path("my_cell.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["random"], "`random.yaml` cannot be built"),
+        (["class"], "it is a word of Python"),
+        (["2fast"], "a letter, then letters"),
+        (["lstm", "--from", "lstm"], "cannot extend a spec of the same name"),
+        (["mine", "--from", "elsewhere/leaky.yaml"], "`extends` looks beside the spec"),
+        (["mine", "-o", "mine.txt"], "ends with .yaml"),
+        (["mine", "-o", "no/such/folder.yaml"], "no such file or directory"),
+    ],
+)
+def test_new_says_what_it_cannot_do(run, here, arguments, said):
+    Path("elsewhere").mkdir()
+    Path("elsewhere/leaky.yaml").write_text(GOOD)
+    before = tree(here)
+    code, out, err = run("new", *arguments)
+    assert code == 2 and out == "" and said in err
+    assert tree(here) == before
+
+
+# --- check ----------------------------------------------------------------------------------------------------------
+
+
+def test_check_shows_a_cell_on_one_screen(run):
+    code, out, _ = run("check", "lstm")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    assert "z = x @ kernel + h[t-1] @ recurrent_kernel + (bias if use_bias else 0) [gates*units]" in lines
+    assert "c = f * c[t-1] + i * g [units]" in lines
+    assert "bias [gates*units] if use_bias" in lines
+    assert "parameters 4*units*(input + units + 1); 4*units*(input + units) if not use_bias" in lines
+    assert any(line.startswith("operations a step units*(8*input + 8*units + 17); ") for line in lines)
+    assert any(line.startswith("proved c == c[t-1] when f == 1, i == 0") for line in lines)
+    assert len(lines) < 60 and max(map(len, out.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_check_finds_every_shipped_spec_fine(run, stem):
+    code, out, err = run("check", "--strict", "--output-format", "json", stem)
+    assert (code, err) == (0, "") and not [each for each in json.loads(out) if each["severity"] != "note"]
+
+
+def test_check_of_several_gives_a_line_each(run, here):
+    Path("specs").mkdir()
+    Path("specs/leaky.yaml").write_text(GOOD)
+    Path("specs/bounded.yaml").write_text(REFUTED)
+    code, out, err = run("check")
+    assert code == 1
+    assert (
+        out == "specs/bounded.yaml: Leaky, 1 variant; laws: 1 refuted\nspecs/leaky.yaml: Leaky, 1 variant; laws: none\n"
+    )
+    assert err.startswith("error[CG401]") and "2 specs, 1 error, 0 warnings" in err
+
+
+def test_check_tells_the_errors_of_every_spec(run, here):
+    Path("a.yaml").write_text(BAD)
+    Path("b.yaml").write_text(BAD.replace("tanh", "tanhh"))
+    code, out, err = run("check", "a.yaml", "b.yaml")
+    assert code == 1 and out == ""
+    assert " --> a.yaml:6:31\n" in err and " --> b.yaml:6:22\n" in err and "2 specs, 3 errors, 0 warnings" in err
+
+
+@pytest.mark.parametrize("format", ["json", "github", "concise"])
+def test_check_for_machines(run, here, format):
+    Path("bad.yaml").write_text(BAD)
+    code, out, err = run("check", "bad.yaml", "lstm", "--output-format", format)
+    assert code == 1
+    match format:
+        case "json":
+            assert err == ""
+            assert [(each["file"], each["line"], each["column"]) for each in json.loads(out)] == [("bad.yaml", 6, 31)]
+        case "github":
+            assert err == "" and out.startswith("::error file=bad.yaml,line=6,col=31,title=CG")
+        case "concise":
+            assert out == "" and err.startswith("bad.yaml:6:31: error[CG") and err.count("\n") == 1
+
+
+def test_check_strict_takes_a_warning_for_an_error(run, here):
+    unproved = GOOD.replace("tanh(x @ W)", "0.5 * tanh(x @ W)") + "laws: |\n  sqrt(square(h)) == sqrt(h * h + 0 * h)\n"
+    unbounded = GOOD.replace("0.5 *", "(x @ W) *")
+    for text in (unproved, unbounded):
+        Path("loose.yaml").write_text(text)
+        if "warning[" not in run("check", "loose.yaml")[2]:
+            continue
+        assert run("check", "loose.yaml")[0] == 0
+        code, _, err = run("check", "--strict", "loose.yaml")
+        assert code == 1 and "error[" in err and "warning[" not in err
+
+
+def test_check_answers_within_a_second_of_sympy():
+    def seconds(*command):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *command], cwd=CHECKOUT, capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    seconds("-m", "cellgen", "check", "lstm")  # compiles the modules
+    sympy = min(seconds("-c", "import sympy") for _ in range(2))
+    assert min(seconds("-m", "cellgen", "check", "specs/lstm.yaml") for _ in range(2)) < sympy + 1
+
+
+# --- build ----------------------------------------------------------------------------------------------------------
+
+
+def test_build_writes_what_changed_and_nothing_else(run, here):
+    Path("leaky.yaml").write_text(GOOD)
+    code, out, err = run("build", "leaky.yaml", "lstm", "-o", "out")
+    assert (code, err) == (0, "")
+    assert out.split("wrote ")[1:] == [
+        f"out/{name}\n" for name in ("leaky.py", "test_leaky.py", "lstm.py", "test_lstm.py")
+    ]
+    before = tree(here / "out")
+    assert sorted(path.name for path in before) == ["leaky.py", "lstm.py", "test_leaky.py", "test_lstm.py"]
+
+    Path("leaky.yaml").write_text(GOOD.replace("0.5", "0.25"))
+    code, out, _ = run("build", "leaky.yaml", "lstm", "-o", "out")
+    after = tree(here / "out")
+    assert code == 0 and "lstm.py" not in out
+    assert {path.name for path in before if before[path] != after[path]} == {"leaky.py", "test_leaky.py"}
+
+
+@pytest.mark.parametrize("text", [BAD, REFUTED, "cell: [", ""], ids=["name", "law", "yaml", "empty"])
+def test_build_writes_nothing_if_any_spec_has_an_error(run, here, text):
+    Path("good.yaml").write_text(GOOD)
+    Path("wrong.yaml").write_text(GOOD)
+    assert run("build", "good.yaml", "wrong.yaml")[0] == 0
+    before = tree(here / "generated")
+    Path("good.yaml").write_text(GOOD.replace("0.5", "0.25"))
+    Path("wrong.yaml").write_text(text)
+    code, out, err = run("build", "good.yaml", "wrong.yaml", "lstm")
+    assert code == 1 and out == "" and "error[CG" in err and err.endswith("nothing was written\n")
+    assert tree(here / "generated") == before
+
+
+def test_build_check_lists_what_differs_and_writes_nothing(run, here):
+    Path("leaky.yaml").write_text(GOOD)
+    assert run("build", "--check", "leaky.yaml")[:2] == (
+        1,
+        "generated/leaky.py is missing\ngenerated/test_leaky.py is missing\n",
+    )
+    assert not Path("generated").exists()
+    run("build", "leaky.yaml")
+    assert run("build", "--check", "leaky.yaml")[:2] == (0, "")
+    with Path("generated/leaky.py").open("a") as file:
+        file.write("# mine\n")
+    before = tree(here)
+    assert run("build", "--check", "leaky.yaml")[:2] == (1, "generated/leaky.py differs\n")
+    assert tree(here) == before
+
+
+def test_build_leaves_the_folder_alone_if_writing_fails(run, here, monkeypatch):
+    Path("leaky.yaml").write_text(GOOD)
+    run("build", "leaky.yaml")
+    before = tree(here / "generated")
+    write, written = Path.write_bytes, []
+
+    def full_disk(path, data):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    Path("leaky.yaml").write_text(GOOD.replace("0.5", "0.25"))
+    code, out, err = run("build", "leaky.yaml", "lstm")
+    assert code == 2 and out == "" and "no space left on device" in err
+    assert tree(here / "generated") == before
+
+
+def test_build_refuses_to_replace_what_it_did_not_write(run, here):
+    Path("leaky.yaml").write_text(GOOD)
+    Path("leaky.py").write_text("print('mine')\n")
+    before = tree(here)
+    code, out, err = run("build", "leaky.yaml", "-o", ".")
+    assert code == 2 and out == "" and "leaky.py was not written by cellgen" in err
+    assert tree(here) == before
+
+
+def test_build_keeps_permissions_and_links(run, here):
+    Path("leaky.yaml").write_text(GOOD)
+    run("build", "leaky.yaml")
+    kept = here / "kept.py"
+    Path("generated/leaky.py").rename(kept)
+    Path("generated/leaky.py").symlink_to(kept)
+    kept.chmod(0o640)
+    Path("leaky.yaml").write_text(GOOD.replace("0.5", "0.25"))
+    assert run("build", "leaky.yaml")[0] == 0
+    assert Path("generated/leaky.py").is_symlink() and kept.stat().st_mode & 0o777 == 0o640
+    assert "0.25" in kept.read_text()
+    assert Path("generated/test_leaky.py").stat().st_mode & 0o444 == 0o444
+
+
+@pytest.mark.parametrize("other", ["b/leaky.yaml", "b/LEAKY.yaml", "b/test_leaky.yaml"])
+def test_build_refuses_two_specs_for_one_file(run, here, other):
+    for path in ("a/leaky.yaml", other):
+        Path(path).parent.mkdir()
+        Path(path).write_text(GOOD)
+    code, out, err = run("build", "a/leaky.yaml", other)
+    assert code == 2 and out == "" and f"a/leaky.yaml and {other} would both write" in err
+    assert not Path("generated").exists()
+
+
+def test_build_takes_the_same_spec_twice_as_one(run, here):
+    Path("specs").mkdir()
+    Path("specs/leaky.yaml").write_text(GOOD)
+    assert run("build", "specs", "specs/leaky.yaml", here / "specs")[1].count("wrote") == 2
+
+
+@pytest.mark.parametrize("stem", ["my-cell", "random", "keras", "lambda", "9lives"])
+def test_a_name_that_no_module_can_have_is_an_error(run, here, stem):
+    Path(f"{stem}.yaml").write_text(GOOD)
+    code, out, err = run("build", f"{stem}.yaml")
+    assert code == 1 and out == "" and "error[CG114]" in err and "rename the file" in err
+    assert not Path("generated").exists()
+
+
+def test_the_bytes_do_not_depend_on_the_hash_seed(here):
+    some = ["lstm", "lstmp", "layer_norm_lstm", "nas"]
+    for seed in ("1", "2"):
+        done = child("build", *some, "-o", f"out{seed}", PYTHONHASHSEED=seed)
+        assert done.returncode == 0, done.stderr
+    files = sorted(path.name for path in (here / "out1").iterdir())
+    assert len(files) == 2 * len(some)
+    for name in files:
+        assert (here / "out1" / name).read_bytes() == (here / "out2" / name).read_bytes()
+
+
+def test_the_committed_files_are_what_the_specs_say(run, monkeypatch):
+    monkeypatch.chdir(CHECKOUT)
+    assert run("build", "--check")[:2] == (0, "")
+    assert {path.name for path in Path("generated").glob("*.py")} == {
+        f"{kind}{stem}.py" for kind in ("", "test_") for stem in STEMS
+    }
+
+
+# --- test -----------------------------------------------------------------------------------------------------------
+
+
+def test_test_runs_what_was_built(here):
+    Path("leaky.yaml").write_text(GOOD)
+    assert child("build", "leaky.yaml").returncode == 0
+    done = child("test", "leaky.yaml")
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr
+    assert sorted(path.name for path in (here / "generated").iterdir()) == ["leaky.py", "test_leaky.py"]
+
+    built = Path("generated/leaky.py")
+    built.write_text(built.read_text().replace("0.5 *", "-0.5 *"))
+    done = child("test", "leaky.yaml")
+    assert done.returncode == 1 and "run `cellgen build leaky.yaml` first" in done.stderr
+    done = child("test")
+    assert done.returncode == 1 and " failed" in done.stdout
+
+
+def test_test_says_when_there_is_nothing_to_run(run):
+    code, out, err = run("test")
+    assert code == 2 and out == "" and "there are no generated tests in `generated`" in err
+
+
+# --- the others -----------------------------------------------------------------------------------------------------
+
+
+def test_list_names_every_shipped_spec_with_its_papers(run):
+    code, out, _ = run("list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == STEMS
+    cards = json.loads(run("list", "--json")[1])
+    assert [card["name"] for card in cards] == STEMS
+    assert all(card["cell"] and card["about"] and card["papers"] for card in cards)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_expand_prints_a_spec_that_stands_alone(run, here, stem):
+    code, out, err = run("expand", stem)
+    assert (code, err) == (0, "")
+    (here / f"{stem}.yaml").write_text(out)
+    assert "extends" not in out.replace("# extends", "")
+    assert Spec.at(here / f"{stem}.yaml").build() == Spec.at(shipped() / f"{stem}.yaml").build()
+
+
+def test_schema_prints_json_schema(run):
+    code, out, _ = run("schema")
+    assert code == 0
+    assert json.loads(out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_explain(run):
+    code, out, err = run("explain", "CG401")
+    assert (code, err) == (0, "") and "CG401" in out
+    code, out, err = run("explain", "cg999")
+    assert code == 2 and out == "" and "CG999" in err
+
+
+def test_version_and_module():
+    done = child("--version")
+    assert (done.returncode, done.stdout) == (0, f"cellgen {cellgen.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["chekc"], "No such command"),
+        (["check", "--fast", "lstm"], "No such option"),
+        (["check"], "there is no folder `specs` here"),
+        (["check", "."], "no spec in the folder"),
+        (["build", "lstm", "--output-format", "xml"], "is not one of"),
+        (["build", "lstm", "-o", "file"], "is a file"),
+        (["new"], "Missing argument"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(run, here, arguments, said):
+    Path("file").write_text("")
+    code, out, err = run(*arguments)
+    assert code == 2 and out == "" and said in err
+
+
+def test_a_file_that_is_not_there_is_an_error(run):
+    code, _, err = run("check", "no_such.yaml")
+    assert code == 1 and "error[CG101]" in err
+    code, _, err = run("check", "lstn")
+    assert code == 1 and "did you mean `lstm`?" in err
+
+
+def test_help_documents_the_exit_codes(run):
+    code, out, _ = run("--help")
+    assert code == 0 and "Exit codes" in out and all(f"  {number}  " in out for number in (0, 1, 2, 70))
+
+
+def test_a_bug_is_told_without_a_traceback(run, monkeypatch):
+    def broken(*_):
+        raise KeyError("an invariant")
+
+    monkeypatch.setattr(Spec, "check", broken)
+    code, out, err = run("check", "lstm")
+    assert code == 70 and out == "" and "internal error: KeyError: 'an invariant'" in err and "report" in err
+    assert "Traceback" not in err and cellgen.__version__ in err
+    monkeypatch.setenv("CELLGEN_TRACEBACK", "1")
+    assert "Traceback" in run("check", "lstm")[2]
+
+
+def test_an_interrupt_is_no_bug(run, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Spec, "check", interrupted)
+    assert run("check", "lstm") == (130, "", "\ninterrupted\n")
+
+
+def on_a_terminal(*arguments, **environment):
+    """What a command prints on a terminal."""
+    pty = pytest.importorskip("pty")
+    number, terminal = pty.fork()
+    if not number:
+        os.environ.update(environment)
+        os.execv(sys.executable, [sys.executable, "-m", "cellgen", *arguments])
+    out = io.BytesIO()
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        out.write(piece)
+    os.waitpid(number, 0)
+    return out.getvalue().decode()
+
+
+def test_colours_are_for_terminals(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    Path("bad.yaml").write_text(BAD)
+    assert "\x1b[31m" in on_a_terminal("check", "bad.yaml")
+    assert "\x1b[" not in on_a_terminal("check", "bad.yaml", NO_COLOR="1")
+    assert "\x1b[" not in child("check", "bad.yaml").stderr
+
+
+# --- notebooks ------------------------------------------------------------------------------------------------------
+
+
+def test_compile_gives_the_classes_of_a_path_and_of_a_text(here):
+    Path("leaky.yaml").write_text(GOOD)
+    first = cellgen.compile(path="leaky.yaml")
+    x = np.random.default_rng(0).normal(size=(2, 5, 3))
+    layer = first.Leaky(4, dtype="float64")
+    y = np.asarray(layer(x))
+    h = np.zeros((2, 4))
+    for step in range(5):
+        h = 0.5 * h + np.tanh(x[:, step] @ np.asarray(layer.get_weights()[0]))
+    np.testing.assert_allclose(y, h, rtol=0, atol=1e-12)
+    assert cellgen.compile(path=Path("leaky.yaml")) is first
+    second = cellgen.compile(text=GOOD.replace("0.5", "0.25"), stem="leaky")
+    assert second is not first and sys.modules[second.__name__] is second
+    assert first.__name__.startswith("cellgen_compiled_leaky")
+
+
+def test_compiled_code_can_be_read_and_debugged(here):
+    module = cellgen.compile(text=GOOD)
+    source = inspect.getsource(module)
+    assert source == Spec.of(GOOD).build()["spec.py"]
+    assert inspect.getsource(module.LeakyCell).startswith("@keras.utils.register_keras_serializable")
+    try:
+        module.Leaky("many")
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        assert last.filename == module.__file__ and last.line in {line.strip() for line in source.splitlines()}
+    else:
+        pytest.fail("`units` must be a number")
+
+
+def test_compile_tells_a_mistake_as_check_would():
+    with pytest.raises(cellgen.SpecError) as caught:
+        cellgen.compile(text=BAD)
+    assert str(caught.value).startswith("error[CG") and " --> spec.yaml:6:31\n" in str(caught.value)
+    assert caught.value.__suppress_context__ and caught.value.__cause__ is None
+    with pytest.raises(TypeError, match="either path=... or text=..."):
+        cellgen.compile()
+    with pytest.raises(TypeError, match="either path=... or text=..."):
+        cellgen.compile(path="lstm", text=GOOD)

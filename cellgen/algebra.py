@@ -52,7 +52,7 @@ class Algebra:
         return not self.flat(shape)
 
     def broadcast(self, a: Shape, b: Shape) -> Shape | None:
-        """The shape of an elementwise operation: equal dims, an ordered subsequence, or a scalar. None if it has none."""
+        """An elementwise result: equal dims, an ordered subsequence, or a scalar; None if it has none."""
         if self.scalar(a) or self.scalar(b):
             if self.scalar(a) and self.scalar(b):
                 return a if len(a) >= len(b) else b

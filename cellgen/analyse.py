@@ -116,7 +116,8 @@ def analyse(typed: TypedCell) -> Facts:
     report = Report()
     for remark, found in said.items():
         where = condition_suffix([(variant, variant in found) for variant in variants])
-        report.add(remark.code, remark.message + where, remark.span, remark.text, help=remark.help, severity=remark.severity)
+        message = remark.message + where
+        report.add(remark.code, message, remark.span, remark.text, help=remark.help, severity=remark.severity)
     return Facts(facts, exists_if, report.diagnostics)
 
 

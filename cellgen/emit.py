@@ -29,7 +29,7 @@ CHOOSE, OR, AND, NOT, COMPARE, ADD, MULTIPLY, UNARY, POWER, ATOM = range(10)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`{0}` stands for the first argument. `binds` is how tightly the whole binds, `args` how tightly each argument must."""
+    """`{0}` stands for the first argument; `binds` is how tightly the whole binds, `args` how each argument must."""
 
     text: str
     binds: int = ATOM
@@ -105,6 +105,7 @@ LOWERED: dict[str, Form] = {
     "reshape": Form("tf.reshape({0}, [{sizes}])"),
     "split": Form("tf.split({0}, {sizes}, axis={axis})"),
     "unstack": Form("tf.unstack({0}, axis={axis})"),
+    "part": Form("{0}[{index}]"),
 }
 
 # where an option asks for Keras's activation, what Keras runs, though it rounds a constant to float32

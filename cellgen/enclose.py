@@ -2,7 +2,7 @@
 
 A polynomial is split on a bounded symbol in which it has degree 1, taking both ends, first on those within [0, 1]; the
 rest is interval arithmetic on exact rationals. The work on one polynomial is bounded: at most MAX_SPLITS nested splits,
-and fewer where terms times pieces would exceed MAX_WORK.
+and fewer where terms times pieces would exceed MAX_WORK; MAX_EXTREMES minima and maxima are looked into.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from cellgen.symbols import Atom, Expr, Table
 
 MAX_SPLITS = 8
 MAX_WORK = 4096
+MAX_EXTREMES = 2
 MAX_ROUNDS = 40
 
 Monomial = tuple[tuple[Expr, int], ...]
@@ -43,7 +44,19 @@ class Enclosure:
 
     def _polynomial(self, expr: Expr) -> Interval:
         terms = polynomial(self.table, expr)
-        return self._split(terms, min(MAX_SPLITS, (MAX_WORK // max(1, len(terms))).bit_length() - 1))
+        out = self._split(terms, min(MAX_SPLITS, (MAX_WORK // max(1, len(terms))).bit_length() - 1))
+        extremes = [(term[0][0], factor) for term, factor in terms.items() if len(term) == 1 and self._is_extreme(*term[0])]
+        for symbol, factor in extremes[:MAX_EXTREMES]:
+            atom = self.table.atoms[symbol]
+            number = self.table.sympy.Rational(factor.numerator, factor.denominator)
+            parts = [self.of(expr - number * symbol + number * part) for part in atom.operands]
+            upward = (atom.op == "maximum") == (factor > 0)
+            out = ranges.meet(out, (ranges.maximum if upward else ranges.minimum)(*parts))
+        return out
+
+    def _is_extreme(self, symbol: Expr, exponent: int) -> bool:
+        """A sum with an extreme of p and q is the extreme of two sums: where p is among its terms, they cancel."""
+        return exponent == 1 and self.table.atoms[symbol].op in ("minimum", "maximum")
 
     def _symbol(self, symbol: Expr) -> Interval:
         atom = self.table.atoms[symbol]
@@ -82,7 +95,8 @@ class Enclosure:
                 found.setdefault(symbol, []).append(exponent)
         linear = [symbol for symbol, powers in found.items() if len(powers) > 1 and set(powers) == {1}]
         able = [symbol for symbol in linear if ranges.bounded(self.of(symbol))]
-        return min(able, key=lambda symbol: (not ranges.inside(self.of(symbol), _CLOSED_UNIT), symbol.name), default=None)
+        unit = {symbol: ranges.inside(self.of(symbol), _CLOSED_UNIT) for symbol in able}
+        return min(able, key=lambda symbol: (not unit[symbol], symbol.name), default=None)
 
     def _sum(self, terms: Polynomial) -> Interval:
         out = ranges.point(0)

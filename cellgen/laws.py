@@ -35,9 +35,10 @@ __all__ = ["SYMPY", "Verdict", "Verdicts", "laws"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """status: `proved`, `refuted`, `unknown`, `vacuous` or `not applicable`. claim: one line. why: more of it, or empty.
+    """What is known of one claim, each a line or less.
 
     about: `law`, or what is looked at unasked: `mask`, `range`, `mix`, `gradient`.
+    status: `proved`, `refuted`, `unknown`, `vacuous` or `not applicable`. why: under what, or by what; or empty.
     """
 
     about: str
@@ -172,7 +173,8 @@ class _Court:
             if interval == ranges.REAL:
                 yield Verdict("range", UNKNOWN, f"no bound is shown for {listed}", where.strip())
             else:
-                yield Verdict("range", PROVED, f"{listed} in {ranges.interval_text(interval)}", (chosen + where).strip())
+                claim = f"{listed} in {ranges.interval_text(interval)}"
+                yield Verdict("range", PROVED, claim, (chosen + where).strip())
 
     def _gradients(self, found: list[Traits]) -> Iterator[Verdict]:
         dead = [param for param in self.typed.cell.params if any(param.name in each.dead for each in found)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, Level, Param, Type, TypedCell, TypedVariant
+from cellgen.cell import Cell, Level, Param, Type, TypedCell
 from cellgen.diagnostics import Report
 from cellgen.expr import (
     Activate,
@@ -26,24 +26,14 @@ from cellgen.expr import (
     Test,
     View,
     children,
-    live_children,
     live_walk,
-    rebuild,
     walk,
 )
+from cellgen.merged import ARITHMETIC, Merged
 from cellgen.ops import OPS
+from cellgen.parts import Line, Names, Parts
 from cellgen.shapes import axis_of
 from cellgen.variants import when
-
-ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """`targets = value`; a target `_` is a part that nothing reads."""
-
-    targets: tuple[str, ...]
-    value: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +47,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A weight of an instance. `argument` is its name in Python, `test` says when it exists, `parts` are its label
-    slices that the step reads (empty: it is read whole), made by the line `split`."""
+    """A weight of an instance.
+
+    `argument` is its name in Python, `test` says when it exists, `whole` whether the step reads it as it is, and
+    `splits` make the parts that the step reads.
+    """
 
     param: Param
     shape: Shape
@@ -86,7 +79,10 @@ class Step:
 
 
 def lower(typed: TypedCell) -> Step:
-    """The step of a cell, over all its variants. Raises `SpecError` (CG601) for what is checked but not yet generated."""
+    """The step of a cell, over all its variants.
+
+    Raises `SpecError` (CG601) for what is checked but not yet generated.
+    """
     report = Report()
     _refuse(typed, report)
     report.stop()
@@ -121,193 +117,25 @@ def _refuse(typed: TypedCell, report: Report) -> None:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """A value taken apart along one labelled axis."""
-
-    name: str  # the Python name of the value
-    axis: int
-    labels: tuple[str, ...]
-    value: Node
-
-
 class _Lowering:
     def __init__(self, typed: TypedCell):
         self.typed, self.cell = typed, typed.cell
-        self.equations = {equation.name: equation for equation in self.cell.equations}
-        self.states = {state.name for state in self.cell.states}
-        self.params = {param.name for param in self.cell.params}
-        self.algebras = {id(each): Algebra.of(self.cell, each.same) for each in typed.variants}
-        cell = self.cell
-        self.taken = {
-            each.name
-            for group in (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms, cell.equations)
-            for each in group
-        }
-        self.names: dict[tuple[str, int], str] = {}
-        for state in cell.states:
-            self.names[state.name, 1] = self.new(f"{state.name}_prev")
-        for param in cell.params:
-            if "/" in param.name:
-                self.names[param.name, 0] = self.new(param.name.replace("/", "_"))
+        self.merged, self.names = Merged(typed), Names(typed.cell)
+        self.parts = Parts(self.merged, self.names)
         self.every = tuple(each.variant for each in typed.variants)
-        self.sizes: dict[str, None] = {}  # the dims that a reshape names
-        self.splits: dict[tuple[str, int], list[_Split]] = {}
-        self.whole: set[tuple[str, int]] = set()
-        self.unviewed = {name for name in self.equations if self.only_picked(name)}
-
-    def new(self, name: str) -> str:
-        """A name of ours that is no name of the spec's."""
-        while name in self.taken:
-            name = f"_{name}"
-        self.taken.add(name)
-        return name
 
     def run(self) -> Step:
-        self.gather()
         blocks = tuple(self.block(equation) for equation in self.cell.equations)
-        opening = tuple(line for state in self.cell.states for line in self.split_lines(state.name, 1, 0))
+        states = self.cell.states
         return Step(
             self.typed,
-            tuple(self.names[state.name, 1] for state in self.cell.states),
-            tuple(self.slots()),
-            tuple(self.sizes),
-            tuple(self.read_options()),
-            opening,
-            blocks,
+            carried=tuple(self.names.of(Ref(state.name, 1)) for state in states),
+            slots=tuple(self.slots()),
+            dims=tuple(self.parts.sizes),
+            options=tuple(self.read_options()),
+            opening=tuple(line for state in states for line in self.parts.lines(state.name, 1)),
+            blocks=blocks,
         )
-
-    # --- types
-
-    def found(self, path: Path) -> tuple[Type, TypedVariant]:
-        """The type of a node, in the most general variant that has it."""
-        return next((each.types[path], each) for each in self.typed.variants if path in each.types)
-
-    def live(self, path: Path) -> bool:
-        return any(path in each.types for each in self.typed.variants)
-
-    def type(self, path: Path) -> Type:
-        """The type of a node over all variants: its shape in the most general one that is not a plain number."""
-        types = [each.types[path] for each in self.typed.variants if path in each.types]
-        shaped = next((type for type in types if type.shape), types[0])
-        return Type(shaped.shape, max(type.level for type in types), shaped.binary)
-
-    def algebra(self, path: Path) -> Algebra:
-        return self.algebras[id(self.found(path)[1])]
-
-    def plain(self, node: Node, path: Path) -> bool:
-        """Whether in some variant this is a Python number, not a tensor."""
-        return any(self.number(node, path, each) for each in self.typed.variants if path in each.types)
-
-    def number(self, node: Node, path: Path, where: TypedVariant) -> bool:
-        match node:
-            case Number():
-                return True
-            case Ref(name, 0) if name in self.equations and name not in self.states:
-                return self.number(self.equations[name].value, (name,), where)
-            case Ref(name, 0):
-                return (
-                    name not in self.params
-                    and name not in self.states
-                    and name not in {each.name for each in self.cell.inputs}
-                )
-            case Apply(op) if op not in ARITHMETIC:
-                return False
-            case Apply() | Choose():
-                return all(
-                    self.number(child, (*path, index), where) for index, child in live_children(node, where.variant)
-                )
-        return False
-
-    # --- labels
-
-    def only_picked(self, name: str) -> bool:
-        """Whether a value declared as `[gates, units]` is only ever read by label, so that it can stay flat."""
-        value = self.equations[name].value
-        if not isinstance(value, View) or name in self.states or name == self.cell.output or not self.live((name,)):
-            return False
-        flat, apart = self.type((name, 0)).shape, self.type((name,)).shape
-        if (
-            len(flat) != 1
-            or len(flat[0]) < 2
-            or apart != (flat[0][:1], flat[0][1:])
-            or self.cell.axis(flat[0][0]) is None
-        ):
-            return False
-        reads = picks = 0
-        for equation in self.cell.equations:
-            for _, node in walk(equation.value):
-                reads += isinstance(node, Ref) and (node.name, node.ago) == (name, 0)
-                picks += isinstance(node, Pick) and node.value == Ref(name)
-        return reads == picks > 0
-
-    def stored(self, ref: Ref, path: Path) -> Shape:
-        """The shape in which a name is kept."""
-        if ref.name in self.unviewed and not ref.ago:
-            return self.type((ref.name, 0)).shape
-        return self.type(path).shape
-
-    def gather(self) -> None:
-        """Finds every part that is picked of a name, so that each is split once, where it is defined."""
-        for equation in self.cell.equations:
-            picked = set()
-            for path, node in walk(equation.value, (equation.name,)):
-                if not self.live(path):
-                    continue
-                if isinstance(node, Pick) and isinstance(node.value, Ref):
-                    picked.add((*path, 0))
-                    self.note(node, path)
-                elif isinstance(node, Ref) and path not in picked:
-                    self.whole.add((node.name, node.ago))
-
-    def note(self, node: Pick, path: Path) -> None:
-        ref, shape = node.value, self.stored(node.value, (*path, 0))
-        index, axis = axis_of(self.cell, node.label, shape)
-        splits = self.splits.setdefault((ref.name, ref.ago), [])
-        at = next(
-            (k for k, split in enumerate(splits) if split.axis == index and set(split.labels) <= set(axis.labels)), None
-        )
-        if at is None:
-            value, name = Ref(ref.name, ref.ago), self.called(ref)
-            splits.append(_Split(name, index, (node.label,), self.taken_apart(value, shape, index, axis, ref)))
-        elif node.label not in splits[at].labels:
-            old = splits[at]
-            splits[at] = _Split(old.name, old.axis, (*old.labels, node.label), old.value)
-
-    def taken_apart(self, value: Node, shape: Shape, index: int, axis, ref: Ref) -> Node:
-        """The operation that gives one part for each label of an axis."""
-        at = index - len(shape)
-        batch = ref.name not in self.params
-        if axis.widths:
-            return Apply("split", (value,), (("sizes", axis.widths), ("axis", at)))
-        factors = shape[index]
-        place = factors.index(axis.name)
-        if place == 0 and len(factors) > 1:
-            return Apply("split", (value,), (("sizes", len(axis.labels)), ("axis", at)))
-        if len(factors) > 1:  # the labels are not in front: view them apart first
-            apart = (*shape[:index], *((atom,) for atom in factors), *shape[index + 1 :])
-            return Apply(
-                "unstack", (self.reshape(self.renamed(value), apart, batch),), (("axis", index + place - len(apart)),)
-            )
-        return Apply("unstack", (self.renamed(value),), (("axis", at),))
-
-    def called(self, ref: Ref) -> str:
-        return self.names.get((ref.name, ref.ago), ref.name)
-
-    def part(self, ref: Ref, label: str) -> str:
-        key = (f"{ref.name}.{label}", ref.ago)
-        if key not in self.names:
-            self.names[key] = self.new(f"{self.called(ref)}_{label}")
-        return self.names[key]
-
-    def split_lines(self, name: str, ago: int, _: int) -> Iterator[Line]:
-        for split in self.splits.get((name, ago), ()):
-            axis = next(each for each in self.cell.axes if set(split.labels) <= set(each.labels))
-            targets = tuple(self.part(Ref(name, ago), label) if label in split.labels else "_" for label in axis.labels)
-            value = split.value
-            yield Line(
-                targets, rebuild(value, (self.renamed(value.args[0]),)) if isinstance(value.args[0], Ref) else value
-            )
 
     # --- statements
 
@@ -316,17 +144,17 @@ class _Lowering:
         self.before: list[Line] = []
         value = equation.value
         path: Path = (equation.name,)
-        if equation.name in self.unviewed:
+        if equation.name in self.parts.flat:
             value, path = value.value, (*path, 0)
         lowered = self.node(value, path, top=True)
-        if equation.name in self.states and any(
+        if any(state.name == equation.name for state in self.cell.states) and any(
             each.types[(equation.name,)].level == Level.CONSTANT
             for each in self.typed.variants
             if equation.name in each.live
         ):
             # without a batch of its own: the state's
-            lowered = Apply("fill", (Ref(self.names[equation.name, 1]), lowered))
-        lines = (*self.before, Line((equation.name,), lowered), *self.split_lines(equation.name, 0, 0))
+            lowered = Apply("fill", (Ref(self.names.of(Ref(equation.name, 1))), lowered))
+        lines = (*self.before, Line((equation.name,), lowered), *self.parts.lines(equation.name))
         return Block(equation.text, when(where, self.every), lines)
 
     def node(self, node: Node, path: Path, top: bool = False, sure: bool = True) -> Node:
@@ -335,18 +163,20 @@ class _Lowering:
             case Number():
                 return node
             case Ref():
-                return self.renamed(node)
+                return Ref(self.names.of(node))
             case Pick(Ref() as ref, label):
-                return Ref(self.part(ref, label))
+                return Ref(self.names.part(ref, label))
             case Pick(value, label):
-                return self.picked(value, label, path)
+                return self.picked(value, label, path, sure)
             case View(value, _):
                 return self.view(value, path, sure)
             case Activate(option, value):
                 return Activate(option, self.tensor(value, (*path, 0), sure))
             case Choose(test, a, b):
                 arms = [
-                    self.node(arm, (*path, index), False, False) if self.live((*path, index)) else Number(Fraction(0))
+                    self.node(arm, (*path, index), False, False)
+                    if self.merged.live((*path, index))
+                    else Number(Fraction(0))
                     for index, arm in enumerate((a, b))
                 ]
                 return Choose(test, *arms)
@@ -356,9 +186,6 @@ class _Lowering:
                     return self.named_norm(node, lowered)
                 return lowered
 
-    def renamed(self, node: Node) -> Node:
-        return Ref(self.called(node)) if isinstance(node, Ref) else node
-
     def is_norm(self, node: Apply) -> bool:
         """The affine part of a norm, or the norm itself where it has none."""
         while node.op in ("add", "mul") and isinstance(node.args[1], Ref) and "/" in node.args[1].name:
@@ -366,65 +193,62 @@ class _Lowering:
         return node.op == "normalize"
 
     def named_norm(self, node: Apply, lowered: Node) -> Ref:
-        name = self.new(f"_{node.span.text.split('(', 1)[0].strip()}")
+        name = self.names.new(f"_{node.span.text.split('(', 1)[0].strip()}")
         self.before.append(Line((name,), lowered))
         return Ref(name)
 
     def tensor(self, node: Node, path: Path, sure: bool) -> Node:
         lowered = self.node(node, path, False, sure)
-        return Apply("cast", (lowered,)) if self.plain(node, path) else lowered
+        return Apply("cast", (lowered,)) if self.merged.plain(node, path) else lowered
 
-    def picked(self, value: Node, label: str, path: Path) -> Node:
-        """A label of something that has no name: it is given one."""
-        shape = self.type((*path, 0)).shape
-        index, axis = axis_of(self.cell, label, shape)
-        lowered = self.node(value, (*path, 0))
-        name = self.new(f"_{label}")
-        batch = self.type((*path, 0)).level.has_batch
-        apart = self.taken_apart(lowered, shape, index, axis, Ref("" if batch else next(iter(self.params))))
+    def picked(self, value: Node, label: str, path: Path, sure: bool) -> Node:
+        """A label of something that has no name: it is given one, unless only some variants compute it."""
+        type = self.merged.type((*path, 0))
+        index, axis = axis_of(self.cell, label, type.shape)
+        lowered = self.node(value, (*path, 0), False, sure)
+        apart = self.parts.apart(lowered, type.shape, index, axis, type.level.has_batch)
+        if not sure:
+            return Apply("part", (apart,), (("index", axis.labels.index(label)),))
+        name = self.names.new(f"_{label}")
         self.before.append(Line(tuple(name if each == label else "_" for each in axis.labels), apart))
         return Ref(name)
 
     def view(self, value: Node, path: Path, sure: bool) -> Node:
         inner = self.node(value, (*path, 0), False, sure)
-        old, new = self.type((*path, 0)), self.type(path)
-        algebra = self.algebra(path)
+        old, new = self.merged.type((*path, 0)), self.merged.type(path)
+        algebra = self.merged.algebra(path)
         if len(old.shape) == len(new.shape) and all(map(algebra.equal, old.shape, new.shape)) or not old.shape:
             return inner
-        return self.reshape(inner, new.shape, old.level.has_batch)
-
-    def reshape(self, value: Node, shape: Shape, batch: bool) -> Node:
-        for axis in shape:
-            for atom in axis:
-                if isinstance(atom, str) and self.cell.axis(atom) is None:
-                    self.sizes[atom] = None
-        return Apply("reshape", (value,), (("shape", shape), ("batch", batch)))
+        return self.parts.reshape(inner, new.shape, old.level.has_batch)
 
     # --- operations
 
     def apply(self, node: Apply, path: Path, sure: bool) -> Node:
         inside = self.is_norm(node)  # the whole of a norm gets one name, not each of its operations
         args = [self.node(arg, (*path, index), inside and index == 0, sure) for index, arg in enumerate(node.args)]
-        types = [self.type((*path, index)) for index in range(len(args))]
-        result = self.type(path)
+        types = [self.merged.type((*path, index)) for index in range(len(args))]
+        result = self.merged.type(path)
         rule = OPS[node.op].shape
         if rule == "elementwise":
-            args = [self.expanded(arg, type, result, self.algebra(path)) for arg, type in zip(args, types, strict=True)]
+            args = [
+                self.expanded(arg, type, result, self.merged.algebra(path))
+                for arg, type in zip(args, types, strict=True)
+            ]
             if node.op not in ARITHMETIC:
                 first = 1 if node.op == "where" else 0
                 if (
-                    all(self.plain(arg, (*path, index)) for index, arg in enumerate(node.args) if index >= first)
+                    all(self.merged.plain(arg, (*path, index)) for index, arg in enumerate(node.args) if index >= first)
                     and len(args) > first
                 ):
                     args[first] = Apply("cast", (args[first],))
             return Apply(node.op, tuple(args), node.attrs)
         if rule == "contract":
-            return self.contract(args, types, result, self.algebra(path))
+            return self.contract(args, types, result, self.merged.algebra(path))
         if rule == "outer":
-            return self.outer(args, types, result, self.algebra(path))
+            return self.outer(args, types, result, self.merged.algebra(path))
         if rule == "normalize":
             return Apply(node.op, tuple(args), (("kind", node.attr("kind")), ("axes", len(node.attr("over")))))
-        axis = self.place(node, types[0].shape, self.algebra(path)) - len(types[0].shape)
+        axis = self.place(node, types[0].shape, self.merged.algebra(path)) - len(types[0].shape)
         if rule == "reduce":
             keep = types[0].level.has_batch and len(types[0].shape) == 1
             return Apply(node.op, tuple(args), (("axis", axis), ("keepdims", keep)))
@@ -496,14 +320,14 @@ class _Lowering:
             shape = next(
                 weight.shape for each in self.typed.variants for weight in each.weights if weight.name == param.name
             )
-            whole = (param.name, 0) in self.whole
+            whole = (param.name, 0) in self.parts.whole
             yield Slot(
                 param,
                 param.shape or shape,
-                self.called(Ref(param.name)),
+                self.names.of(Ref(param.name)),
                 when(where, self.every),
                 whole,
-                tuple(self.split_lines(param.name, 0, 0)),
+                tuple(self.parts.lines(param.name)),
             )
 
     def read_options(self) -> Iterator[str]:

@@ -163,7 +163,7 @@ class Meaning:
         return self._value(shape, lanes)
 
     def _coupled(self, node: Apply, shape: Shape, below: list[Value], shapes: list[Shape]) -> Value:
-        """A lane of the result is keyed by all lanes of its operands along the coupled axes, and its own labels there."""
+        """A lane of the result: keyed by its operands' lanes along the coupled axes, and its own labels there."""
         if node.op == "outer" and self._apart(*shapes):
             return self._elementwise("mul", shape, below)
         coupled, kind = self._couples(node, shapes)

@@ -7,6 +7,7 @@ At most MAX_CASES cases are looked at.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from cellgen import ranges
 from cellgen.cell import Equal, Fact, FreeOf, Law, Type, TypedCell, Within
@@ -60,7 +61,8 @@ class Prover:
         """What can be said of a law that is no `reduces to`."""
         if not all(exists(self.typed, self.program.variant, node) for node in spoken(law)):
             return Outcome(ABSENT)
-        claim = Apply("sub", (law.claim.a, law.claim.b), (), law.span) if isinstance(law.claim, Equal) else law.claim.value
+        claim = law.claim
+        claim = Apply("sub", (claim.a, claim.b), (), law.span) if isinstance(claim, Equal) else claim.value
         types = self.types(claim, "law")
         if types is None or any(self.types(fact.name, "fact") is None for fact in law.facts):
             return Outcome(ILL_TYPED, "its shapes do not agree")
@@ -141,8 +143,8 @@ class Prover:
     @staticmethod
     def _decided(meaning: Meaning, conditions: list[Fact]) -> bool | Expr:
         """Whether the conditions hold; or a symbol on which it depends."""
-        lanes = [(expr, meaning.arithmetic.number(fact.value)) for fact in conditions for expr in _lanes(meaning, fact.name)]
-        if any(expr.is_Rational and expr != value for expr, value in lanes):
+        lanes = [(expr, fact.value) for fact in conditions for expr in _lanes(meaning, fact.name)]
+        if any(expr.is_Rational and ranges.exact(expr) != value for expr, value in lanes):
             return False
         undecided = next((expr for expr, _ in lanes if not expr.is_Rational), None)
         return True if undecided is None else min(undecided.free_symbols, key=lambda symbol: symbol.name)
@@ -173,7 +175,8 @@ class Prover:
                 for leaf in _lanes(base, _before(law.claim.value)):
                     leaves[leaf] = ranges.meet(leaves.get(leaf, REAL), self._interval(base, law.claim))
             enclosure = Enclosure(self.table, leaves)
-            kept = [law for law in able if self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0]]
+            shown = [self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0] for law in able]
+            kept = [law for law, is_shown in zip(able, shown) if is_shown]
             if kept == able:
                 self._leaves[key] = leaves
                 return leaves
@@ -181,7 +184,9 @@ class Prover:
 
     def _is_of_state(self, law: Law) -> bool:
         """Whether the law gives a range to a state, and its shapes agree."""
-        return isinstance(law.claim, Within) and bool(self.state(law.claim.value)) and bool(self.types(law.claim.value, "law"))
+        if not isinstance(law.claim, Within) or not self.state(law.claim.value):
+            return False
+        return self.types(law.claim.value, "law") is not None
 
     def state(self, node: Node) -> str | None:
         """The state, if the expression is its value of this step, or a label of it."""
@@ -211,17 +216,10 @@ class Prover:
                 shown &= high is None or self._at_most(enclosure, expr, high, claim.high_open)
         return shown, whole
 
-    def _at_most(self, enclosure: Enclosure, a: Expr, b: Expr, strictly: bool) -> bool:
+    @staticmethod
+    def _at_most(enclosure: Enclosure, a: Expr, b: Expr, strictly: bool) -> bool:
         """Whether `a <= b`, or `a < b`."""
-        gap = enclosure.of(b - a)
-        if gap.low is not None and (gap.low > 0 or gap.low == 0 and (gap.low_open or not strictly)):
-            return True
-        for side, enough in ((a, "minimum"), (b, "maximum")):
-            atom = self.table.atoms.get(side)
-            if atom and atom.op in ("minimum", "maximum"):
-                pairs = [(part, b) if side is a else (a, part) for part in atom.operands]
-                return (any if atom.op == enough else all)(self._at_most(enclosure, *pair, strictly) for pair in pairs)
-        return False
+        return ranges.inside(enclosure.of(b - a), Interval(Fraction(0), None, strictly, True))
 
     # --- numbers
 
@@ -240,8 +238,9 @@ class Prover:
                 state = self.state(value) if not law.facts else None
                 first = start(self.program.cell, state) if state else REAL
                 if ranges.bounded(first) and not ranges.inside(first, interval):
-                    return Outcome(REFUTED, f"{notation(value)} starts at {number_text(first.low)}", "before any step", help)
-                found = refute.refute_within(trial, value, interval, types, facts)
+                    what = f"{notation(value)} starts at {number_text(first.low)}"
+                    return Outcome(REFUTED, what, "before any step", help)
+                found = refute.refute_within(trial, within, types, facts)
         return Outcome(REFUTED, found.what, found.where, help) if found else None
 
 
@@ -262,7 +261,9 @@ def said_of(chosen: tuple[str, ...], activations: Mapping[str, str]) -> str:
     """For which activations a law is proved that comes from these options."""
     if not chosen:
         return ""
-    return "with " + ", ".join(f"{name} = {activations[name]}" for name in chosen) if activations else "for every activation"
+    if not activations:
+        return "for every activation"
+    return "with " + ", ".join(f"{name} = {activations[name]}" for name in chosen)
 
 
 def _base(name: Node) -> Node:

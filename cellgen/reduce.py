@@ -51,7 +51,9 @@ class Theirs(Meaning):
 
     def _activated(self, option: str, expr: Expr) -> Expr:
         chosen = self.under.activations.get(option)
-        return SYMPY[chosen](self.arithmetic, expr) if chosen else self.arithmetic.atom(self.pairs.get(option, option), expr)
+        if chosen:
+            return SYMPY[chosen](self.arithmetic, expr)
+        return self.arithmetic.atom(self.pairs.get(option, option), expr)
 
 
 def _activations(cell: Cell, ours: Meaning, pairs: Mapping[str, str]) -> dict[str, str]:

@@ -12,12 +12,10 @@ from itertools import cycle
 from math import inf, isfinite
 from random import Random
 
-from cellgen.cell import Cell, Fact, Type, TypedCell, TypedVariant
+from cellgen.cell import Cell, Fact, Type, TypedCell, TypedVariant, Within
 from cellgen.expr import TRAINING, Apply, Node, Number, Path, Pick, Ref
 from cellgen.interpret import Instance
 from cellgen.notation import notation
-from cellgen.ops import Interval
-from cellgen.ranges import interval_text
 
 DRAWS = 4
 STEPS = 6
@@ -177,16 +175,30 @@ def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, differ
     return f"{names[0]} = {_short(values[0])}, but {names[1]} = {_short(values[1])}"
 
 
-def refute_within(trial: Trial, value: Node, interval: Interval, types: Types, facts: list[Types]) -> Refutation | None:
-    """Numbers for `value in interval`; its ends count as in it."""
+def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types]) -> Refutation | None:
+    """Numbers for `value in [low, high]`; the ends count as in it."""
     for moment in moments(trial, throughout=True):
-        found, rows = moment.value(value, ("law",), types), _rows(trial, moment, facts)
-        for sign, end in ((1, interval.high), (-1, interval.low)):
+        found, rows = moment.value(claim.value, ("law",), types), _rows(trial, moment, facts)
+        low, high = (_bound(moment, end) for end in (claim.low, claim.high))
+        for sign, end in ((1, high), (-1, low)):
             worst = _worst(sign * found, rows) if end is not None else None
-            if worst is not None and sign * (found.flat[worst] - float(end)) > TOLERANCE * (1 + abs(float(end))):
-                what = f"{notation(value)} = {_short(found.flat[worst])}, outside {interval_text(interval)}"
+            if worst is not None and sign * (found.flat[worst] - end) > TOLERANCE * (1 + abs(end)):
+                side = "above" if sign > 0 else "below"
+                what = f"{notation(claim.value)} = {_short(found.flat[worst])}, {side} {_short(end)}"
                 return Refutation(what, moment.where)
     return None
+
+
+def _bound(moment: Moment, node: Node | None) -> float | None:
+    """A number, an option of the instance or its negative."""
+    match node:
+        case None:
+            return None
+        case Apply("neg", (inner,)):
+            return -_bound(moment, inner)
+        case Ref(name):
+            return float(moment.instance.settings.options[name])
+    return float(node.value)
 
 
 def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Types]) -> Refutation | None:
@@ -237,7 +249,9 @@ def _short(value: float) -> str:
 # --- another cell ---------------------------------------------------------------------------------------------------
 
 
-def refute_reduces(trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str]) -> Refutation | None:
+def refute_reduces(
+    trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str]
+) -> Refutation | None:
     """A step from which the other cell goes on otherwise; `pairs` gives its names in ours."""
     cell, ours = other.cell, trial.typed.cell
 

@@ -55,47 +55,10 @@ def _exponential(program: Program, node: Node, path: Path) -> Iterator[Remark]:
     if op not in ("exp", "exponential") or program.level(path) is Level.CONSTANT:
         return
     (argument, at), = program.below(node, path)
-    if bounds(program, argument, at).high is None and not _stabilised(program, argument):
+    if bounds(program, argument, at).high is None:
         help = "subtract a running maximum: `m = maximum(a, b)`, then `exp(a - m)`"
         yield Remark("CG406", "warning", f"`{notation(program.made(node))}` has no stabiliser", node.span,
                      "its argument has no upper bound", help)
-
-
-def _stabilised(program: Program, node: Node) -> bool:
-    """Whether a maximum is subtracted that has the rest of the sum among its operands."""
-    terms = _terms(program, node)
-    for at, (sign, term) in enumerate(terms):
-        if sign < 0:
-            rest = set(terms[:at] + terms[at + 1 :])
-            if any(set(_terms(program, each)) == rest for each in _operands(program, _defined(program, term))):
-                return True
-    return False
-
-
-def _terms(program: Program, node: Node, sign: int = 1) -> list[tuple[int, Node]]:
-    """The terms of a sum, each with its sign."""
-    node, _ = program.chosen(node)
-    match node:
-        case Apply("add", (a, b)):
-            return _terms(program, a, sign) + _terms(program, b, sign)
-        case Apply("sub", (a, b)):
-            return _terms(program, a, sign) + _terms(program, b, -sign)
-        case Apply("neg", (a,)):
-            return _terms(program, a, -sign)
-    return [(sign, program.made(node))]
-
-
-def _operands(program: Program, node: Node) -> list[Node]:
-    """What a maximum is taken of."""
-    if isinstance(node, Apply) and node.op == "maximum":
-        return [each for arg, _ in program.below(node) for each in _operands(program, arg)]
-    return [node]
-
-
-def _defined(program: Program, node: Node) -> Node:
-    while isinstance(node, Ref) and not node.ago and node.name in program.equations:
-        node, _ = program.root(node.name)
-    return node
 
 
 # --- carried values, infinite arms ---
@@ -116,8 +79,9 @@ def _infinite_arm(program: Program, node: Node, path: Path) -> Iterator[Remark]:
         refs = [ref for ref, _ in program.walk(*arm) if isinstance(ref, Ref) and not ref.ago]
         for ref in refs:
             if any(_can_be_infinite(program, name) for name in program.cone(ref.name)):
-                yield Remark("CG408", "note", f"`{ref.name}` is computed also where `where` does not choose it", ref.span,
-                             "its gradient there can be 0 * inf", "write its expression inside the `where`")
+                message = f"`{ref.name}` is computed also where `where` does not choose it"
+                help = "write its expression inside the `where`"
+                yield Remark("CG408", "note", message, ref.span, "its gradient there can be 0 * inf", help)
 
 
 def _can_be_infinite(program: Program, name: str) -> bool:
@@ -127,7 +91,9 @@ def _can_be_infinite(program: Program, name: str) -> bool:
             argument, at = below[1] if node.op == "div" else below[0]
             exponent = below[1][0] if node.op == "pow" else None
             harmless = isinstance(exponent, Number) and exponent.value.denominator == 1 <= exponent.value
-            if not harmless and program.level(at) > Level.CONSTANT and not _away_from_zero(bounds(program, argument, at)):
+            if harmless or program.level(at) is Level.CONSTANT:
+                continue
+            if not _away_from_zero(bounds(program, argument, at)):
                 return True
     return False
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from cellgen.testview import TestView
-from cellgen.view import CellView
+from cellgen.records import CellView, TestView
 
 LINE = 120
 

@@ -1,29 +1,14 @@
 """Step to `TestView`: what the template of a cell's tests puts in place."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 from cellgen.cell import Dim, Option
 from cellgen.lower import Step
+from cellgen.records import TestView
 from cellgen.view import literal
 
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
-
-
-@dataclass(frozen=True)
-class TestView:
-    """`sizes` are two choices of the dims, `cases` the options and dims to try, each by itself and then together."""
-
-    __test__ = False  # no test of pytest's
-
-    cell: str
-    stem: str
-    spec: str
-    sizes: tuple[str, ...]
-    inferred: tuple[str, ...]
-    cases: tuple[str, ...]
-    mask: str
 
 
 def testview(step: Step, spec: str) -> TestView:

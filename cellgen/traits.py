@@ -124,7 +124,7 @@ def _times(factor: Fraction, text: str) -> str:
 
 
 def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> str | None:
-    """The new value by the weight of the carried one, where that has a term of its own; a mix if the weights sum to 1."""
+    """The new value by the weight of the carried one, where that has a term of its own."""
     path, new = next(iter(meaning.name(Ref(state)).lanes.items()))
     leaf = meaning.name(Ref(state, 1)).lanes[path]
     if {dict(term).get(leaf, 0) for term in polynomial(meaning.table, new)} != {0, 1}:
@@ -136,7 +136,8 @@ def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> s
     other = _divided(meaning.table, rest, 1 - weight)
     if other is None:
         return f"{state} = {first} + ...{where}"
-    kind = "a convex mix" if ranges.inside(interval, ranges.closed(Fraction(0), Fraction(1))) else "weights that sum to 1"
+    convex = ranges.inside(interval, ranges.closed(Fraction(0), Fraction(1)))
+    kind = "a convex mix" if convex else "weights that sum to 1"
     complement = words.of(1 - weight) or f"1 - {_factor(name)}"
     return f"{state} = {first} + {_factor(complement)} * {words.of(other) or 'v'}{where}: {kind}"
 

@@ -1,7 +1,7 @@
 """Single deviations of a generated cell: what a slip of the hand would have made of it.
 
-Each mutant is the text of the file with one change, by a name that says where: `sign _step:57`. The constructs are those
-of the file itself, so a cell without a norm has no mutant of its span.
+Each mutant is the text of the file with one change, by a name that says where: `sign _step:57`. The constructs are
+those of the file itself, so a cell without a norm has no mutant of its span.
 """
 
 import ast

@@ -15,16 +15,17 @@ from cellgen.diagnostics import SpecError
 from cellgen.emit import FUNCTIONS, LOWERED, TENSORFLOW
 from cellgen.expr import Apply, walk
 from cellgen.ops import OPS
+from cellgen.records import CellView, TestView
 from cellgen.render import undeclared
-from cellgen.testview import TestView
-from cellgen.view import CellView
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 GENERATED = CHECKOUT / "generated"
 CHECK_ONLY = ("hm_lstm",)  # its ports and its scheduled slope are not generated yet
 BUILT = [path for path in sorted(shipped().glob("*.yaml")) if path.stem not in CHECK_ONLY]
 EVERY_OPERATION = CHECKOUT / "tests" / "specs" / "every_operation.yaml"
-STEP = "test_step or test_gradients or test_a_masked_step"  # the rest of the generated tests does not look into the step
+STEP = (
+    "test_step or test_gradients or test_a_masked_step"  # the rest of the generated tests does not look into the step
+)
 
 
 @pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
@@ -80,11 +81,26 @@ def test_every_operation_can_be_printed():
 def test_every_operation_runs_as_the_oracle_says(tmp_path):
     """One spec with all operations: its own generated tests hold each of them to the interpreter."""
     spec = Spec.at(EVERY_OPERATION)
-    used = {node.op for equation in spec.cell().equations for _, node in walk(equation.value) if isinstance(node, Apply)}
+    used = {
+        node.op for equation in spec.cell().equations for _, node in walk(equation.value) if isinstance(node, Apply)
+    }
     assert OPS.keys() - used == set()
     for name, text in spec.build().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-c", "/dev/null", "-k", STEP, str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        "-k",
+        STEP,
+        str(tmp_path),
+    ]
     env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:]

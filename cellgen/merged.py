@@ -1,0 +1,52 @@
+"""One type for each node over all variants: what code that serves every variant needs to know."""
+
+from cellgen.algebra import Algebra
+from cellgen.cell import Type, TypedCell, TypedVariant
+from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, live_children
+
+ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
+
+
+class Merged:
+    """The types of a cell's nodes, by path, where the variants are taken together."""
+
+    def __init__(self, typed: TypedCell):
+        self.typed = typed
+        self.equations = {equation.name: equation for equation in typed.cell.equations}
+        self.tensors = {
+            each.name for group in (typed.cell.states, typed.cell.params, typed.cell.inputs) for each in group
+        }
+        self._algebras = [Algebra.of(typed.cell, each.same) for each in typed.variants]
+
+    def live(self, path: Path) -> bool:
+        """Whether any variant has the node."""
+        return any(path in each.types for each in self.typed.variants)
+
+    def type(self, path: Path) -> Type:
+        """The shape in the most general variant in which the node is no plain number, and the highest level."""
+        types = [each.types[path] for each in self.typed.variants if path in each.types]
+        shaped = next((type for type in types if type.shape), types[0])
+        return Type(shaped.shape, max(type.level for type in types), shaped.binary)
+
+    def algebra(self, path: Path) -> Algebra:
+        """The algebra of the most general variant that has the node."""
+        which = next(index for index, each in enumerate(self.typed.variants) if path in each.types)
+        return self._algebras[which]
+
+    def plain(self, node: Node, path: Path) -> bool:
+        """Whether in some variant this is a Python number, not a tensor."""
+        return any(self._plain(node, path, each) for each in self.typed.variants if path in each.types)
+
+    def _plain(self, node: Node, path: Path, where: TypedVariant) -> bool:
+        match node:
+            case Number():
+                return True
+            case Ref(name, 0) if name not in self.tensors:
+                return name not in self.equations or self._plain(self.equations[name].value, (name,), where)
+            case Apply(op) if op not in ARITHMETIC:
+                return False
+            case Apply() | Choose():
+                return all(
+                    self._plain(child, (*path, index), where) for index, child in live_children(node, where.variant)
+                )
+        return False

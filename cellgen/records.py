@@ -1,0 +1,127 @@
+"""The records that the templates read: strings and lists, decided by `view` and `testview`, one field a hole."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StateView:
+    index: int
+    name: str
+    shape: str  # (batch, units), for people
+    size: str  # what `state_size` holds
+    initial: str  # what it is before the first step
+
+
+@dataclass(frozen=True)
+class OutputView:
+    name: str
+    shape: str
+    size: str
+    width: str  # without the batch, for people
+
+
+@dataclass(frozen=True)
+class MaskView:
+    kind: str
+    states: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class ArgumentView:
+    """A constructor argument: what it must fulfil, in code and in words, and what is kept of it."""
+
+    name: str
+    default: str  # empty: required
+    fits: str
+    wanted: str
+    value: str
+
+
+@dataclass(frozen=True)
+class DimView:
+    name: str
+    code: str
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """What an input's shape must fulfil, in code and in words."""
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True)
+class WeightView:
+    """`parts` holds an initializer for each label of the axis `along`, None for the argument's own."""
+
+    name: str
+    argument: str
+    shape: str
+    initializer: str
+    given: str  # the test under which it exists; empty: always
+    absent: str
+    norm: str
+    parts: str
+    along: int
+
+
+@dataclass(frozen=True)
+class StatementView:
+    """Lines of the step: `comments` and `code` as they stand, without the function's own indentation."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepView:
+    parameters: tuple[str, ...]
+    unpack: str
+    statements: tuple[StatementView, ...]
+    arguments: tuple[tuple[str, str], ...]
+    training: bool
+
+
+@dataclass(frozen=True)
+class CellView:
+    cell: str
+    stem: str
+    about: tuple[str, ...]
+    equations: tuple[str, ...]
+    labels: str
+    input: str
+    input_shape: str
+    input_rank: int
+    input_checks: tuple[CheckView, ...]
+    time_first: str  # the order of a sequence's axes with time in front
+    star: str  # `*` where a size is a tuple
+    states: tuple[StateView, ...]
+    output: OutputView
+    mask: MaskView
+    example_arguments: str
+    example_output: str
+    arguments: tuple[ArgumentView, ...]
+    derived_dims: tuple[DimView, ...]
+    build_dims: tuple[DimView, ...]
+    weights: tuple[WeightView, ...]
+    norms: tuple[str, ...]
+    activations: tuple[tuple[str, str], ...]
+    functions: tuple[str, ...]
+    label_slices: tuple[str, ...]
+    step: StepView
+
+
+@dataclass(frozen=True)
+class TestView:
+    """`sizes` are two choices of the dims, `cases` the options and dims to try, each by itself and then together."""
+
+    __test__ = False  # no test of pytest's
+
+    cell: str
+    stem: str
+    spec: str
+    sizes: tuple[str, ...]
+    inferred: tuple[str, ...]
+    cases: tuple[str, ...]
+    mask: str

@@ -163,7 +163,7 @@ class FreeOf:
 
 @dataclass(frozen=True, slots=True)
 class ReducesTo:
-    """`reduces to STEM with ours = theirs, option = value, ...`: `other` is the spec named, resolved without its laws."""
+    """`reduces to STEM with ours = theirs, option = value, ...`: `other` is that spec, resolved without its laws."""
 
     stem: str
     other: "Cell"

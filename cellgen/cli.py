@@ -330,6 +330,12 @@ def expand(spec):
 @click.argument("code")
 def explain(code):
     """Explain a diagnostic by its code, such as CG301."""
+    from cellgen.explain import explain
+
+    try:
+        show(explain(code))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @commands.command()

@@ -62,8 +62,8 @@ FILE = {
     ),
     "CG107": Code(
         "something is missing",
-        "A cell has a name, at least one state, at least one input and at least one equation; a parameter has a shape "
-        "and an initialiser, a norm a span, an option a default. Inputs after the first have a default or are optional.",
+        "A cell has a name, at least one state, at least one input and at least one equation; a parameter has a "
+        "shape and an initialiser, a norm a span, an option a default. Later inputs have a default or are optional.",
         "params:\n  W: {shape: [input, units]}",
         "params:\n  W: {shape: [input, units], init: glorot_uniform}",
     ),
@@ -124,8 +124,8 @@ EQUATIONS = {
     "CG201": Code(
         "this is no equation",
         "A line has the form `name = value`, or `name: [dims] = value`. A bracket is open, a sign or a value is "
-        "missing, or an arm of a choice. A law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or `reduces to SPEC`, "
-        "and may end in `when name == number`.",
+        "missing, or an arm of a choice. A law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or "
+        "`reduces to SPEC`, and may end in `when name == number`.",
         "z = x W + b\nh = tanh(z",
         "z = x @ W + b\nh = tanh(z)",
     ),
@@ -202,8 +202,8 @@ EQUATIONS = {
     ),
     "CG212": Code(
         "something that is never used",
-        "A parameter, an input, an option, a gate, a dim, a norm or a value that no variant of the cell reads is most "
-        "often a slip in another line. A state that nothing reads at `[t-1]` needs not be carried. Read it, or take it out.",
+        "A parameter, input, option, gate, dim, norm or value that no variant of the cell reads is most "
+        "often a slip in another line. A state that nothing reads at `[t-1]` need not be carried: read it, or cut it.",
         "options: {forget_bias: 1.0}\nequations: |\n  f = sigmoid(z.f)",
         "options: {forget_bias: 1.0}\nequations: |\n  f = sigmoid(z.f + forget_bias)",
     ),
@@ -259,8 +259,8 @@ SHAPES = {
         "a norm over axes that the value does not have",
         "`over` names the trailing axes whose statistics are shared, and its weights have the shape of the value. "
         "`[gates*units]` is one mean for all gates; for one mean a gate give the value a view first.",
-        "norms:\n  ln: {kind: layer, over: [units], epsilon: 1e-5}\nequations: |\n  z = ln(x @ W)        # [gates*units]",
-        "norms:\n  ln: {kind: layer, over: [units], epsilon: 1e-5}\nequations: |\n  a: [gates, units] = x @ W\n  z = ln(a)",
+        "norms: {ln: {kind: rms, over: [units], epsilon: 0.1}}\nequations: |\n  z = ln(x @ W)    # [gates*units]",
+        "norms: {ln: {kind: rms, over: [units], epsilon: 0.1}}\nequations: |\n  a: [gates, units] = x @ W\n  z = ln(a)",
     ),
     "CG304": Code(
         "a label that the value does not have",
@@ -385,8 +385,6 @@ LAWS = {
         "h = straight_through(step(x @ W), sigmoid(x @ W)) * h[t-1]",
     ),
 }
-
-# --- generated code -------------------------------------------------------------------------------------------------
 
 GENERATED = {
     "CG601": Code(

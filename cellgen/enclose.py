@@ -45,7 +45,8 @@ class Enclosure:
     def _polynomial(self, expr: Expr) -> Interval:
         terms = polynomial(self.table, expr)
         out = self._split(terms, min(MAX_SPLITS, (MAX_WORK // max(1, len(terms))).bit_length() - 1))
-        extremes = [(term[0][0], factor) for term, factor in terms.items() if len(term) == 1 and self._is_extreme(*term[0])]
+        extremes = [(term[0], factor) for term, factor in terms.items() if len(term) == 1]
+        extremes = [(symbol, factor) for (symbol, power), factor in extremes if self._is_extreme(symbol, power)]
         for symbol, factor in extremes[:MAX_EXTREMES]:
             atom = self.table.atoms[symbol]
             number = self.table.sympy.Rational(factor.numerator, factor.denominator)

@@ -9,12 +9,12 @@ WIDTH = 88
 
 
 def explain(code: str) -> str:
-    """The entry of a code as text. Raises KeyError, with the nearest codes, for one that is not known."""
+    """The entry of a code as text. Raises ValueError, which names the nearest code, for one that is not known."""
     name = code.strip().upper()
     name = f"CG{name}" if name.isdecimal() else name
     if name not in CODES:
         help = nearest(name, CODES) or f"they go from {min(CODES)} to {max(CODES)}"
-        raise KeyError(f"no code `{code}`: {help}")
+        raise ValueError(f"no code `{code}`: {help}")
     entry = CODES[name]
     return "\n".join(
         (

@@ -110,24 +110,27 @@ def _equations(base: Scalar, over: Scalar) -> Scalar:
     report = Report()
     old, new = (parse.equations(text, report) for text in (base, over))
     report.stop()
-    blocks = list(zip(old, _blocks(base), strict=True))
-    here = {statement.name for statement in old}
+    inherited = {statement.name for statement in old}
+    replacing, added = {}, []
     for statement, lines in zip(new, _blocks(over), strict=True):
-        names = [each.name for each, _ in blocks]
-        if statement.name in here and statement.name in names:
-            at = names.index(statement.name)
-            blocks[at : at + 1] = [] if statement.value is None else [(statement, lines)]
+        if statement.name in inherited and statement.name not in replacing:
+            replacing[statement.name] = (statement, lines)
         elif statement.value is None:
-            report.add(
-                "CG110",
-                f"there is no `{statement.name}` to delete",
-                statement.name_span,
-                help=nearest(statement.name, names),
-            )
+            help = nearest(statement.name, inherited)
+            report.add("CG110", f"there is no `{statement.name}` to delete", statement.name_span, help=help)
         else:
-            readers = (index for index, (each, _) in enumerate(blocks) if _reads(each.value, statement.name))
-            blocks.insert(next(readers, len(blocks)), (statement, lines))
+            added.append((statement, lines))
     report.stop()
+    blocks = [
+        replacing.get(statement.name, (statement, lines)) for statement, lines in zip(old, _blocks(base), strict=True)
+    ]
+    blocks = [(statement, lines) for statement, lines in blocks if statement.value is not None]
+    # last to first, so that a new equation finds the new ones that read it; and never past the next new one
+    last = len(blocks)
+    for statement, lines in reversed(added):
+        readers = (index for index, (each, _) in enumerate(blocks) if _reads(each.value, statement.name))
+        last = min(last, next(readers, len(blocks)))
+        blocks.insert(last, (statement, lines))
     return _joined(over, tuple(line for _, lines in blocks for line in lines))
 
 

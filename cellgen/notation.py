@@ -16,6 +16,7 @@ from cellgen.expr import (
     Test,
     View,
     axis_text,
+    shape_text,
 )
 from cellgen.ranges import number_text
 
@@ -27,7 +28,7 @@ CHOICE, UNARY, ATOM = 0, 4, 6
 
 
 def notation(node: Node) -> str:
-    """The expression as an equation would say it. A view is not shown, and a norm's statistics are `normalize(...)`."""
+    """The expression as an equation would say it. A view is not shown; a norm that has no weights is `normalize`."""
     return _write(node)[0]
 
 
@@ -47,6 +48,10 @@ def _write(node: Node) -> tuple[str, int]:
             return f"{_at_least(a, CHOICE + 1)} if {condition_text(test)} else {_at_least(b, CHOICE)}", CHOICE
         case Apply("neg", (value,)):
             return f"-{_at_least(value, UNARY)}", UNARY
+        case Apply("add" | "mul", (value, Ref(weight))) if "/" in weight:
+            while value.op != "normalize":
+                value = value.args[0]
+            return f"{weight.split('/')[0]}({notation(value.args[0])})", ATOM
         case Apply(op, (a, b)) if op in INFIX:
             symbol, binding = INFIX[op]
             return _infix(op, a, symbol, b, binding), binding
@@ -82,7 +87,7 @@ def _attribute(value) -> str:
         case Number(number):
             return number_text(number)
         case tuple():
-            return axis_text(value) if all(isinstance(atom, (str, int)) for atom in value) else str(value)
+            return axis_text(value) if all(isinstance(atom, (str, int)) for atom in value) else shape_text(value)
         case _:
             return str(value)
 

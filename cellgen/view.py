@@ -288,7 +288,8 @@ class _Viewing:
         if init == own:
             return "None"
         if isinstance(init, EitherInitialiser):
-            return f"{self.part(init.a, own)} if {self.emitter.test(init.test, prefix='self.')} else {self.part(init.b, own)}"
+            test = self.emitter.test(init.test, prefix="self.")
+            return f"{self.part(init.a, own)} if {test} else {self.part(init.b, own)}"
         return self.initializer(init)
 
     def initializer(self, init) -> str:

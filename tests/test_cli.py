@@ -393,8 +393,9 @@ def test_schema_prints_json_schema(run):
 def test_explain(run):
     code, out, err = run("explain", "CG401")
     assert (code, err) == (0, "") and "CG401" in out
-    code, out, err = run("explain", "cg999")
-    assert code == 2 and out == "" and "CG999" in err
+    assert run("explain", "cg401") == (0, out, "")
+    code, out, err = run("explain", "CG999")
+    assert code == 2 and out == "" and "no code `CG999`" in err
 
 
 def test_version_and_module():

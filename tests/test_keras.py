@@ -245,4 +245,5 @@ def named(cell):
 def as_tensorflow_1_has_them(ours):
     """One kernel for the input and the state; the projection's in a scope."""
     theirs = {{"projection_kernel": "projection/kernel"}.get(name, name): value for name, value in ours.items()}
-    return {**theirs, "kernel": tf.concat([theirs["kernel"], theirs.pop("recurrent_kernel")], 0)}
+    theirs["kernel"] = tf.concat([theirs["kernel"], theirs.pop("recurrent_kernel")], 0)
+    return theirs

@@ -22,11 +22,10 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "generated"))
 
+import keras
 import numpy as np
 import tensorflow as tf
 from layer_norm_lstm import LayerNormLSTM
-
-keras = tf.keras
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
 

@@ -18,8 +18,8 @@ LANGUAGE = frozenset(
 KERAS = frozenset(
     """activity_regularizer add_loss add_metric add_variable add_weight autocast build build_from_config built call
     call_signature_parameters cell compute_dtype compute_mask compute_output_shape compute_output_spec count_params
-    dtype dtype_policy from_config get_build_config get_config get_initial_state get_weights go_backwards inner_loop input
-    input_dtype input_spec load_own_variables losses metrics metrics_variables name non_trainable_variables
+    dtype dtype_policy from_config get_build_config get_config get_initial_state get_weights go_backwards inner_loop
+    input input_dtype input_spec load_own_variables losses metrics metrics_variables name non_trainable_variables
     non_trainable_weights output path quantization_mode quantize quantized_build quantized_call rematerialized_call
     reset_state reset_states return_sequences return_state save_own_variables set_weights single_state state_size
     stateful stateless_call states supports_jit supports_masking symbolic_call trainable trainable_variables

@@ -1,11 +1,12 @@
 """A cell between the stages: `Cell` is resolved (every name known), `TypedCell` has shapes, kinds and levels too."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
+from itertools import chain
 
-from cellgen.expr import Axis, Equation, Node, Number, Path, Ref, Shape, Test, Variant
+from cellgen.expr import Atom, Axis, Equation, Node, Number, Path, Ref, Shape, Test, Variant
 from cellgen.span import Source, Span
 
 
@@ -217,6 +218,19 @@ class Cell:
 
     def axis(self, name: str) -> LabelAxis | None:
         return next((axis for axis in self.axes if axis.name == name), None)
+
+    def needed(self, axes: Iterable[Axis]) -> set[Atom]:
+        """The dims and labelled axes of these axes, and all that their sizes are made of."""
+        found: set[Atom] = set()
+        todo = [atom for axis in axes for atom in axis]
+        dims = {dim.name: dim for dim in self.dims}
+        while todo:
+            atom = todo.pop()
+            if isinstance(atom, str) and atom not in found:
+                found.add(atom)
+                labels = self.axis(atom)
+                todo += chain(*(labels.widths or ())) if labels else (dims[atom].value, dims[atom].divisor)
+        return found
 
 
 # --- types ----------------------------------------------------------------------------------------------------------

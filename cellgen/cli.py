@@ -99,7 +99,7 @@ _format = click.option(
     "format",
     type=click.Choice(["full", "concise", "json", "github"]),
     default="full",
-    help="How diagnostics are written.",
+    help="How diagnostics are written; json and github go to standard output.",
 )
 _folder = click.option(
     "-o",
@@ -274,16 +274,16 @@ def new(name, base, output):
     from cellgen import start
     from cellgen.compiler import Spec
 
-    cell, stem = start.names(name)
-    if output is None or output.is_dir():
-        output = (output or Path()) / f"{stem}.yaml"
-    elif output.suffix != ".yaml":
-        raise click.UsageError(f"the name of a spec ends with .yaml, not `{output.name}`")
     try:
+        cell, stem = start.names(name)
+        if output is None or output.is_dir():
+            output = (output or Path()) / f"{stem}.yaml"
+        elif output.suffix != ".yaml":
+            raise start.Refused(f"the name of a spec ends with .yaml, not `{output.name}`")
         text = start.start(cell, output, Spec.at(base) if base else None)
         with output.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except ValueError as error:
+    except start.Refused as error:
         raise click.UsageError(str(error)) from None
     except FileExistsError:
         raise click.UsageError(f"{output} is there already: choose another name, or another file with -o") from None

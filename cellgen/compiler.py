@@ -71,7 +71,8 @@ class Spec:
         help = names.no_module(self.stem)
         if help:
             message = f"`{self.stem}` cannot be the name of the generated module"
-            raise SpecError([Diagnostic("CG114", message, Label(self.source.span(0, 0)), help=(help,))])
+            file = Source(self.source.name, "")  # it is about the name, not about a line
+            raise SpecError([Diagnostic("CG114", message, Label(file.span(0, 0)), help=(help,))])
 
     @classmethod
     def at(cls, path: str | Path) -> "Spec":

@@ -485,15 +485,13 @@ class _Declaring:
                     or f"there are {', '.join(known)}, and numbers",
                 )
                 return None
-            wanted = (
-                CALLED.get(each.name, each.name).count(",") + 1
-                if each.arguments or each.name not in INITIALISERS
-                else 0
-            )
-            if len(each.arguments) != wanted or each.arguments and each.name not in CALLED:
+            wanted = 0 if each.name not in CALLED else CALLED[each.name].count(",") + 1
+            given = len(each.arguments)
+            if given != wanted and (given or each.name not in INITIALISERS):
+                numbers = f"{wanted or 'no'} number{'s' * (wanted != 1)}"
                 self.report.add(
                     "CG113",
-                    f"`{each.name}` takes {'no' if each.name not in CALLED else 'other'} numbers",
+                    f"`{each.name}` takes {numbers}, not {given or 'none'}",
                     scalar.span,
                     help=f"write `{CALLED.get(each.name, each.name)}`",
                 )

@@ -82,18 +82,19 @@ class Report:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A help that names the known word nearest to `name`, or an empty string."""
-    found = closest(name, list(known))
+    found = closest(name, sorted(known) if isinstance(known, (set, frozenset)) else list(known))
     return f"did you mean `{found}`?" if found else ""
 
 
 def closest(name: str, known: list[str]) -> str | None:
-    """By spelling; else the one word that begins as `name` does, or the other way round: `initializer` for `init`."""
+    """By spelling; else the one word that begins as `name` does, or the longest in it: `init` for `initializer`."""
     lower = {each.lower(): each for each in reversed(known)}
     close = get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
-    begin = [
-        each for each in known if min(len(each), len(name)) > 2 and (each.startswith(name) or name.startswith(each))
-    ]
-    return lower[close[0]] if close else begin[0] if len(begin) == 1 else None
+    if close:
+        return lower[close[0]]
+    begin = [each for each in known if each.startswith(name)] if len(name) > 2 else []
+    within = [each for each in known if len(each) > 2 and each in name]
+    return begin[0] if len(begin) == 1 else max(within, key=len, default=None)
 
 
 def render(diagnostics: Iterable[Diagnostic], format: str = "full") -> str:

@@ -10,6 +10,7 @@ from cellgen.cell import Cell
 from cellgen.expr import (
     Activate,
     Apply,
+    Atom,
     Axis,
     Both,
     Choose,
@@ -162,9 +163,13 @@ def _straight_through(f, g):
 
 @dataclass(frozen=True)
 class Emitter:
-    """Prints for one cell: it knows which options are words or flags, and what the input is called."""
+    """Prints for one cell: it knows which options are words or flags, and what the input is called.
+
+    `prefix` stands before sizes and options: nothing in the step, whose arguments they are, `self.` in the classes.
+    """
 
     cell: Cell
+    prefix: str = ""
 
     def text(self, node: Node, least: int = CHOOSE) -> str:
         """A node as Python, in parentheses if it binds less tightly than `least`."""
@@ -224,21 +229,38 @@ class Emitter:
         return out
 
     def size(self, axis: Axis) -> str:
-        """The size of an axis inside the step."""
-        factors = []
-        for atom in axis:
-            labels = self.cell.axis(atom) if isinstance(atom, str) else None
-            factors.append(str(len(labels.labels)) if labels and not labels.widths else str(atom))
-        return " * ".join(factors) or "1"
+        """The size of an axis."""
+        return " * ".join(self._size(atom, alone=len(axis) == 1) for atom in axis) or "1"
+
+    def _size(self, atom: Atom, alone: bool = False) -> str:
+        if isinstance(atom, int):
+            return str(atom)
+        labels = self.cell.axis(atom)
+        if labels is not None:
+            return f"({' + '.join(map(self.size, labels.widths))})" if labels.widths else str(len(labels.labels))
+        dim = next(dim for dim in self.cell.dims if dim.name == atom)
+        given = f"{self.prefix}{atom}"
+        match dim.kind:
+            case "inferred":
+                port = self.cell.inputs[0]
+                shape = f"{self.prefix}input_spec.shape" if self.prefix else f"{port.name}.shape"
+                return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
+            case "alias":
+                return f"({self._size(dim.value, alone=True)} if {given} is None else {given})"
+            case "quotient":
+                quotient = f"{self._size(dim.value)} // {self._size(dim.divisor)}"
+                return quotient if alone else f"({quotient})"
+        return given
 
     # --- tests
 
-    def test(self, test: Test, least: int = CHOOSE, prefix: str = "") -> str:
-        """A test as Python; `prefix` is put before each name (`self.` outside the step)."""
-        text, binds = self._test(test, prefix)
+    def test(self, test: Test, least: int = CHOOSE) -> str:
+        """A test as Python."""
+        text, binds = self._test(test)
         return f"({text})" if binds < least else text
 
-    def _test(self, test: Test, prefix: str) -> tuple[str, int]:
+    def _test(self, test: Test) -> tuple[str, int]:
+        prefix = self.prefix
         match test:
             case Given(name):
                 return (f"{prefix}{name}", ATOM) if self.flag(name) else (f"{prefix}{name} is not None", COMPARE)
@@ -249,11 +271,11 @@ class Emitter:
             case Not(Is(name, word)):
                 return f'{prefix}{name} != "{word}"', COMPARE
             case Not(inner):
-                return f"not {self.test(inner, NOT, prefix)}", NOT
+                return f"not {self.test(inner, NOT)}", NOT
             case Both(a, b):
-                return f"{self.test(a, AND, prefix)} and {self.test(b, AND, prefix)}", AND
+                return f"{self.test(a, AND)} and {self.test(b, AND)}", AND
             case Either(a, b):
-                return f"{self.test(a, OR, prefix)} or {self.test(b, OR, prefix)}", OR
+                return f"{self.test(a, OR)} or {self.test(b, OR)}", OR
         raise TypeError(test)
 
     def flag(self, name: str) -> bool:

@@ -1,14 +1,15 @@
 """Ranges of normal forms, and the ranges that states keep to from step to step.
 
 A polynomial is split on a bounded symbol in which it has degree 1, taking both ends, first on those within [0, 1]; the
-rest is interval arithmetic on exact rationals. The work on one polynomial is bounded: at most MAX_SPLITS nested splits,
-and fewer where terms times pieces would exceed MAX_WORK; MAX_EXTREMES minima and maxima are looked into.
+rest is interval arithmetic on exact rationals. The work on one polynomial is bounded: it is split while the terms of
+all pieces are no more than MAX_WORK, and MAX_EXTREMES minima or maxima are looked into, MAX_DEPTH deep.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
+from itertools import islice
 
 from cellgen import ranges
 from cellgen.cell import Cell
@@ -18,9 +19,9 @@ from cellgen.ops import Interval
 from cellgen.ranges import RANGE, REAL, UNIT
 from cellgen.symbols import Atom, Expr, Table
 
-MAX_SPLITS = 8
-MAX_WORK = 4096
+MAX_WORK = 1024
 MAX_EXTREMES = 2
+MAX_DEPTH = 2
 MAX_ROUNDS = 40
 
 Monomial = tuple[tuple[Expr, int], ...]
@@ -35,22 +36,30 @@ class Enclosure:
 
     def __init__(self, table: Table, leaves: Mapping[Expr, Interval]):
         self.table, self.leaves = table, leaves
-        self._found: dict[Expr, Interval] = {}
+        self._found: dict[tuple[Expr, int], Interval] = {}
 
-    def of(self, expr: Expr) -> Interval:
-        if expr not in self._found:
-            self._found[expr] = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr)
-        return self._found[expr]
+    @classmethod
+    def given(cls, table: Table, leaves: Mapping[Expr, Interval]) -> "Enclosure":
+        """The one for these leaves, with what it has found so far."""
+        key = tuple(sorted(leaves.items(), key=lambda item: item[0].name))
+        if key not in table.enclosures:
+            table.enclosures[key] = cls(table, leaves)
+        return table.enclosures[key]
 
-    def _polynomial(self, expr: Expr) -> Interval:
+    def of(self, expr: Expr, depth: int = MAX_DEPTH) -> Interval:
+        if (expr, depth) not in self._found:
+            self._found[expr, depth] = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr, depth)
+        return self._found[expr, depth]
+
+    def _polynomial(self, expr: Expr, depth: int) -> Interval:
         terms = polynomial(self.table, expr)
-        out = self._split(terms, min(MAX_SPLITS, (MAX_WORK // max(1, len(terms))).bit_length() - 1))
+        out = self._split(terms, iter(range(MAX_WORK)))
         extremes = [(term[0], factor) for term, factor in terms.items() if len(term) == 1]
         extremes = [(symbol, factor) for (symbol, power), factor in extremes if self._is_extreme(symbol, power)]
-        for symbol, factor in extremes[:MAX_EXTREMES]:
+        for symbol, factor in extremes[:MAX_EXTREMES] if depth else ():
             atom = self.table.atoms[symbol]
             number = self.table.sympy.Rational(factor.numerator, factor.denominator)
-            parts = [self.of(expr - number * symbol + number * part) for part in atom.operands]
+            parts = [self.of(expr - number * symbol + number * part, depth - 1) for part in atom.operands]
             upward = (atom.op == "maximum") == (factor > 0)
             out = ranges.meet(out, (ranges.maximum if upward else ranges.minimum)(*parts))
         return out
@@ -80,16 +89,18 @@ class Enclosure:
             out.append(whole)
         return out
 
-    def _split(self, terms: Polynomial, depth: int) -> Interval:
-        symbol = self._splits(terms) if depth else None
+    def _split(self, terms: Polynomial, work: Iterator[int]) -> Interval:
+        """By the ends of a symbol that terms have in common, while there is work left to do."""
+        afford = len(list(islice(work, len(terms)))) == len(terms)
+        symbol = self._splits(terms) if afford else None
         if symbol is None:
             return self._sum(terms)
         weight = self.of(symbol)
-        ends = [self._split(_at(terms, symbol, end), depth - 1) for end in (weight.low, weight.high)]
+        ends = [self._split(_at(terms, symbol, end), work) for end in (weight.low, weight.high)]
         return ranges.between(*ends, weight)
 
     def _splits(self, terms: Polynomial) -> Expr | None:
-        """The symbol to split on: one that two terms have in common, to the first power."""
+        """The symbol to split on: bounded, of degree 1, within [0, 1] if one is, and in the most terms."""
         found: dict[Expr, list[int]] = {}
         for term in terms:
             for symbol, exponent in term:
@@ -97,7 +108,7 @@ class Enclosure:
         linear = [symbol for symbol, powers in found.items() if len(powers) > 1 and set(powers) == {1}]
         able = [symbol for symbol in linear if ranges.bounded(self.of(symbol))]
         unit = {symbol: ranges.inside(self.of(symbol), _CLOSED_UNIT) for symbol in able}
-        return min(able, key=lambda symbol: (not unit[symbol], symbol.name), default=None)
+        return min(able, key=lambda symbol: (not unit[symbol], -len(found[symbol]), symbol.name), default=None)
 
     def _sum(self, terms: Polynomial) -> Interval:
         out = ranges.point(0)
@@ -182,7 +193,7 @@ def invariants(cell: Cell, table: Table, steps: Sequence[Meaning]) -> dict[Expr,
 def _settled(table: Table, leaves: Mapping, known: Mapping) -> dict[Expr, Interval]:
     found = {leaf: first for leaf, (first, _) in leaves.items() if leaf.is_Symbol}
     for turn in range(MAX_ROUNDS):
-        enclosure = Enclosure(table, {**known, **found})
+        enclosure = Enclosure.given(table, {**known, **found})
         wider = {}
         for leaf, so_far in found.items():
             new = reduce(ranges.hull, map(enclosure.of, leaves[leaf][1]), so_far)

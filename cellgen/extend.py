@@ -116,7 +116,7 @@ def _equations(base: Scalar, over: Scalar) -> Scalar:
         if statement.name in inherited and statement.name not in replacing:
             replacing[statement.name] = (statement, lines)
         elif statement.value is None:
-            help = nearest(statement.name, inherited)
+            help = nearest(statement.name, inherited) or f"the equations are {', '.join(each.name for each in old)}"
             report.add("CG110", f"there is no `{statement.name}` to delete", statement.name_span, help=help)
         else:
             added.append((statement, lines))

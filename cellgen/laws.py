@@ -3,8 +3,8 @@
 Input: a `TypedCell` and its `Facts`. Output: `Verdicts`, with diagnostics (CG401 to CG403, CG409). Nothing that is
 written depends on them. Sympy is imported when `laws` runs.
 
-The work is bounded by counts, never by a clock: 256 terms a product, 64 cases and 8 nested splits a claim
-(`symbols`, `prove`, `enclose`), and MAX_STEPS steps of the interpreter for all laws together (`refute`).
+The work is bounded by counts, never by a clock: 128 terms a polynomial, 64 cases a claim, 1024 terms to split
+(`symbols`, `prove`, `enclose`), and MAX_WORK equations interpreted for all laws together (`refute`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ from cellgen.span import Span
 from cellgen.symbols import SYMPY, Table
 from cellgen.traits import Traits, traits
 
-MAX_STEPS = 2_000
+MAX_WORK = 20_000
 
 _GRAVEST = (REFUTED, ILL_TYPED, UNKNOWN, PROVED, VACUOUS, ABSENT)
 
@@ -70,8 +70,8 @@ class _Court:
         self.typed, self.strict = typed, strict
         self.report, self.table = Report(), Table()
         self.programs = [Program(typed, variant) for variant in typed.variants]
-        steps = iter(range(MAX_STEPS))
-        self.provers = {id(each): Prover(typed, each, self.table, self.report, steps) for each in self.programs}
+        work = iter(range(MAX_WORK))
+        self.provers = {id(each): Prover(typed, each, self.table, self.report, work) for each in self.programs}
         self.others: dict[str, TypedCell] = {}
 
     # --- variants

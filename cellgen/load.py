@@ -8,6 +8,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import category
 
 from cellgen.diagnostics import Diagnostic, Label, Report, SpecError
 from cellgen.span import Source, Span
@@ -149,7 +150,9 @@ def _malformed(error, source: Source, report: Report) -> None:
     elif "quoted" in context:
         add("this quote is not closed", began, f"write the {source.text[began]} that closes it")
     elif match := re.match(r"(equations|laws)\s*:(?!\s*[|>])", bare):
-        add(f"the {match[1]} need `|`", at, f"write `{match[1]}: |`, and one a line below it, indented")
+        start = source.text.index(bare)
+        help = f"write `{match[1]}: |`, and one a line below it, indented"
+        report.add("CG102", f"the {match[1]} need `|`", source.span(start, start + len(match[0])), help=help)
     elif "mapping values" in problem:
         above = source.lines[row - 1] if row else ""
         glued = re.match(r"\s*\w+:(?=\S)", above)
@@ -240,7 +243,7 @@ def _refuse_features(events, source: Source, report: Report) -> None:
                 report.add("CG104", "a spec takes no YAML anchors", span, help="write the value out where it is needed")
             tag = getattr(event, "tag", None) or getattr(event, "ctag", None)
             if tag and str(tag) not in ("None", "!"):
-                report.add("CG104", "a spec takes no YAML tags", span, help="leave the `!` away")
+                report.add("CG104", "a spec takes no YAML tags", span, help="write the value without `!...`")
         depth += isinstance(event, (kinds.MappingStartEvent, kinds.SequenceStartEvent))
         depth -= isinstance(event, (kinds.MappingEndEvent, kinds.SequenceEndEvent))
         if depth > MAX_DEPTH or values > MAX_VALUES:
@@ -311,6 +314,12 @@ def _located(node, source: Source, report: Report) -> Tree:
 def _scalar(node, source: Source, span: Span, report: Report) -> Scalar:
     text, tag = node.value, str(node.tag).rsplit(":", 1)[-1]
     value: None | bool | int | float | str = text
+    for char in dict.fromkeys(text):
+        if category(char) in ("Cc", "Cf", "Cs") and char not in "\n\t":
+            at = source.text.find(char, span.start, span.end)
+            where = source.span(at, at + 1) if at >= 0 else span
+            help = "delete it: it may come with text that is copied"
+            report.add("CG203", "an invisible character", where, f"U+{ord(char):04X}", help=help)
     if node.style is None:
         try:
             if tag == "null":

@@ -8,13 +8,14 @@ statement carries the test under which it exists. No TensorFlow is named: that i
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Level, Param, Type, TypedCell
-from cellgen.diagnostics import Report
 from cellgen.expr import (
     Activate,
     Apply,
+    Axis,
     Choose,
     Equation,
     Node,
@@ -26,14 +27,16 @@ from cellgen.expr import (
     Test,
     View,
     children,
-    live_walk,
     walk,
 )
 from cellgen.merged import ARITHMETIC, Merged
 from cellgen.ops import OPS
-from cellgen.parts import Line, Names, Parts
+from cellgen.parts import Line, Names, Parts, reshape
+from cellgen.refuse import refuse
 from cellgen.shapes import axis_of
 from cellgen.variants import when
+
+GIVEN = ("required", "number", "alias")  # the kinds of dims that are arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +86,8 @@ def lower(typed: TypedCell) -> Step:
 
     Raises `SpecError` (CG601) for what is checked but not yet generated.
     """
-    report = Report()
-    _refuse(typed, report)
-    report.stop()
+    refuse(typed)
     return _Lowering(typed).run()
-
-
-def _refuse(typed: TypedCell, report: Report) -> None:
-    cell = typed.cell
-    help = "`cellgen check` and the interpreter know it; the generated code does not yet"
-    for port in cell.inputs[1:]:
-        report.add("CG601", f"no code is generated for a second input, `{port.name}`", port.span, help=help)
-    for option in cell.options:
-        if option.kind == "scheduled":
-            report.add("CG601", f"no code is generated for a scheduled option, `{option.name}`", option.span, help=help)
-    for axis in cell.axes:
-        for label in axis.labels if axis.widths else ():
-            picked = [
-                any(
-                    isinstance(node, Pick) and node.label == label
-                    for equation in cell.equations
-                    if equation.name in each.live
-                    for _, node in live_walk(equation.value, each.variant)
-                )
-                for each in typed.variants
-            ]
-            if not all(picked):
-                report.add(
-                    "CG601",
-                    f"no code is generated for a label that some variants lack, `{label}`",
-                    axis.span,
-                    help=help,
-                )
 
 
 class _Lowering:
@@ -127,13 +100,16 @@ class _Lowering:
     def run(self) -> Step:
         blocks = tuple(self.block(equation) for equation in self.cell.equations)
         states = self.cell.states
+        opening = tuple(line for state in states for line in self.parts.lines(state.name, 1))
+        lines = chain(opening, *(block.lines for block in blocks))
+        sizes = self.cell.needed(axis for line in lines for axis in measured(line))
         return Step(
             self.typed,
             carried=tuple(self.names.of(Ref(state.name, 1)) for state in states),
             slots=tuple(self.slots()),
-            dims=tuple(self.parts.sizes),
+            dims=tuple(dim.name for dim in self.cell.dims if dim.name in sizes and dim.kind in GIVEN),
             options=tuple(self.read_options()),
-            opening=tuple(line for state in states for line in self.parts.lines(state.name, 1)),
+            opening=opening,
             blocks=blocks,
         )
 
@@ -219,7 +195,7 @@ class _Lowering:
         algebra = self.merged.algebra(path)
         if len(old.shape) == len(new.shape) and all(map(algebra.equal, old.shape, new.shape)) or not old.shape:
             return inner
-        return self.parts.reshape(inner, new.shape, old.level.has_batch)
+        return reshape(inner, new.shape, old.level.has_batch)
 
     # --- operations
 
@@ -345,9 +321,14 @@ class _Lowering:
                 yield each.name
 
 
-def tested(step: Step) -> set[str]:
-    """The names that the step's tests ask for."""
-    return set(step.typed.variants[0].variant)
+def measured(line: Line) -> Iterator[Axis]:
+    """The axes whose sizes a line names."""
+    for node in uses(line.value):
+        match node:
+            case Apply("reshape"):
+                yield from node.attr("shape")
+            case Apply("split") if not isinstance(node.attr("sizes"), int):
+                yield from node.attr("sizes")
 
 
 def uses(node: Node) -> Iterator[Apply | Activate]:

@@ -68,7 +68,8 @@ class Meaning:
         """The value of an expression; `types` of its nodes by path."""
         node, path = self.program.chosen(node, path)
         if isinstance(node, Ref):
-            return self.name(node)
+            value = self.name(node)
+            return self._whole(value) if path[0] in self.program.equations else value
         shape = types[path].shape
         below = [self.of(child, at, types) for child, at in self.program.below(node, path)]
         match node:
@@ -84,13 +85,18 @@ class Meaning:
                 return self._value(shape, {at: self._activated(option, expr) for at, expr in below[0].lanes.items()})
             case Apply(op):
                 if OPS[op].shape == "elementwise":
-                    return self._elementwise(op, shape, below)
+                    value = self._elementwise(op, shape, below)
+                    return self._whole(value, binary=True) if types[path].binary else value
                 return self._coupled(node, shape, below, [types[at].shape for _, at in self.program.below(node, path)])
 
     def name(self, ref: Ref) -> Value:
         """The value of a name, with what is imposed on it."""
         if ref not in self._values:
-            self._values[ref] = self._imposed(ref, self._named(ref))
+            # what it comes from first, in the author's order: a long chain of equations is no deep recursion
+            cone = () if ref.ago else self.program.cone(ref.name)
+            for each in (*(Ref(name) for name in self.program.equations if name in cone), ref):
+                if each not in self._values:
+                    self._values[each] = self._imposed(each, self._named(each))
         return self._values[ref]
 
     def leaf(self, ref: Ref, path: Labels, binary: bool) -> Expr:
@@ -108,6 +114,11 @@ class Meaning:
         type = program.variant.names[name]
         binary = type.binary if not ref.ago else program.cell.state(name).binary
         return self._value(type.shape, {path: self.leaf(ref, path, binary) for path in self.paths(type.shape)})
+
+    def _whole(self, value: Value, binary: bool = False) -> Value:
+        """With a symbol for every polynomial that is long."""
+        whole = self.arithmetic.whole
+        return Value(value.shape, value.axes, {path: whole(expr, binary) for path, expr in value.lanes.items()})
 
     def _imposed(self, ref: Ref, value: Value) -> Value:
         lanes = dict(value.lanes)

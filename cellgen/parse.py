@@ -31,6 +31,7 @@ from cellgen.expr import (
     Ref,
     Shape,
     Test,
+    children,
 )
 from cellgen.load import Scalar
 from cellgen.ops import WRITTEN
@@ -42,11 +43,13 @@ MAX_DEPTH = 64
 MAX_STATEMENTS = 256
 MAX_LAWS = 64
 MAX_NAME = 48
+MAX_SIZE = 4_000  # of all equations, in names and operations
 MAX_RANK = 6
 MAX_FACTORS = 16
 MAX_DIM = 1_000_000
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+ACCENTS = {"CIRCUMFLEX": "hat", "TILDE": "tilde", "MACRON": "bar", "DOT ABOVE": "dot"}
 STARTS = re.compile(r"[A-Za-z]\w*\s*(:[^=]*)?=(?!=)")  # what an equation starts with
 NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 
@@ -214,6 +217,8 @@ def _ascii(char: str) -> str:
         return "this step's value is the bare name, the last one `c[t-1]`"
     greek = re.fullmatch(r"GREEK (?:SMALL|CAPITAL) LETTER ([A-Z]+)", name)
     plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+    if accent := next((word for mark, word in ACCENTS.items() if name.endswith(mark)), ""):
+        return f"write `{plain}_{accent}`"
     instead = ASCII.get(char) or (greek[1].lower() if greek else plain if plain.isprintable() else "")
     return f"write `{instead}`" if instead else "names are letters, digits and `_`, signs those of the keyboard"
 
@@ -249,9 +254,10 @@ class _Reader:
             found = mistake(self.text)
             if found is None:
                 self.refuse("CG201", f"this is no {what}", self.line.at(self.start, self.start + len(self.text)))
+            taken = found.message.endswith("word of Python")
             self.refuse(
-                "CG109" if found.message.endswith("word of Python") else "CG201",
-                f"this is no {what}: {found.message}",
+                "CG109" if taken else "CG201",
+                found.message if taken else f"this is no {what}: {found.message}",
                 self.line.at(self.start + found.start, self.start + found.end),
                 help=_INSTEAD.get(what, found.help),
             )
@@ -415,7 +421,7 @@ class _Reader:
         args = []
         for index, arg in enumerate(node.args):
             if isinstance(arg, ast.Starred):
-                self.refuse("CG202", "`*` before an argument is not of the language", self.span(arg))
+                self.refuse("CG202", "`*` before an argument is not part of the language", self.span(arg))
             if name == "where" and index == 0 and isinstance(arg, ast.Compare):
                 args.append(self.comparison(arg, level + 1))
             else:
@@ -423,7 +429,7 @@ class _Reader:
         attrs = []
         for keyword in node.keywords:
             if keyword.arg is None:
-                self.refuse("CG202", "`**` before an argument is not of the language", self.span(node))
+                self.refuse("CG202", "`**` before an argument is not part of the language", self.span(node))
             attrs.append((keyword.arg, self.static(keyword.value), self.span(keyword)))
         return Call(name, tuple(args), tuple(attrs), self.span(node), name_span)
 
@@ -475,9 +481,10 @@ class _Reader:
             case ast.Constant(value=int(value)) if not isinstance(value, bool) and 0 < value <= MAX_DIM:
                 return (value,)
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                if level > MAX_FACTORS:
+                factors = () if level == MAX_FACTORS else (*self.axis(left, level + 1), *self.axis(right, level + 1))
+                if not 0 < len(factors) <= MAX_FACTORS:
                     self.refuse("CG108", f"a dim of more than {MAX_FACTORS} factors", self.span(node))
-                return (*self.axis(left, level + 1), *self.axis(right, level + 1))
+                return factors
         help = _INSTEAD["dim"]
         match node:
             case ast.BinOp(op=ast.Add() | ast.Sub()):
@@ -601,7 +608,21 @@ def _instead(node) -> str:
 
 def equations(scalar: Scalar, report: Report) -> tuple[Statement, ...]:
     """The statements of `equations:`; lines that are none are reported (CG108, CG109, CG201 to CG204, CG214, CG216)."""
-    return tuple(_each(lines(scalar, report, "equation", MAX_STATEMENTS), _statement, report))
+    found, size = [], 0
+    for statement in _each(lines(scalar, report, "equation", MAX_STATEMENTS), _statement, report):
+        size += _size(statement.value)
+        if size > MAX_SIZE:
+            help = "split the spec: one cell has at most a few hundred"
+            report.add("CG108", f"more than {MAX_SIZE:,} names and operations", statement.name_span, help=help)
+            break
+        found.append(statement)
+    return tuple(found)
+
+
+def _size(node: "Node | Call | None") -> int:
+    if node is None:
+        return 0
+    return 1 + sum(_size(part) for part in (node.args if isinstance(node, Call) else children(node)))
 
 
 def laws(scalar: Scalar, report: Report) -> tuple[LawText, ...]:
@@ -654,7 +675,7 @@ def _statement(line: Line, report: Report) -> Statement:
     if re.match(r"for\b", line.text):
         reader.refuse(
             "CG202",
-            "`for` is not of this version of the language",
+            "`for` is not part of this version of the language",
             line.span,
             help="write the micro-steps out: `s1 = ...`, `s2 = ...`",
         )
@@ -679,7 +700,9 @@ def _statement(line: Line, report: Report) -> Statement:
                 "CG202",
                 "on the left of `=` stands a name",
                 reader.span(target),
-                help="this step's value is the bare name: `c = ...`, never `c[t] = ...`",
+                help=f"this step's value is the bare name: `{target.value.id} = ...`"
+                if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name)
+                else "give the value a name of its own: `name = ...`",
             )
         case ast.AugAssign(target=ast.Name(id=name), op=op, value=node) if type(op) in SIGNS:
             reader.refuse(
@@ -704,7 +727,7 @@ def _statement(line: Line, report: Report) -> Statement:
             reader.refuse("CG202", "an equation has one `=`", line.span, help="a claim with `==` stands under `laws:`")
         case _:
             reader.refuse(
-                "CG202", "an equation is `name = value`", line.span, help="the spec holds equations, no Python"
+                "CG202", "an equation is `name = value`", line.span, help="a spec holds equations and no Python"
             )
     name, name_span = reader.name(target), reader.span(target)
     if isinstance(node, ast.Name) and node.id == "none":
@@ -760,10 +783,7 @@ def _law(line: Line, report: Report) -> LawText:
     if found := _at_depth_0(claim, r"=="):
         a, b = _part(line, report, 0, found[0]), _part(line, report, found[1], len(claim))
         return LawText("equal", a, b, facts, text, line.span)
-    help = (
-        "a law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or `reduces to SPEC`, "
-        "and may end in `when name == number`"
-    )
+    help = "a law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or `reduces to SPEC`"
     if found := re.search(r"(?<![=<>])=(?!=)", claim):
         reader.refuse(
             "CG201",
@@ -820,7 +840,13 @@ def _bounds(line: Line, report: Report, start: int, end: int) -> Bounds:
     text = line.text[start:end].strip()
     pieces = _split(line.text, line.text.index(text, start) + 1, start + len(line.text[start:end].rstrip()) - 1)
     if len(text) < 2 or text[0] not in "[(" or text[-1] not in "])" or len(pieces) != 2:
-        _Reader(line, report).refuse("CG201", "a range is `[low, high]` or `(low, high)`", line.at(start, end))
+        start += len(line.text[start:end]) - len(line.text[start:end].lstrip())
+        _Reader(line, report).refuse(
+            "CG201",
+            "a range is `[low, high]` or `(low, high)`",
+            line.at(start, end),
+            help="as in `h in [-1, 1]`, `f in (0, inf)`",
+        )
 
     def bound(start: int, end: int) -> "Node | None":
         return None if line.text[start:end].strip() in ("inf", "-inf") else _part(line, report, start, end)

@@ -1,6 +1,6 @@
 """Values taken apart by label: `z.f` is one part of a split that is made once, where `z` is defined."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cellgen.cell import Cell, LabelAxis
@@ -47,6 +47,10 @@ class Names:
         return self._known[key]
 
 
+def reshape(value: Node, shape: Shape, batch: bool) -> Apply:
+    return Apply("reshape", (value,), (("shape", shape), ("batch", batch)))
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """A value taken apart along one labelled axis of its shape; `labels` are the parts that are read."""
@@ -68,7 +72,6 @@ class Parts:
         self.params = {param.name for param in self.cell.params}
         self.flat = {name for name in merged.equations if self._only_parts(name)}
         self.whole: set[tuple[str, int]] = set()
-        self.sizes: dict[str, None] = {}  # the dims that a reshape names
         self._splits: dict[tuple[str, int], list[Split]] = {}
         for equation in self.cell.equations:
             self._gather(equation.name, equation.value)
@@ -94,13 +97,8 @@ class Parts:
             return Apply("split", (value,), (("sizes", len(axis.labels)), ("axis", at)))
         if len(factors) > 1:  # the labels are not in front: view them apart first
             apart = (*shape[:index], *((atom,) for atom in factors), *shape[index + 1 :])
-            value, at = self.reshape(value, apart, batch), index + place - len(apart)
+            value, at = reshape(value, apart, batch), index + place - len(apart)
         return Apply("unstack", (value,), (("axis", at),))
-
-    def reshape(self, value: Node, shape: Shape, batch: bool) -> Node:
-        atoms: Iterable = (atom for axis in shape for atom in axis)
-        self.sizes.update((atom, None) for atom in atoms if isinstance(atom, str) and self.cell.axis(atom) is None)
-        return Apply("reshape", (value,), (("shape", shape), ("batch", batch)))
 
     def _only_parts(self, name: str) -> bool:
         value = self.merged.equations[name].value

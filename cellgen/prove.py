@@ -48,13 +48,13 @@ class _TooMany(Exception):
 
 @dataclass
 class Prover:
-    """The laws of one variant. Wrong shapes in a law are reported; `steps` is consumed by the search for numbers."""
+    """The laws of one variant. Wrong shapes in a law are reported; the search for numbers takes from `work`."""
 
     typed: TypedCell
     program: Program
     table: Table
     report: Report
-    steps: Iterator[int]
+    work: Iterator[int]
     _leaves: dict[tuple, dict[Expr, Interval]] = field(default_factory=dict, repr=False)
 
     def outcome(self, law: Law) -> Outcome:
@@ -85,7 +85,7 @@ class Prover:
                     leaves = self.table.reads([expr for lanes in values for expr in lanes])
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
                 case Within():
-                    enclosure = Enclosure(self.table, self._ranges(law, cases, activations))
+                    enclosure = Enclosure.given(self.table, self._ranges(law, cases, activations))
                     shown, found = self._encloses(enclosure, law, cases, types)
             if shown:
                 return Outcome(PROVED, said_of(chosen, activations))
@@ -174,7 +174,7 @@ class Prover:
             for law in able:
                 for leaf in _lanes(base, _before(law.claim.value)):
                     leaves[leaf] = ranges.meet(leaves.get(leaf, REAL), self._interval(base, law.claim))
-            enclosure = Enclosure(self.table, leaves)
+            enclosure = Enclosure.given(self.table, leaves)
             shown = [self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0] for law in able]
             kept = [law for law, is_shown in zip(able, shown) if is_shown]
             if kept == able:
@@ -226,7 +226,7 @@ class Prover:
     def _refuted(self, law: Law, claim: Node, types: Types, help: str) -> Outcome | None:
         from cellgen import refute  # and with it numpy: only where numbers are looked for
 
-        trial = refute.Trial(self.typed, self.program.variant, self.steps, law.facts)
+        trial = refute.Trial(self.typed, self.program.variant, self.work, law.facts)
         facts = [self.types(fact.name, "fact") for fact in trial.conditions()]
         match law.claim:
             case Equal():

@@ -46,8 +46,9 @@ class DimView:
 
 @dataclass(frozen=True)
 class CheckView:
-    """What an input's shape must fulfil, in code and in words."""
+    """What an argument or an input's shape must fulfil, in code and in words."""
 
+    name: str
     code: str
     words: str
 
@@ -103,6 +104,7 @@ class CellView:
     example_output: str
     arguments: tuple[ArgumentView, ...]
     derived_dims: tuple[DimView, ...]
+    size_checks: tuple[CheckView, ...]
     build_dims: tuple[DimView, ...]
     weights: tuple[WeightView, ...]
     norms: tuple[str, ...]

@@ -110,7 +110,7 @@ def reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
         return Outcome(UNKNOWN, str(missing))
     from cellgen import refute  # and with it numpy: only where numbers are looked for
 
-    trial = refute.Trial(prover.typed, program.variant, prover.steps, tuple(facts), chosen)
+    trial = refute.Trial(prover.typed, program.variant, prover.work, tuple(facts), chosen)
     found = refute.refute_reduces(trial, other, theirs.variant, pairs)
     return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 

@@ -2,13 +2,13 @@
 
 The search is the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale,
 each run for STEPS steps on a batch of BATCH random sequences, from the initial state. Nothing found proves nothing.
-All laws of a cell take their steps from one iterator: when it is at its end, nothing more is found.
+All laws of a cell share the work that may be done: when it is, nothing more is found.
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, islice
 from math import inf, isfinite
 from random import Random
 
@@ -28,11 +28,14 @@ Types = Mapping[Path, Type]
 
 @dataclass(frozen=True)
 class Trial:
-    """What a law is tried under: its facts, and what it chooses of activations. `steps` is consumed by runs."""
+    """What a law is tried under: its facts, and what it chooses of activations.
+
+    A step takes from `work` as many as it has equations.
+    """
 
     typed: TypedCell
     variant: TypedVariant
-    steps: Iterator[int]
+    work: Iterator[int]
     facts: tuple[Fact, ...] = ()
     activations: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,11 +71,11 @@ class Moment:
     where: str
 
     def value(self, node: Node, path: Path, types: Types):
-        return self.instance.value(node, path, self.env, types, self.training)
+        return _quietly(self.instance.value, node, path, self.env, types, self.training)
 
     def again(self, state: Mapping, imposed: Mapping[Node, float]) -> "Moment":
         """The same step from another state."""
-        env = self.instance.evaluate(self.weights, self.inputs, state, self.training, impose=imposed)
+        env = _quietly(self.instance.evaluate, self.weights, self.inputs, state, self.training, impose=imposed)
         return Moment(self.instance, self.weights, self.inputs, state, env, self.training, self.where)
 
 
@@ -87,19 +90,25 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
         state = instance.initial_state(weights, BATCH)._asdict()
         sizes = ", ".join(f"{name}={size}" for name, size in instance.settings.sizes.items())
         for step in range(STEPS):
-            if next(trial.steps, None) is None:
+            cost = len(variant.live)
+            if len(list(islice(trial.work, cost))) < cost:
                 return
             inputs = {
                 port.name: numbers(rng, (BATCH, *instance.settings.shape(port.shape)), 1.0, port.binary)
                 for port in cell.inputs if not port.optional or instance.settings.connected(port)
             }
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # of overflows: what is not finite is no evidence
-                plain = instance.evaluate(weights, inputs, state, training)
-                env = instance.evaluate(weights, inputs, state, training, impose=imposed) if imposed else plain
+            plain = _quietly(instance.evaluate, weights, inputs, state, training)
+            env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
             yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of a run with {sizes}")
             carried = env if throughout else plain
             state = {name: 0 * state[name] + carried[name] for name in state}
+
+
+def _quietly(function: Callable, *args, **kwargs):
+    """Without warnings of overflows: what is not finite is no evidence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return function(*args, **kwargs)
 
 
 def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: Random, draw: int) -> dict:

@@ -4,6 +4,7 @@ Definition before use, one definition a name, `[t-1]` on states only; `affine(..
 it declares, `ln(v)` into `normalize(v, epsilon) * scale + shift`. Raises `SpecError` with every mistake.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -80,7 +81,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
             span,
             help=f"the output is a value of this step: write `output: {bare}`"
             if bare in scope.defined
-            else nearest(output, scope.defined),
+            else nearest(output, scope.defined) or f"write an equation `{output} = ...`, or name a value that has one",
         )
     report.stop()
     found = tuple(law for text in laws if (law := scope.law(text, other)) is not None)
@@ -243,6 +244,12 @@ class _Refused(Exception):
     """Reported already."""
 
 
+def _within(span: Span, word: str) -> Span:
+    """Where a word stands in what a span covers."""
+    found = re.search(rf"\b{word}\b", span.text)
+    return Span(span.source, span.start + found.start(), span.start + found.end()) if found else span
+
+
 class _Scope:
     """What a name means where it stands."""
 
@@ -281,7 +288,8 @@ class _Scope:
                 span,
                 "again here",
                 context=[Label(self.defined[name], "first here")],
-                help=f"a name has one meaning in a step: call the second one `{name}_new`, say",
+                help="a name has one meaning in a step: "
+                f"call the {'first' if name in self.states else 'second'} one `{name}_new`, say",
             )
         elif name in self.declared.where and name not in self.states:
             where = self.declared.where[name]
@@ -310,7 +318,7 @@ class _Scope:
                         self.report.add(
                             "CG205",
                             f"unknown dim `{atom}`",
-                            statement.annotation_span,
+                            _within(statement.annotation_span, atom),
                             help=nearest(atom, [*self.dims, *(axis.name for axis in self.declared.axes)]),
                         )
         return Equation(name, value, " ".join(statement.text.split()), statement.span, span)
@@ -325,7 +333,16 @@ class _Scope:
                     "CG211",
                     f"the state `{name}` is never updated",
                     state.span,
-                    help=(nearest(name, self.defined), f"write an equation `{name} = ...`"),
+                    help=next(
+                        (
+                            f"call `{each}` `{name}`, or add `{name} = {each}`"
+                            for each in self.defined
+                            if each.startswith(f"{name}_")
+                        ),
+                        "",
+                    )
+                    or nearest(name, self.defined)
+                    or f"write an equation `{name} = ...`",
                 )
         for param in self.declared.params:
             for _, init in param.init:

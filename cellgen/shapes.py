@@ -168,7 +168,10 @@ class _Typing:
         if output is not None and output.level == Level.CONSTANT and cell.output not in carried:
             equation = next(each for each in cell.equations if each.name == cell.output)
             self.report.add(
-                "CG311", f"the output `{cell.output}` reads neither an input nor a state", equation.name_span
+                "CG311",
+                f"the output `{cell.output}` reads neither an input nor a state",
+                equation.name_span,
+                help="it would be the same at every step: read a state in it",
             )
 
     def update(self, equation, type: Type, state: Type) -> None:
@@ -202,8 +205,9 @@ class _Typing:
             return ""
         if self.dims.equal(came[0], wanted[0]):
             return ""
-        weight = f"`W: {{shape: {shape_text((*came, *wanted))}, init: glorot_uniform}}`"
-        return f"a weight leads from one to the other: {weight}, and `(...) @ W`"
+        name = next((each for each in "WPVRAB" if each not in self.names), "W")
+        weight = f"`{name}: {{shape: {shape_text((*came, *wanted))}, init: glorot_uniform}}`"
+        return f"a weight leads from one to the other: {weight}, and `(...) @ {name}`"
 
     # --- nodes
 
@@ -337,7 +341,7 @@ class _Typing:
                 f"declared {said(shape)}, but the value is {said(value.shape)}",
                 node.span,
                 f"this says {said(shape)}",
-                context=self.sides(node.value),
+                context=self.sides(node.value, shape=value.shape),
                 help="a view keeps the numbers in their order: write the factors in the order of the value"
                 if swapped
                 else "",
@@ -419,8 +423,8 @@ class _Typing:
         help = []
         if len(b) == 2 and self.dims.equal(a[-1], b[1]) and isinstance(right, Ref):
             help.append(f"weights stand on the right, input first: declare `{right.name}` as {said((b[1], b[0]))}")
-        elif len(a) == 2 and len(b) == 1 and self.dims.equal(a[1], b[0]) is False and self.dims.equal(a[0], b[0]):
-            help.append(f"rows are samples here: write `{right.span.text} @ {left.span.text}`")
+        elif len(a) == 2 and len(b) == 1 and self.dims.equal(a[0], b[0]):
+            help.append(f"weights stand on the right: write `{right.span.text} @ {left.span.text}`")
         if isinstance(left, Ref):
             for name, type in (*((f"{name}[t-1]", type) for name, type in self.carried.items()), *self.names.items()):
                 if (

@@ -6,6 +6,7 @@ from pathlib import Path
 from cellgen.compiler import Library, Spec, shipped
 from cellgen.load import read
 from cellgen.names import no_module
+from cellgen.parse import NAME
 from cellgen.schema import schema
 from cellgen.span import Source
 
@@ -78,13 +79,17 @@ cell: {cell}
 {text}"""
 
 
+class Refused(Exception):
+    """Why there can be no such spec."""
+
+
 def start(cell: str, path: Path, base: Spec | None = None) -> str:
     """The text of a spec for a class `cell` at a path; with `base`, of one that extends it and shows what it says.
 
-    Raises `ValueError` if there can be no such spec, `SpecError` if the base has errors.
+    Raises `Refused` if there can be no such spec, `SpecError` if the base has errors.
     """
     if problem := no_module(path.stem):
-        raise ValueError(f"`{path.name}` cannot be built: {problem}")
+        raise Refused(f"`{path.name}` cannot be built: {problem}")
     if base is None:
         text = CELL.format(cell=cell, stem=path.stem, file=path.as_posix())
     else:
@@ -93,10 +98,10 @@ def start(cell: str, path: Path, base: Spec | None = None) -> str:
     spec = Spec(Source(path.as_posix(), text), path.stem, Library((path.parent, shipped())))
     if base is not None:
         if base.stem == path.stem:
-            raise ValueError(f"`{path.stem}` cannot extend a spec of the same name: choose another")
+            raise Refused(f"`{path.stem}` cannot extend a spec of the same name: choose another")
         found = spec.library.find(base.stem)
         if found is None or read(found).text != base.source.text:
-            raise ValueError(
+            raise Refused(
                 f"a spec in the folder `{path.parent}` does not see `{base.source.name}`: "
                 "`extends` looks beside the spec, then among the shipped ones. Choose its folder with -o"
             )
@@ -105,13 +110,16 @@ def start(cell: str, path: Path, base: Spec | None = None) -> str:
 
 
 def names(name: str) -> tuple[str, str]:
-    """The class and the stem that a name means: `my_cell`, `my-cell` and `MyCell` are all `MyCell`, `my_cell`."""
+    """The class and the stem that a name means: `my_cell`, `my-cell` and `MyCell` are all `MyCell`, `my_cell`.
+
+    Raises `Refused` if it is none.
+    """
+    name = name.removesuffix(".yaml")
     stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[-_ ]+", "_", name).lower()
-    cell = (
-        name
-        if name[:1].isupper() and name.isalnum()
-        else "".join(word[:1].upper() + word[1:] for word in stem.split("_"))
-    )
+    words = "".join(word[:1].upper() + word[1:] for word in stem.split("_"))
+    cell = name if name[:1].isupper() and name.isalnum() else words
+    if not NAME.fullmatch(cell):
+        raise Refused(f"`{name}` is no name for a cell: write a letter, then letters, digits and `_`")
     return cell, stem
 
 

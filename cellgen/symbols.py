@@ -5,7 +5,8 @@ A value is looked at lane by lane: one real polynomial stands for all lanes of a
 couples lanes, becomes a symbol that is keyed by the operation and the normal forms of its operands, so that equal
 values have equal symbols. A polynomial is kept expanded, with the square of a 0-or-1 symbol reduced to itself.
 
-A sum or product of more than MAX_TERMS terms becomes a symbol as well: then less can be proved, and nothing wrong.
+A sum or product of more than MAX_TERMS terms becomes a symbol as well, and so does one of more than MAX_WHOLE that is 0
+or 1 or that another equation reads: then less can be proved, and nothing wrong.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +15,9 @@ from fractions import Fraction
 
 from cellgen.ops import OPS
 
-MAX_TERMS = 256
+MAX_TERMS = 128
 MAX_POWER = 8
+MAX_WHOLE = 32
 
 Expr = object  # a sympy expression; sympy is imported when a table is made, not before
 Lanes = tuple[tuple[tuple[str, ...], Expr], ...]  # of an operand of a coupling operation: label path -> polynomial
@@ -56,6 +58,7 @@ class Table:
         self.atoms: dict[Expr, Atom] = {}
         self.polynomials: dict[Expr, dict] = {}  # found before, by `enclose`
         self.invariants: dict[tuple, dict] = {}
+        self.enclosures: dict[tuple, object] = {}
         self._symbols: dict[Atom, Expr] = {}
 
     def symbol(self, atom: Atom) -> Expr:
@@ -110,6 +113,10 @@ class Arithmetic:
         if len(terms_a) * len(terms_b) > MAX_TERMS:
             return self.atom("mul", *sorted((a, b), key=str))
         return self.table.sympy.Add(*(self._idempotent(p * q) for p in terms_a for q in terms_b))
+
+    def whole(self, a: Expr, binary: bool = False) -> Expr:
+        """A long polynomial as one symbol."""
+        return self.atom("linear", a, binary=binary) if len(self._terms(a)) > MAX_WHOLE else a
 
     def power(self, a: Expr, exponent: Expr) -> Expr:
         if exponent.is_Integer and abs(exponent) <= MAX_POWER:

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Option
 from cellgen.emit import FUNCTIONS, KERAS, TENSORFLOW, Emitter, functions
-from cellgen.expr import Apply, Axis, Not, Ref, Shape, axis_text
-from cellgen.lower import Line, Slot, Step, uses
+from cellgen.expr import Apply, Axis, Node, Not, Ref, Shape, axis_text, children, rebuild
+from cellgen.lower import GIVEN, Line, Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import (
     ArgumentView,
@@ -46,9 +46,17 @@ def literal(value: Fraction | bool | str | None) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
+def _reading(node: Node, text: str) -> Node:
+    """A split of a weight, with this in the place of the weight's name."""
+    if isinstance(node, Ref):
+        return Ref(text)
+    return rebuild(node, tuple(_reading(child, text) for child in children(node)))
+
+
 class _Viewing:
     def __init__(self, step: Step):
-        self.step, self.cell, self.emitter = step, step.cell, Emitter(step.cell)
+        self.step, self.cell = step, step.cell
+        self.emitter, self.outside = Emitter(step.cell), Emitter(step.cell, "self.")
         self.dims = {dim.name: dim for dim in self.cell.dims}
 
     def run(self) -> CellView:
@@ -82,8 +90,9 @@ class _Viewing:
             example_arguments=", ".join(self.example(argument) for argument in arguments if not argument.default),
             example_output=", ".join(self.example_size(axis) for axis in output),
             arguments=arguments,
-            derived_dims=tuple(self.derived("")),
-            build_dims=tuple(self.derived("self.", self.build_atoms())),
+            derived_dims=tuple(self.derived("", [*(state.shape for state in cell.states), output])),
+            size_checks=tuple(self.size_checks()),
+            build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape])),
             weights=tuple(self.weight(slot) for slot in self.step.slots),
             norms=tuple(
                 dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)
@@ -165,13 +174,9 @@ class _Viewing:
             else next(each.names[cell.output].shape for each in self.step.typed.variants if cell.output in each.names)
         )
 
-    def derived(self, prefix: str, atoms: set | None = None) -> Iterator[DimView]:
-        """Dims that follow from others: not given, another's size, or a quotient."""
-        used = (
-            atoms
-            if atoms is not None
-            else self.atoms([state.shape for state in self.cell.states] + [self.output_shape()])
-        )
+    def derived(self, prefix: str, shapes: list[Shape]) -> Iterator[DimView]:
+        """The dims of shapes that follow from others: not given, another's size, or a quotient."""
+        used = self.cell.needed(axis for shape in shapes for axis in shape)
         for dim in self.cell.dims:
             if dim.name not in used:
                 continue
@@ -181,41 +186,10 @@ class _Viewing:
             elif dim.kind == "quotient":
                 yield DimView(dim.name, f"{self.factor(dim.value, prefix)} // {self.factor(dim.divisor, prefix)}")
 
-    def build_atoms(self) -> set:
-        return self.atoms([slot.shape for slot in self.step.slots] + [self.cell.inputs[0].shape])
-
-    def atoms(self, shapes: list[Shape]) -> set:
-        """The dims of shapes, and those that they follow from."""
-        found = {atom for shape in shapes for axis in shape for atom in axis}
-        found |= {
-            atom
-            for name in list(found)
-            if (labels := self.cell.axis(name)) and labels.widths
-            for axis in labels.widths
-            for atom in axis
-        }
-        more = {
-            other
-            for name in found
-            if name in self.dims
-            for other in (self.dims[name].value, self.dims[name].divisor)
-            if isinstance(other, str)
-        }
-        while not more <= found:
-            found |= more
-            more = {
-                other
-                for name in found
-                if name in self.dims
-                for other in (self.dims[name].value, self.dims[name].divisor)
-                if isinstance(other, str)
-            }
-        return found
-
     # --- arguments
 
     def arguments(self) -> Iterator[ArgumentView]:
-        dims = [dim for dim in self.cell.dims if dim.kind in ("required", "number", "alias")]
+        dims = [dim for dim in self.cell.dims if dim.kind in GIVEN]
         dims.sort(key=lambda dim: (dim.kind != "required", dim.name != "units" if dim.kind == "required" else False))
         for dim in dims:
             yield self.dim_argument(dim)
@@ -276,8 +250,8 @@ class _Viewing:
             argument=slot.argument,
             shape=f"[{', '.join(sizes)}]",
             initializer=self.initializer(own),
-            given=self.emitter.test(slot.test, prefix="self.") if slot.test else "",
-            absent=self.emitter.test(Not(slot.test), prefix="self.") if slot.test else "",
+            given=self.outside.test(slot.test) if slot.test else "",
+            absent=self.outside.test(Not(slot.test)) if slot.test else "",
             norm=norm,
             parts=parts,
             along=along,
@@ -288,7 +262,7 @@ class _Viewing:
         if init == own:
             return "None"
         if isinstance(init, EitherInitialiser):
-            test = self.emitter.test(init.test, prefix="self.")
+            test = self.outside.test(init.test)
             return f"{self.part(init.a, own)} if {test} else {self.part(init.b, own)}"
         return self.initializer(init)
 
@@ -314,16 +288,30 @@ class _Viewing:
             if len(axis) == 1 and isinstance(axis[0], str) and self.dims[axis[0]].kind == "inferred":
                 continue
             at, size = index - len(port.shape), self.size(axis, "self.")
-            yield CheckView(f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
+            yield CheckView(port.name, f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
+        for dim in self.cell.dims:
+            if dim.kind == "quotient" and self.inferred(dim):
+                of, by = self.factor(dim.value, "self."), self.factor(dim.divisor, "self.")
+                at = of.removeprefix("input_shape[").removesuffix("]")
+                yield CheckView(port.name, f"{of} % {by} == 0", f'f"of a size divisible by {{{by}}} in axis {at}"')
+
+    def size_checks(self) -> Iterator[CheckView]:
+        """What is divided must be a multiple; an input's size is checked when it comes."""
+        for dim in self.cell.dims:
+            if dim.kind == "quotient" and not self.inferred(dim):
+                of, by = (self.emitter.size((each,)) for each in (dim.value, dim.divisor))
+                yield CheckView(dim.value, f"{of} % {by} == 0", f"a multiple of {dim.divisor}")
+
+    def inferred(self, dim: Dim) -> bool:
+        return any(self.dims[atom].kind == "inferred" for atom in self.cell.needed([(dim.name,)]))
 
     def label_slices(self) -> Iterator[str]:
         for slot in self.step.slots:
             for line in slot.splits:
-                value = Apply(line.value.op, (Ref(self.access(slot)), *line.value.args[1:]), line.value.attrs)
-                text = f"{', '.join(line.targets)} = {self.emitter.text(value)}"
+                text = f"{', '.join(line.targets)} = {self.outside.text(_reading(line.value, self.access(slot)))}"
                 if slot.test is not None:
                     nothing = ", ".join("None" for _ in line.targets)
-                    text += f" if {self.emitter.test(slot.test, prefix='self.')} else ({nothing})"
+                    text += f" if {self.outside.test(slot.test)} else ({nothing})"
                 yield text
 
     def access(self, slot: Slot) -> str:
@@ -353,14 +341,11 @@ class _Viewing:
         for slot in step.slots:
             access = self.access(slot)
             if slot.whole:
-                text = f"{access} if {self.emitter.test(slot.test, prefix='self.')} else None" if slot.test else access
+                text = f"{access} if {self.outside.test(slot.test)} else None" if slot.test else access
                 arguments.append((slot.argument, text))
             arguments += [(target, target) for line in slot.splits for target in line.targets if target != "_"]
         asked = set(step.typed.variants[0].variant)
-        for name in step.dims:
-            dim = self.dims[name]
-            if dim.kind in ("required", "number"):
-                arguments.append((name, f"self.{name}"))
+        arguments += [(name, f"self.{name}") for name in step.dims]
         for name in step.options:
             if name in self.dims:
                 if name not in dict(arguments):

@@ -125,13 +125,15 @@ def _activation_name(name, value):
     return word
 
 
-def _in_parts(initializers, axis):
-    """An initializer for a weight made of equal parts along an axis, each with an initializer of its own."""
+def _in_parts(whole, parts, axis):
+    """An initializer that draws a weight whole, then anew each of its equal parts that has one of its own."""
 
     def initialize(shape, dtype=None):
-        part = list(shape)
-        part[axis] //= len(initializers)
-        return tf.concat([one(part, dtype=dtype) for one in initializers], axis)
+        drawn = tf.split(whole(shape, dtype=dtype), len(parts), axis)
+        for index, own in enumerate(parts):
+            if own:
+                drawn[index] = keras.initializers.get(own)(drawn[index].shape, dtype=dtype)
+        return tf.concat(drawn, axis)
 
     return initialize
 
@@ -190,8 +192,7 @@ class LSTMCell(keras.layers.Layer):
         """Keras's arguments for a weight; `parts` are initializers by label, None for the weight's own."""
         found = {kind: self.weight_arguments[f"{weight}_{kind}"] for kind in _KINDS}
         if any(parts):
-            own = found["initializer"]
-            found["initializer"] = _in_parts([keras.initializers.get(part) if part else own for part in parts], axis)
+            found["initializer"] = _in_parts(found["initializer"], parts, axis)
         return found
 
     def step_arguments(self):
@@ -300,7 +301,7 @@ class LSTM(keras.layers.RNN):
 
     def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
         """sequences (batch, time, input) -> output; with return_state, then each state; with return_all_states,
-                then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
+        then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
         _require(sequences.dtype.is_floating, "sequences", "of a floating dtype", sequences.dtype.name)

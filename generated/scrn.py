@@ -230,7 +230,7 @@ class SCRN(keras.layers.RNN):
 
     def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
         """sequences (batch, time, input) -> output; with return_state, then each state; with return_all_states,
-                then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
+        then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
         _require(sequences.dtype.is_floating, "sequences", "of a floating dtype", sequences.dtype.name)

@@ -80,6 +80,7 @@ def tree(folder):
         ("my-cell", "MyCell", "my_cell"),
         ("LayerNormGRU", "LayerNormGRU", "layer_norm_gru"),
         ("RNN2", "RNN2", "rnn2"),
+        ("my_cell.yaml", "MyCell", "my_cell"),
     ],
 )
 def test_new_writes_a_spec_that_is_fine_as_it_is(run, here, name, cell, stem):
@@ -109,7 +110,9 @@ def test_new_never_overwrites(run, here):
     [
         (["random"], "`random.yaml` cannot be built"),
         (["class"], "it is a word of Python"),
-        (["2fast"], "a letter, then letters"),
+        (["2fast"], "`2fast` is no name for a cell"),
+        (["../mine"], "`../mine` is no name for a cell"),
+        ([""], "`` is no name for a cell"),
         (["lstm", "--from", "lstm"], "cannot extend a spec of the same name"),
         (["mine", "--from", "elsewhere/leaky.yaml"], "`extends` looks beside the spec"),
         (["mine", "-o", "mine.txt"], "ends with .yaml"),

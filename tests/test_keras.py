@@ -75,9 +75,14 @@ def test_values_and_gradients(stem, options):
 
 
 @each_twin
-@pytest.mark.parametrize("masked, argument", [(False, "go_backwards"), (True, "go_backwards"), (True, "zero_output_for_mask")])
-def test_values_and_gradients_of_the_layer_arguments(stem, masked, argument):
-    same(stem, "defaults", masked, **{argument: True})
+@pytest.mark.parametrize("masked", [False, True])
+def test_values_and_gradients_backwards(stem, masked):
+    same(stem, "defaults", masked, go_backwards=True)
+
+
+@each_twin
+def test_values_and_gradients_with_zeros_for_masked_outputs(stem):
+    same(stem, "defaults", masked=True, zero_output_for_mask=True)
 
 
 @pytest.mark.full

@@ -1,0 +1,73 @@
+"""What the language has and the interpreter runs, but no code is generated for yet."""
+
+from cellgen.cell import Cell, TypedCell
+from cellgen.diagnostics import Report
+from cellgen.expr import Pick, Shape, axis_text, live_walk
+from cellgen.span import Span
+
+CHECKED = "`cellgen check` and the interpreter know it; the generated code does not yet"
+
+
+def refuse(typed: TypedCell) -> None:
+    """Raises `SpecError` (CG601) with everything in the cell that cannot be generated."""
+    report = Report()
+    _ports_and_options(typed.cell, report)
+    _labels(typed, report)
+    _sizes(typed, report)
+    report.stop()
+
+
+def _ports_and_options(cell: Cell, report: Report) -> None:
+    for port in cell.inputs[1:]:
+        report.add("CG601", f"no code is generated for a second input, `{port.name}`", port.span, help=CHECKED)
+    for option in cell.options:
+        if option.kind == "scheduled":
+            message = f"no code is generated for a scheduled option, `{option.name}`"
+            report.add("CG601", message, option.span, help=CHECKED)
+
+
+def _labels(typed: TypedCell, report: Report) -> None:
+    cell = typed.cell
+    for axis in cell.axes:
+        for label in axis.labels if axis.widths else ():
+            picked = [
+                any(
+                    isinstance(node, Pick) and node.label == label
+                    for equation in cell.equations
+                    if equation.name in each.live
+                    for _, node in live_walk(equation.value, each.variant)
+                )
+                for each in typed.variants
+            ]
+            if not all(picked):
+                message = f"no code is generated for a label that some variants lack, `{label}`"
+                report.add("CG601", message, axis.span, help=CHECKED)
+
+
+def _sizes(typed: TypedCell, report: Report) -> None:
+    """Keras asks for the sizes of states and output before there is an input."""
+    cell, first = typed.cell, typed.cell.inputs[0]
+    inferred = [dim.name for dim in cell.dims if dim.kind == "inferred"]
+    for name, (shape, span) in _kept(typed).items():
+        for dim in inferred:
+            if dim in cell.needed(shape):
+                required = f"`dims: {{{dim}: required}}`"
+                if dim == "input":  # Keras's layers have an attribute of this name
+                    required = f"`inputs: {{{first.name}: [width]}}` and `dims: {{width: required}}`"
+                help = f"Keras asks for its size before there is an input: write {required}"
+                report.add("CG601", f"no code is generated for `{name}`, whose size is the input's", span, help=help)
+    for axis in first.shape:
+        if len(axis) > 1 and {*inferred} & {*axis}:
+            message = f"no code is generated for an inferred dim in a product, `{axis_text(axis)}`"
+            help = "give the input one axis for each of its dims, or make them `required`"
+            report.add("CG601", message, first.span, help=help)
+
+
+def _kept(typed: TypedCell) -> dict[str, tuple[Shape, Span]]:
+    """The states and the output."""
+    cell = typed.cell
+    kept = {each.name: (each.shape, each.span) for each in cell.states}
+    if cell.output not in kept:
+        shape = next(each.names[cell.output].shape for each in typed.variants if cell.output in each.names)
+        kept[cell.output] = shape, next(each.span for each in cell.equations if each.name == cell.output)
+    return kept

@@ -1,0 +1,408 @@
+"""Facts that follow from the structure of a cell: what is affine, what can be hoisted, sizes, and remarks."""
+
+import ast
+import math
+import random
+import subprocess
+import sys
+
+import pytest
+
+from cellgen.analyse import analyse, condition
+from cellgen.cell import Level
+from cellgen.compiler import Spec, shipped
+from cellgen.expr import Given, Is, Not, holds
+from cellgen.interpret import Instance
+from cellgen.notation import condition_text, notation
+from cellgen.sizes import Size, dim, total, whole
+
+SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))
+
+
+def facts(equations, state="h: units", head="", params=""):
+    """Facts of a cell given by its equations; a name in capitals that they read is a weight."""
+    weights = {"W": "[input, units]", "V": "[input, units]", "U": "[units, units]", "b": "[units]", "p": "[units]"}
+    read = [name for name in weights if any(name in word.split(".") for word in _words(equations))]
+    lines = [f"  {name}: {{shape: {weights[name]}, init: glorot_uniform}}" for name in read]
+    text = "\n".join([
+        "cell: Cell", f"state: {{{state}}}", head,
+        *(["params:", *lines, params] if lines or params else []),
+        "equations: |", *(f"  {line.strip()}" for line in equations.strip().splitlines()),
+    ])
+    typed = Spec.of(text).typed()
+    return typed, analyse(typed)
+
+
+def _words(text):
+    return "".join(char if char.isalnum() or char in "_." else " " for char in text).split()
+
+
+def default(typed, found):
+    return found.of(typed.default.variant)
+
+
+def classes(equations, state="h: units", **more):
+    typed, found = facts(equations, state, **more)
+    return {name: (each.kind, each.lanes) for name, each in default(typed, found).recurrences.items()}
+
+
+# --- the class of the recurrence ---
+
+
+def test_a_gate_of_the_input_alone_leaves_the_state_affine():
+    # minGRU: Feng et al. 2024, arXiv:2410.01201
+    assert classes("""
+        z = sigmoid(x @ W)
+        h = (1 - z) * h[t-1] + z * (x @ V)
+    """) == {"h": ("affine", True)}
+
+
+def test_a_gate_of_the_state_does_not():
+    assert classes("""
+        z = sigmoid(x @ W + h[t-1] @ U)
+        h = (1 - z) * h[t-1] + z * (x @ V)
+    """) == {"h": ("general", False)}
+
+
+def test_a_linear_network_is_affine_but_couples_lanes():
+    assert classes("h = x @ W + h[t-1] @ U") == {"h": ("affine", False)}
+
+
+def test_a_diagonal_network_is_elementwise():
+    assert classes("h = tanh(x @ W + p * h[t-1])") == {"h": ("elementwise", True)}
+
+
+def test_a_square_of_the_state_is_not_affine():
+    assert classes("h = x @ W - h[t-1] * h[t-1]") == {"h": ("elementwise", True)}
+    assert classes("h = x @ W - h[t-1] ** 2") == {"h": ("elementwise", True)}
+
+
+@pytest.mark.parametrize(("value", "kind"), [
+    ("h[t-1] / (1 + exp(x @ W))", "affine"),
+    ("(1 + exp(x @ W)) / (2 + h[t-1])", "elementwise"),
+    ("where(x @ W > 0, h[t-1], 0)", "affine"),
+    ("where(h[t-1] > 0, x @ W, 0)", "elementwise"),
+    ("-(h[t-1] - x @ W)", "affine"),
+    ("maximum(h[t-1], x @ W)", "elementwise"),
+    ("x @ W + softmax(h[t-1], over=units)", "general"),
+    ("x @ W + mean(h[t-1], over=units)", "affine"),
+    ("linear(h[t-1]) + x @ W", "affine"),
+    ("straight_through(h[t-1], tanh(h[t-1])) + x @ W", "affine"),
+])
+def test_operations_keep_an_affine_state_or_not(value, kind):
+    assert classes(f"h = {value}")["h"][0] == kind
+
+
+def test_two_states_are_affine_together():
+    assert classes("""
+        m = n[t-1] + x @ W
+        n = sigmoid(x @ V) * m[t-1]
+        """, "m: units, n: units", head="output: m") == {"m": ("affine", True), "n": ("affine", True)}
+
+
+def test_a_state_that_reads_a_general_one_is_general():
+    assert classes("""
+        h = tanh(x @ W + h[t-1] @ U)
+        s = s[t-1] + h
+        """, "h: units, s: units", head="output: s") == {"h": ("general", False), "s": ("general", False)}
+
+
+def test_of_scrn_the_slow_state_alone_is_affine():
+    typed = Spec.at("scrn").typed()
+    found = default(typed, analyse(typed)).recurrences
+    assert (found["s"].kind, found["s"].among) == ("affine", ("s",))
+    assert (found["h"].kind, found["h"].among) == ("general", ("s", "h"))
+
+
+def test_classes_of_the_shipped_cells():
+    kinds = {}
+    for stem in SHIPPED:
+        typed = Spec.at(stem).typed()
+        kinds[stem] = {name: each.kind for name, each in default(typed, analyse(typed)).recurrences.items()}
+    special = {stem: found for stem, found in kinds.items() if set(found.values()) != {"general"}}
+    assert special == {"indrnn": {"h": "elementwise"}, "scrn": {"s": "affine", "h": "general"}}
+
+
+# --- before the loop ---
+
+
+@pytest.mark.parametrize(("stem", "texts"), [
+    ("lstm", ["x @ kernel"]),
+    ("gru", ["a = x @ kernel + bias.input"]),
+    ("scrn", ["(1 - alpha) * (x @ B)", "x @ A"]),
+    ("layer_norm_lstm", ["ln_x(x @ x_w)"]),
+    ("mgu", ["a = x @ kernel + bias"]),
+])
+def test_what_reads_no_state_is_hoisted(stem, texts):
+    typed = Spec.at(stem).typed()
+    hoisted = default(typed, analyse(typed)).hoisted
+    assert [each.text for each in hoisted] == texts
+    assert all(each.level is Level.STEP for each in hoisted)
+
+
+def test_hoisted_pieces_read_no_state_and_what_they_stand_in_does():
+    for stem in SHIPPED:
+        typed = Spec.at(stem).typed()
+        for variant, found in zip(typed.variants, analyse(typed).variants):
+            for each in found.hoisted:
+                assert variant.types[each.path].level < Level.CARRIED
+                above = [each.path[:end] for end in range(1, len(each.path))]
+                levels = [variant.types[path].level for path in above]
+                assert set(levels) <= {Level.CARRIED} or each.text.startswith(f"{each.equation} = ")
+
+
+def test_an_expression_of_weights_is_computed_once():
+    typed, found = facts("h = tanh(x @ W + h[t-1] @ (U - 2 * U))")
+    assert [(each.text, each.level) for each in default(typed, found).hoisted] == [
+        ("x @ W", Level.STEP), ("U - 2 * U", Level.CONSTANT)]
+
+
+# --- sizes ---
+
+
+def test_formulas_of_the_lstm():
+    typed = Spec.at("lstm").typed()
+    found = default(typed, analyse(typed))
+    assert str(found.parameters) == "4*units*(input + units + 1)"
+    # two matmuls of [m] @ [m, 4n]; 8n sums, 3n gates, n candidates, 3n for c, 2n for h
+    assert str(found.operations) == "units*(8*input + 8*units + 17)"
+
+
+@pytest.mark.parametrize("stem", SHIPPED)
+def test_the_formula_of_the_parameters_counts_the_weights(stem):
+    typed = Spec.at(stem).typed()
+    for variant, found in zip(typed.variants, analyse(typed).variants):
+        given = {name: answer for name, answer in variant.variant.items() if isinstance(answer, str)}
+        for option in typed.cell.options:
+            if option.name in variant.variant and option.kind in ("flag", "maybe"):
+                answer = variant.variant[option.name]
+                given[option.name] = answer if option.kind == "flag" else 0.5 if answer else None
+        for port in typed.cell.inputs:
+            if port.optional and variant.variant.get(port.name):
+                given[port.name] = True
+        for size, each in enumerate(typed.cell.dims, 3):
+            absent = each.kind == "optional" and not any(variant.variant.get(port.name) for port in typed.cell.inputs)
+            if not absent and variant.variant.get(each.name, True):
+                given[each.name] = size
+        oracle = Instance(typed, given)
+        count = sum(math.prod(shape) for shape in oracle.weights.values())
+        assert found.parameters.at(oracle.settings.sizes) == count
+
+
+def test_sizes_are_polynomials():
+    rng = random.Random(0)
+    at = {name: rng.randint(2, 9) for name in "abc"}
+    sizes = [whole(3), *map(dim, "abc")]
+    numbers = [3, *at.values()]
+    for _ in range(200):
+        i, j = rng.randrange(len(sizes)), rng.randrange(len(sizes))
+        if rng.random() < 0.5:
+            size, number = sizes[i] + sizes[j], numbers[i] + numbers[j]
+        else:
+            size, number = sizes[i] * sizes[j], numbers[i] * numbers[j]
+        assert size.at(at) == number
+        assert _computed(ast.parse(str(size), mode="eval").body, at) == number
+        if len(size.terms) < 12:
+            sizes.append(size)
+            numbers.append(number)
+    assert dim("a") * whole(0) == Size() == total([])
+    assert str(Size()) == "0"
+    assert dim("a") * dim("b") == dim("b") * dim("a")
+
+
+def _computed(node, at):
+    """The number that a formula says."""
+    match node:
+        case ast.Constant(number):
+            return number
+        case ast.Name(name):
+            return at[name]
+        case ast.BinOp(a, ast.Add(), b):
+            return _computed(a, at) + _computed(b, at)
+        case ast.BinOp(a, ast.Mult(), b):
+            return _computed(a, at) * _computed(b, at)
+        case ast.BinOp(a, ast.Pow(), b):
+            return _computed(a, at) ** _computed(b, at)
+
+
+# --- conditions ---
+
+
+@pytest.mark.parametrize("stem", SHIPPED)
+def test_what_exists_in_some_variants_has_a_condition_that_says_in_which(stem):
+    typed = Spec.at(stem).typed()
+    found = analyse(typed)
+    for name in [*(param.name for param in typed.cell.params), *(equation.name for equation in typed.cell.equations)]:
+        for variant in typed.variants:
+            there = name in variant.live or name in [weight.name for weight in variant.weights]
+            test = found.exists_if.get(name)
+            assert there == (test is None or holds(test, variant.variant))
+
+
+def test_conditions_are_short():
+    typed = Spec.at("hm_lstm").typed()
+    said = {name: condition_text(test) for name, test in analyse(typed).exists_if.items()}
+    assert said == {"V": "h_above", "soft": "detector", "update": "combine == blend", "c_blend": "combine == blend",
+                    "c_select": "combine == select"}
+
+
+def test_a_condition_holds_in_exactly_the_variants_that_are_marked():
+    rng = random.Random(1)
+    variants = [{"a": a, "b": b, "w": w} for a in (True, False) for b in (True, False) for w in ("one", "two", "three")]
+    for _ in range(100):
+        marks = [rng.random() < 0.5 for _ in variants]
+        test = condition(list(zip(variants, marks)))
+        if len(set(marks)) == 1:
+            assert test is None
+        else:
+            assert [holds(test, variant) for variant in variants] == marks
+    assert condition([(v, v["a"]) for v in variants]) == Given("a")
+    assert condition([(v, not v["b"]) for v in variants]) == Not(Given("b"))
+    assert condition([(v, v["w"] == "two") for v in variants]) == Is("w", "two")
+    assert condition_text(condition([(v, not (v["a"] and v["b"])) for v in variants])) == "not a or not b"
+
+
+# --- gates, states, remarks ---
+
+
+def codes(found):
+    return [each.code for each in found.diagnostics]
+
+
+def test_the_shipped_cells_leave_nothing_to_remark():
+    for stem in SHIPPED:
+        assert not analyse(Spec.at(stem).typed()).diagnostics, stem
+
+
+def test_a_gate_multiplies_a_carried_state_or_has_a_complement():
+    typed = Spec.at("gru_reset_before").typed()
+    found = [(gate.text, gate.state) for gate in default(typed, analyse(typed)).gates]
+    assert found == [("r", "h"), ("z", "h"), ("z", None)]
+
+
+def test_a_gate_that_is_not_squashed_is_remarked():
+    _, found = facts("""
+        z = x @ W + h[t-1] @ U
+        h = z * h[t-1] + (1 - z) * tanh(x @ V)
+    """)
+    assert codes(found) == ["CG405", "CG405"]
+    assert found.diagnostics[0].label.span.text == "z"
+    _, found = facts("""
+        z = sigmoid(x @ W + h[t-1] @ U)
+        h = z * h[t-1] + (1 - z) * tanh(x @ V)
+    """)
+    assert not found.diagnostics
+
+
+@pytest.mark.parametrize("gate", ["clip(a, 0, 1)", "1 - sigmoid(a)", "exp(-abs(a))", "tanh(a) ** 2", "step(a)",
+                                  "minimum(sigmoid(a), 0.5)", "where(a > 0, sigmoid(a), 1)", "1 / (1 + square(a))"])
+def test_a_gate_may_be_squashed_in_many_ways(gate):
+    _, found = facts(f"""
+        a = x @ W
+        h = {gate} * h[t-1] + a
+    """)
+    assert not found.diagnostics
+
+
+def test_a_weight_that_is_trained_is_no_gate():
+    _, found = facts("h = tanh(x @ W + p * h[t-1])")
+    assert not found.diagnostics
+
+
+def test_an_exponential_needs_a_stabiliser():
+    _, found = facts("""
+        i = x @ W
+        h = tanh(h[t-1]) + exp(i)
+    """)
+    assert codes(found) == ["CG406"]
+    assert found.diagnostics[0].label.span.text == "exp(i)"
+
+
+def test_a_running_maximum_is_one():
+    # sLSTM: Beck et al. 2024, arXiv:2405.04517, eq. 15-17
+    _, found = facts("""
+        i = x @ W
+        f = x @ V
+        m = maximum(m[t-1] + f, i)
+        a = exp(f - (m - m[t-1]))
+        h = a * h[t-1] + exp(i - m) * tanh(i)
+    """, "h: units, m: units")
+    assert codes(found) == ["CG407"]
+    _, found = facts("""
+        i = x @ W
+        f = x @ V
+        m = maximum(m[t-1] + f, i)
+        h = tanh(h[t-1]) * exp(i + i - m)
+    """, "h: units, m: units")
+    assert codes(found) == ["CG406"]
+
+
+def test_a_carried_value_below_the_new_one_is_noted():
+    _, found = facts("""
+        c = tanh(x @ W + c[t-1])
+        h = c[t-1] * sigmoid(x @ V + h[t-1])
+    """, "h: units, c: units")
+    assert [(each.code, each.severity, each.label.span.text) for each in found.diagnostics] == [("CG407", "note", "c[t-1]")]
+
+
+def test_an_arm_that_can_be_infinite_is_noted():
+    _, found = facts("""
+        a = x @ W + h[t-1]
+        r = log(a)
+        h = where(a > 0, r, 0)
+    """)
+    assert [(each.code, each.label.span.text) for each in found.diagnostics] == [("CG408", "r")]
+    _, found = facts("""
+        a = x @ W + h[t-1]
+        h = where(a > 0, log(a), 0)
+    """)
+    assert not found.diagnostics
+    _, found = facts("""
+        a = exp(tanh(x @ W + h[t-1])) + 1
+        r = 1 / a
+        h = where(a > 2, r, 0)
+    """)
+    assert not found.diagnostics
+
+
+def test_a_state_that_cannot_reach_the_output_is_remarked():
+    typed, found = facts("""
+        h = tanh(x @ W + h[t-1] @ U)
+        n = n[t-1] + h
+    """, "h: units, n: units")
+    assert [(each.code, each.label.span.text) for each in found.diagnostics] == [("CG404", "n")]
+    assert default(typed, found).unreached == ("n",)
+
+
+def test_a_remark_says_in_which_variants_it_holds():
+    _, found = facts("""
+        z = sigmoid(x @ W) if squashed else x @ W
+        h = z * h[t-1] + x @ V
+    """, head="options: {squashed: true}")
+    assert [each.message for each in found.diagnostics] == ["`z` weighs `h[t-1]` and has no bound where not squashed"]
+
+
+# --- the house ---
+
+
+def test_facts_need_neither_sympy_nor_numpy():
+    program = ("import sys; from cellgen.compiler import Spec; from cellgen.analyse import analyse\n"
+               "analyse(Spec.at('hm_lstm').typed()); print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("stem", SHIPPED)
+def test_notation_is_read_back_as_the_same_expression(stem):
+    typed = Spec.at(stem).typed()
+    text = Spec.at(stem).source.text
+    for equation in typed.cell.equations:
+        written = notation(equation.value)
+        again = text.replace(equation.text.split("=", 1)[1].strip(), written) if ":" not in equation.text else text
+        copy = Spec.of(again, stem).cell()
+        assert next(each for each in copy.equations if each.name == equation.name).value == equation.value
+
+
+def test_numbers_are_written_exactly():
+    typed, _ = facts("h = tanh(x @ W + 0.1 * h[t-1] - 1e-3)")
+    assert notation(typed.cell.equations[0].value) == "tanh(x @ W + 0.1 * h[t-1] - 0.001)"

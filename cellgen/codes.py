@@ -70,8 +70,8 @@ FILE = {
     "CG108": Code(
         "beyond a bound",
         "Specs come from anywhere, so their size is bounded: 256 KiB and 5,000 values a file, 2,000 characters a line, "
-        "256 equations, 64 laws, names of 48 characters, 64 labels and 6 axes, 64 nested operations, 16 specs that "
-        "extend each other, exponents up to 64. A cell from a paper stays far below; name a part of a long equation.",
+        "256 equations of 4,000 names and operations, 64 laws, names of 48 characters, 64 labels, 6 axes, 64 nested "
+        "operations, 16 specs that extend each other, exponents up to 64. A paper's cell stays far below that.",
         "h = tanh(tanh(tanh( ... 70 of them ... )))",
         "a = tanh(tanh(x))\nh = tanh(tanh(a))",
     ),

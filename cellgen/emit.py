@@ -246,10 +246,11 @@ class Emitter:
                 shape = f"{self.prefix}input_spec.shape" if self.prefix else f"{port.name}.shape"
                 return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
             case "alias":
-                return f"({self._size(dim.value, alone=True)} if {given} is None else {given})"
+                size = f"{self._size(dim.value, alone=True)} if {given} is None else {given}"
+                return size if alone else f"({size})"
             case "quotient":
-                quotient = f"{self._size(dim.value)} // {self._size(dim.divisor)}"
-                return quotient if alone else f"({quotient})"
+                size = f"{self._size(dim.value)} // {self._size(dim.divisor)}"
+                return size if alone else f"({size})"
         return given
 
     # --- tests

@@ -5,10 +5,9 @@ rest is interval arithmetic on exact rationals. The work on one polynomial is bo
 all pieces are no more than MAX_WORK, and MAX_EXTREMES minima or maxima are looked into, MAX_DEPTH deep.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import reduce
 from itertools import islice
 
 from cellgen import ranges
@@ -54,6 +53,9 @@ class Enclosure:
     def _polynomial(self, expr: Expr, depth: int) -> Interval:
         terms = polynomial(self.table, expr)
         out = self._split(terms, iter(range(MAX_WORK)))
+        if expr in self.table.powers:
+            base, exponent = self.table.powers[expr]
+            out = ranges.meet(out, ranges.power(self.of(base), exponent))
         extremes = [(term[0], factor) for term, factor in terms.items() if len(term) == 1]
         extremes = [(symbol, factor) for (symbol, power), factor in extremes if self._is_extreme(symbol, power)]
         for symbol, factor in extremes[:MAX_EXTREMES] if depth else ():
@@ -172,18 +174,18 @@ def start(cell: Cell, state: str) -> Interval:
     return REAL
 
 
-def invariants(cell: Cell, table: Table, steps: Sequence[Meaning]) -> dict[Expr, Interval]:
-    """A range for every lane of every carried state that holds at all times, whichever of `steps` is taken each time.
+def invariants(cell: Cell, table: Table, step: Meaning) -> dict[Expr, Interval]:
+    """A range for every lane of every carried state that holds at all times, in a run from the initial state.
 
     From the initial values outwards: what a step makes of the ranges so far is added to them; a bound that still moves
     after three rounds is taken out to the next of 0, 1 and 6 (or their negatives), and at last given up.
     """
-    leaves: dict[Expr, tuple[Interval, tuple[Expr, ...]]] = {}
+    leaves: dict[Expr, tuple[Interval, Expr]] = {}
     for state in cell.states:
-        for path, leaf in steps[0].name(Ref(state.name, 1)).lanes.items():
-            news = tuple(step.name(Ref(state.name)).lanes[path] for step in steps)
-            leaves[leaf] = (start(cell, state.name), news)
-    known = option_ranges(cell, steps[0])
+        new = step.name(Ref(state.name)).lanes
+        for path, leaf in step.name(Ref(state.name, 1)).lanes.items():
+            leaves[leaf] = (start(cell, state.name), new[path])
+    known = option_ranges(cell, step)
     key = (*leaves.items(), *known.items())
     if key not in table.invariants:
         table.invariants[key] = known | _settled(table, leaves, known)
@@ -196,7 +198,7 @@ def _settled(table: Table, leaves: Mapping, known: Mapping) -> dict[Expr, Interv
         enclosure = Enclosure.given(table, {**known, **found})
         wider = {}
         for leaf, so_far in found.items():
-            new = reduce(ranges.hull, map(enclosure.of, leaves[leaf][1]), so_far)
+            new = ranges.hull(so_far, enclosure.of(leaves[leaf][1]))
             if not ranges.inside(new, so_far):
                 wider[leaf] = new if turn < 3 else _stopped(new, so_far)
         if not wider:

@@ -77,7 +77,7 @@ def _carried(program: Program, node: Node) -> str | None:
 
 def bounds(program: Program, node: Node, path: Path) -> Interval:
     """The range of a value whatever its inputs, states and parameters are. An activation is taken as its default."""
-    if program.variant.types[path].binary:
+    if program.variant.types[path].binary and not isinstance(node, Number):
         return ranges.closed(ranges.UNIT.low, ranges.UNIT.high)
     below = [bounds(program, *child) for child in program.below(node, path)]
     match node:

@@ -61,10 +61,7 @@ def _write(node: Node) -> tuple[str, int]:
 
 
 def _infix(op: str, a: Node, symbol: str, b: Node, binding: int) -> str:
-    left = binding + 1 if op == "pow" else binding
-    right = binding if op in ("add", "mul") else binding + 1
-    if op == "pow":
-        right = UNARY
+    left, right = (binding + 1, UNARY) if op == "pow" else (binding, binding + 1)
     return f"{_operand(a, left, op)} {symbol} {_operand(b, right, op)}"
 
 

@@ -3,13 +3,14 @@ nothing is ever executed.
 
 Input: the `Scalar` of a section. Output: `Statement`s, `LawText`s, `Axis`es, initialisers; names are not looked up
 yet, and a call is a `Call` until `resolve` knows what it calls. Bounds: 2,000 characters an equation, 64 levels of
-operations, 256 equations, 64 laws, names of 48 characters.
+operations, 256 equations with 4,000 names and operations, 64 laws, names of 48 characters.
 """
 
 import ast
 import math
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -249,7 +250,9 @@ class _Reader:
     def tree(self, mode: str, what: str = "equation"):
         """What Python's parser makes of the text."""
         try:
-            return ast.parse(self.text, mode=mode, feature_version=(3, 10))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a number beside a word, say: it is refused below
+                return ast.parse(self.text, mode=mode, feature_version=(3, 10))
         except SyntaxError:
             found = mistake(self.text)
             if found is None:

@@ -6,7 +6,7 @@ At most MAX_CASES cases are looked at.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from cellgen import ranges
@@ -152,11 +152,11 @@ class Prover:
     # --- ranges
 
     def _ranges(self, law: Law, cases: list[Meaning], activations: Mapping[str, str]) -> dict[Expr, Interval]:
-        """Of what is carried: where there are facts, by steps with them and without, in any order."""
-        base = Meaning(self.program, self.table, Under(activations=activations))
+        """Of what is carried, in a run under the interventions; a condition may hold at one step and not at another."""
         if law.facts:
-            return invariants(self.program.cell, self.table, [base, *cases])
-        return self._joint(base)
+            under = replace(cases[0].under, assumed={})
+            return invariants(self.program.cell, self.table, Meaning(self.program, self.table, under))
+        return self._joint(Meaning(self.program, self.table, Under(activations=activations)))
 
     def _joint(self, base: Meaning) -> dict[Expr, Interval]:
         """Ranges that carried states keep to, the laws' own among them.
@@ -167,7 +167,7 @@ class Prover:
         key = tuple(sorted(base.under.activations.items()))
         if key in self._leaves:
             return self._leaves[key]
-        found = invariants(self.program.cell, self.table, [base])
+        found = invariants(self.program.cell, self.table, base)
         able = [law for law in self.program.cell.laws if not law.facts and self._is_of_state(law)]
         while True:
             leaves = dict(found)

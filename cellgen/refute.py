@@ -1,7 +1,8 @@
 """Numbers that refute a law: runs of the interpreter under the law's own conditions and interventions.
 
 The search is the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale,
-each run for STEPS steps on a batch of BATCH random sequences, from the initial state. Nothing found proves nothing.
+each run for STEPS steps on a batch of BATCH random sequences. PLAIN_DRAWS of the runs start from the initial state, those
+for a range all; the others from a random one. Nothing found proves nothing.
 All laws of a cell share the work that may be done: when it is, nothing more is found.
 """
 
@@ -12,12 +13,13 @@ from itertools import cycle, islice
 from math import inf, isfinite
 from random import Random
 
-from cellgen.cell import Cell, Fact, Type, TypedCell, TypedVariant, Within
+from cellgen.cell import Cell, Fact, Option, Type, TypedCell, TypedVariant, Within
 from cellgen.expr import TRAINING, Apply, Node, Number, Path, Pick, Ref
 from cellgen.interpret import Instance
 from cellgen.notation import notation
 
 DRAWS = 4
+PLAIN_DRAWS = 2
 STEPS = 6
 BATCH = 16
 SCALES = (1.0, 3.0, 0.3, 10.0)  # of the weights, a draw each
@@ -80,14 +82,17 @@ class Moment:
 
 
 def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
-    """Steps of random runs from the initial state; `throughout`: the interventions hold at every step of a run."""
+    """Steps of random runs; `throughout`: from the initial state, with the interventions at every step."""
     cell, variant, imposed = trial.typed.cell, trial.variant, trial.imposed()
     training = bool(variant.variant.get(TRAINING, False))
     for draw in range(DRAWS):
         rng = Random(draw)
         instance = Instance(trial.typed, {**given(cell, variant, trial.options(), rng, draw), **trial.activations})
         weights = {name: numbers(rng, shape, SCALES[draw]) for name, shape in instance.weights.items()}
-        state = instance.initial_state(weights, BATCH)._asdict()
+        state, run = instance.initial_state(weights, BATCH)._asdict(), "a run"
+        if draw >= PLAIN_DRAWS and not throughout:
+            run = "a run from a random state"
+            state = {each.name: state[each.name] * 0 + numbers(rng, state[each.name].shape, 1.0, each.binary) for each in cell.states}
         sizes = ", ".join(f"{name}={size}" for name, size in instance.settings.sizes.items())
         for step in range(STEPS):
             cost = len(variant.live)
@@ -99,7 +104,7 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
             }
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
-            yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of a run with {sizes}")
+            yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of {run} with {sizes}")
             carried = env if throughout else plain
             state = {name: 0 * state[name] + carried[name] for name in state}
 
@@ -114,8 +119,7 @@ def _quietly(function: Callable, *args, **kwargs):
 def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: Random, draw: int) -> dict:
     """What the constructor of an instance of this variant is given.
 
-    Sizes are small; the whole of a quotient is twice or more its divisor. Numeric options that no fact sets are first
-    their defaults, then random within their range.
+    Sizes are small; the whole of a quotient is twice or more its divisor.
     """
     chosen: dict = {port.name: True for port in cell.inputs if port.optional and variant.variant.get(port.name)}
     sizes, wholes = cycle((3, 4, 5, 2, 6, 7)), {dim.value: dim.divisor for dim in cell.dims if dim.kind == "quotient"}
@@ -129,11 +133,17 @@ def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: 
         if option.kind in ("flag", "word") and option.name in variant.variant:
             chosen[option.name] = variant.variant[option.name]
         elif option.kind in ("number", "scheduled") or option.kind == "maybe" and variant.variant.get(option.name):
-            known = options.get(option.name, None if draw else option.default)
-            low = -2.0 if option.low is None else float(option.low)
-            high = low + 4.0 if option.high is None else float(option.high)
-            chosen[option.name] = float(known) if known is not None else rng.uniform(low, high)
+            chosen[option.name] = options[option.name] if option.name in options else _drawn(option, rng, draw)
     return chosen
+
+
+def _drawn(option: Option, rng: Random, draw: int) -> float:
+    """A numeric option that no fact sets: its default, a number like it, then any of its range."""
+    if option.default is not None and draw < 2:
+        factor = rng.uniform(0.5, 1.0) if draw else 1.0
+        return float(option.default) * factor if option.low is None else float(option.default)
+    low = -2.0 if option.low is None else float(option.low)
+    return rng.uniform(low, low + 4.0 if option.high is None else float(option.high))
 
 
 def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):

@@ -56,6 +56,7 @@ class Table:
 
         self.sympy = sympy
         self.atoms: dict[Expr, Atom] = {}
+        self.powers: dict[Expr, tuple[Expr, int]] = {}  # what was multiplied out
         self.polynomials: dict[Expr, dict] = {}  # found before, by `enclose`
         self.invariants: dict[tuple, dict] = {}
         self.enclosures: dict[tuple, object] = {}
@@ -123,6 +124,8 @@ class Arithmetic:
             out = self.one
             for _ in range(abs(int(exponent))):
                 out = self.product(out, a)
+            if a.is_Add and exponent > 1:
+                self.table.powers[out] = a, int(exponent)
             return out if exponent >= 0 else self.inverse(out)
         if exponent == self.number(Fraction(1, 2)):
             return self.function("sqrt", a)
@@ -271,7 +274,7 @@ SYMPY: dict[str, Callable] = {
     "exp": _opaque("exp"),
     "log": _opaque("log"),
     "sqrt": _opaque("sqrt"),
-    "square": lambda s, x: s.product(x, x),
+    "square": lambda s, x: s.power(x, s.number(2)),
     "abs": lambda s, x: s.even("abs", x),
     "sin": lambda s, x: s.odd("sin", x),
     "cos": lambda s, x: s.even("cos", x),

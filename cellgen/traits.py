@@ -32,7 +32,7 @@ class Traits:
 def traits(typed: TypedCell, program: Program, table: Table) -> Traits:
     """Of one variant. The activations that options choose are their defaults."""
     meaning = Meaning(program, table, Under(activations=defaults(typed.cell)))
-    enclosure = Enclosure.given(table, invariants(typed.cell, table, [meaning]))
+    enclosure = Enclosure.given(table, invariants(typed.cell, table, meaning))
     words = _Words(meaning)
     states = [state.name for state in typed.cell.states if not state.binary]
     return Traits(

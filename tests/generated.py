@@ -1,19 +1,23 @@
-"""Generated modules for the tests: the committed ones, those of specs written in a test, and child processes."""
+"""Generated layers for the tests: the committed ones, those of other specs, and processes that know only them."""
 
 import importlib
 import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from cellgen.compiler import Spec
 
-GENERATED = Path(__file__).resolve().parent.parent / "generated"
+CHECKOUT = Path(__file__).resolve().parent.parent
+GENERATED = CHECKOUT / "generated"
 
 
 def committed(stem: str) -> ModuleType:
@@ -30,10 +34,105 @@ def imported(stem: str, folder: Path) -> ModuleType:
         sys.path.remove(str(folder))
 
 
-def write(text: str, stem: str, folder: Path) -> None:
-    """Builds a spec given as text into a folder: its cell and its cell's tests."""
-    for name, content in Spec.of(textwrap.dedent(text), stem).build().items():
-        (folder / name).write_text(content, encoding="utf-8")
+def build(spec: Path, folder: Path) -> None:
+    """Builds a spec into a folder: its cell and its cell's tests."""
+    for name, text in Spec.at(spec).build().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+BATCH, STEPS, WIDTH = 4, 6, 3
+# holes, a late and an early end, a sample that never counts
+MASK = np.array([[0, 1, 0, 1, 1, 0], [1, 1, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool)
+EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A committed cell and the arguments that it is tried with."""
+
+    stem: str
+    arguments: dict = field(default_factory=dict)
+
+    @property
+    def module(self) -> ModuleType:
+        return committed(self.stem)
+
+    @property
+    def Layer(self) -> type:
+        return next(
+            each for each in vars(self.module).values() if isinstance(each, type) and issubclass(each, keras.layers.RNN)
+        )
+
+    @property
+    def Cell(self) -> type:
+        return getattr(self.module, f"{self.Layer.__name__}Cell")
+
+    @property
+    def State(self) -> type:
+        return getattr(self.module, f"{self.Layer.__name__}State")
+
+    @property
+    def resets(self) -> bool:
+        """Whether a masked step resets the state. Keras's own loop only knows how to hold it."""
+        return self.stem == "layer_norm_lstm"
+
+    def layer(self, *, weights=None, **arguments):
+        """A layer, built, with random weights or those of another."""
+        layer = self.Layer(**{"units": 6, **self.arguments, "dtype": "float64", **arguments})
+        layer.build((BATCH, STEPS, WIDTH))
+        set_weights(layer, weights)
+        return layer
+
+    def cell(self, **arguments):
+        return self.Cell(**{"units": 6, **self.arguments, **arguments})
+
+    def state(self, seed: int = 1, batch: int = BATCH) -> list[np.ndarray]:
+        return [np.random.default_rng(seed).normal(size=(batch, size)) for size in self.cell().state_size]
+
+
+SUBJECTS = [
+    Subject("gru_reset_before"),
+    Subject("layer_norm_lstm"),
+    Subject("lstmp", {"proj": 5, "use_peepholes": True, "cell_clip": 0.5, "proj_clip": 0.3}),
+    Subject("scrn", {"context": 3, "width": 4}),
+    Subject("indrnn"),
+]
+OTHERS = [
+    Subject(path.stem)
+    for path in sorted(GENERATED.glob("*.py"))
+    if not path.stem.startswith("test_") and path.stem not in {each.stem for each in SUBJECTS}
+]
+
+
+def _subjects(*everyday: str):
+    """A mark that tries these, and all others with `--full`."""
+    chosen = [
+        pytest.param(each, id=each.stem, marks=() if each.stem in everyday else pytest.mark.full)
+        for each in (*SUBJECTS, *OTHERS)
+    ]
+    return pytest.mark.parametrize("subject", chosen)
+
+
+each_subject = _subjects(*(each.stem for each in SUBJECTS))
+two_subjects = _subjects("layer_norm_lstm", "lstmp")
+one_subject = _subjects("lstmp")
+
+
+def subject(stem: str) -> Subject:
+    return next(each for each in (*SUBJECTS, *OTHERS) if each.stem == stem)
+
+
+def set_weights(layer, weights=None) -> None:
+    """Random weights, around one where they scale; or those given, as a layer has them."""
+    rng = np.random.default_rng(7)
+    if weights is None:
+        weights = [rng.normal(scale=0.6, size=w.shape) + ("scale" in w.path) for w in layer.trainable_weights]
+    for ours, value in zip(layer.trainable_weights, weights, strict=True):
+        ours.assign(value)
+
+
+def sequences(batch: int = BATCH, steps: int = STEPS, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(batch, steps, WIDTH))
 
 
 def child(code: str, folder: Path, *folders: Path, **environment: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellgen import declare, extend, load, parse, resolve, variants
+from cellgen.codes import CODES
 from cellgen.compiler import Spec
 from cellgen.diagnostics import FORMATS, SpecError, render
 from cellgen.schema import MAX_ITEMS, Document
@@ -687,6 +688,14 @@ def test_circles(tmp_path):
 def test_only_stems_are_followed(stem):
     assert codes(f'extends: "{stem}"\n') <= {"CG102", "CG104", "CG110"} != set()
     assert codes(ELMAN + f"laws: |\n  reduces to {stem}\n") <= {"CG108", "CG110", "CG201"} != set()
+
+
+def test_the_bounds_are_the_ones_that_are_explained():
+    bounds = (load.MAX_VALUES, parse.MAX_LENGTH, parse.MAX_STATEMENTS, parse.MAX_SIZE, parse.MAX_LAWS, parse.MAX_NAME)
+    others = (parse.MAX_RANK, parse.MAX_DEPTH, declare.MAX_LABELS, extend.MAX_DEPTH, resolve.MAX_EXPONENT)
+    told = parse.re.findall(r"[\d,]*\d", CODES["CG108"].about)
+    assert load.MAX_BYTES == 256 * 1024
+    assert {f"{each:,}" for each in (256, *bounds, *others)} == set(told)
 
 
 def test_the_size_of_all_equations():

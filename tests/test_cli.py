@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -35,8 +36,9 @@ REFUTED = GOOD + "laws: |\n  h in (-1, 1)\n"
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """An empty folder to work in."""
+    """An empty folder to work in, on a machine that is never slow."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "PATIENCE", 3600)
     return tmp_path
 
 
@@ -431,6 +433,12 @@ def test_a_file_that_is_not_there_is_an_error(run):
     assert code == 1 and "did you mean `lstm`?" in err
 
 
+def test_work_that_takes_its_time_ends_with_a_summary(run, monkeypatch):
+    assert run("check", "ugrnn")[2] == ""
+    monkeypatch.setattr(cli, "PATIENCE", 0)
+    assert re.fullmatch(r"1 spec, 0 errors, 0 warnings, \d+\.\d s\n", run("check", "ugrnn")[2])
+
+
 def test_help_documents_the_exit_codes(run):
     code, out, _ = run("--help")
     assert code == 0 and "Exit codes" in out and all(f"  {number}  " in out for number in (0, 1, 2, 70))
@@ -456,13 +464,14 @@ def test_an_interrupt_is_no_bug(run, monkeypatch):
     assert run("check", "lstm") == (130, "", "\ninterrupted\n")
 
 
-def on_a_terminal(*arguments, **environment):
+def on_a_terminal(*arguments, patience=3600, **environment):
     """What a command prints on a terminal."""
     pty = pytest.importorskip("pty")
+    script = f"import sys; from cellgen import cli, progress; progress.PATIENCE = {patience}; cli.main(sys.argv[1:])"
     number, terminal = pty.fork()
     if not number:
         os.environ.update(environment)
-        os.execv(sys.executable, [sys.executable, "-m", "cellgen", *arguments])
+        os.execv(sys.executable, [sys.executable, "-c", script, *arguments])
     out = io.BytesIO()
     while True:
         try:
@@ -474,6 +483,13 @@ def on_a_terminal(*arguments, **environment):
         out.write(piece)
     os.waitpid(number, 0)
     return out.getvalue().decode()
+
+
+def test_progress_is_for_terminals(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    monkeypatch.setenv("TERM", "xterm")
+    assert f"/{len(STEMS)}" in on_a_terminal("check", *STEMS, patience=0)
+    assert f"/{len(STEMS)}" not in child("check", *STEMS).stderr
 
 
 def test_colours_are_for_terminals(here, monkeypatch):

@@ -1,0 +1,278 @@
+"""A generated layer in Keras: arguments, configs, files, models, training, wrappers."""
+
+from itertools import product
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras.src.testing import TestCase
+
+from tests.generated import (
+    BATCH,
+    GENERATED,
+    MASK,
+    WIDTH,
+    child,
+    close,
+    each_subject,
+    one_subject,
+    sequences,
+    set_weights,
+    subject,
+    two_subjects,
+)
+
+# --- weights and configs --------------------------------------------------------------------------------------------
+
+
+@each_subject
+def test_arguments_of_every_weight(subject):
+    module = subject.module
+    names = [name.removesuffix("_initializer") for name in module._WEIGHT_ARGUMENTS if name.endswith("_initializer")]
+    arguments = {f"{name}_initializer": keras.initializers.Constant(k + 1) for k, name in enumerate(names)}
+    arguments |= {f"{name}_regularizer": keras.regularizers.L2(0.1 * (k + 1)) for k, name in enumerate(names)}
+    arguments |= {f"{name}_constraint": "non_neg" for name in names}
+    layer = subject.Layer(**{"units": 6, **subject.arguments}, **arguments)
+    layer.build((None, None, WIDTH))
+    found = {w.path.split("/cell/")[1].replace("/", "_"): w for w in layer.weights}
+    assert list(found) == [name for name in names if name in found] and len(found) >= 3
+    for k, name in enumerate(names):
+        if name in found:
+            assert np.all(found[name].numpy() == k + 1)
+            assert isinstance(found[name].constraint, keras.constraints.NonNeg)
+            assert found[name].regularizer.l2 == pytest.approx(0.1 * (k + 1))
+    wanted = [0.1 * (k + 1) * (k + 1) ** 2 * np.prod(found[n].shape) for k, n in enumerate(names) if n in found]
+    np.testing.assert_allclose(sorted(map(float, layer.losses)), sorted(wanted), rtol=1e-5)
+
+
+@each_subject
+def test_configs(subject):
+    module, name = subject.module, next(iter(subject.module._WEIGHT_ARGUMENTS))
+    arguments = {name: keras.initializers.RandomNormal(stddev=0.5), "zero_output_for_mask": True, "name": "mine"}
+    layer = subject.layer(go_backwards=True, return_all_states=True, **arguments)
+    config = layer.get_config()
+    assert "cell" not in config  # `from_config` gives it to the constructor, as Bidirectional and loading do
+    again = subject.Layer.from_config(config)
+    assert again.get_config() == config and again.name == "mine" and again.dtype_policy.name == "float64"
+    cell = subject.cell(**{name: "ones"})
+    assert subject.Cell.from_config(cell.get_config()).get_config() == cell.get_config()
+    for each in (layer, cell):
+        kept = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(each))
+        assert type(kept) is type(each) and kept.get_config() == each.get_config()
+        assert keras.saving.get_registered_name(type(each)) == f"{module.__name__}>{type(each).__name__}"
+    layer.trainable = False
+    assert layer.trainable_weights == [] and layer.non_trainable_weights
+    assert subject.Layer(6, trainable=False).get_config()["trainable"] is False
+
+
+def test_a_norm_has_its_weights_under_its_own_name():
+    layer = subject("layer_norm_lstm").layer()
+    names = "x_w h_w ln_x/scale ln_x/shift ln_h/scale ln_h/shift ln_c/scale ln_c/shift".split()
+    assert [w.path.split("/cell/")[1] for w in layer.weights] == names
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def saved_model(subject):
+    """A layer and a cell in Keras's own loop, with arguments that a config must keep."""
+    weight = next(iter(subject.module._WEIGHT_ARGUMENTS)).removesuffix("_initializer")
+    layer = subject.Layer(6, return_sequences=True, **{f"{weight}_regularizer": "l2"}, **subject.arguments)
+    model = keras.Sequential([keras.Input((None, WIDTH)), layer, keras.layers.RNN(subject.cell())])
+    set_weights(model)
+    return model
+
+
+def save(model, folder):
+    x = sequences().astype("float32")
+    for name in ("model.keras", "model.h5"):
+        model.save(folder / name)
+    model.save_weights(folder / "model.weights.h5")
+    np.savez(folder / "wanted.npz", x=x, y=model(x))
+
+
+LOADED = """
+import sys, keras, numpy as np, {stem}
+assert "cellgen" not in sys.modules
+wanted = np.load("wanted.npz")
+for name in ("model.keras", "model.h5"):
+    model = keras.models.load_model(name)
+    assert abs(model(wanted["x"]) - wanted["y"]).numpy().max() < 1e-6
+model.set_weights([0 * w for w in model.get_weights()])
+model.load_weights("model.weights.h5")
+assert abs(model(wanted["x"]) - wanted["y"]).numpy().max() < 1e-6
+assert model.losses and type(model.layers[0]) is {stem}.{name}
+"""
+
+
+@pytest.mark.full
+@each_subject
+def test_a_model_loads_in_a_fresh_process(subject, tmp_path):
+    save(saved_model(subject), tmp_path)
+    child(LOADED.format(stem=subject.stem, name=subject.Layer.__name__), tmp_path, GENERATED)
+
+
+@one_subject
+def test_a_model_loads(subject, tmp_path):
+    model, x = saved_model(subject), sequences().astype("float32")
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    close(again(x), model(x), 1e-6)
+    assert again.get_config() == model.get_config()
+
+
+# --- models ---------------------------------------------------------------------------------------------------------
+
+
+@two_subjects
+def test_what_a_functional_model_expects(subject):
+    """Keras asks `compute_output_shape` only; what comes must be what it says, under every choice of what is returned."""
+    x, state = sequences(), subject.state()
+    for outputs, last, every in product([False, True], repeat=3):
+        layer = subject.layer(return_sequences=outputs, return_state=last, return_all_states=every)
+        given = keras.Input((None, WIDTH), dtype="float64")
+        start = [keras.Input((size,), dtype="float64") for size in layer.cell.state_size]
+        symbolic = layer(given, initial_state=start)
+        model = keras.Model([given, start], tf.nest.flatten(symbolic))
+        values = model([x, state])
+        close(values, layer(x, initial_state=state))
+        for expected, value in zip(tf.nest.flatten(symbolic), tf.nest.flatten(values), strict=True):
+            assert expected.dtype == value.dtype and tf.TensorShape(expected.shape).is_compatible_with(value.shape)
+        eager = layer(x)
+        tf.nest.assert_same_structure(eager, layer.compute_output_spec(given))
+        assert not every or type(symbolic[-1]) is type(eager[-1]) is subject.State
+
+
+@one_subject
+def test_a_mask_from_below(subject):
+    """Also where Keras itself would drop it: beside an initial state."""
+    layer, x, state = subject.layer(return_sequences=True), sequences(), subject.state()
+    x[~MASK] = 0
+    masked = keras.layers.Masking(dtype="float64")(x)
+    close(layer(masked), layer(x, mask=MASK))
+    close(layer(masked, initial_state=state), layer(x, mask=MASK, initial_state=state))
+    close(layer(masked, lengths=[2, 3, 4, 5]), layer(x, mask=MASK, lengths=[2, 3, 4, 5]))
+    assert not np.allclose(layer(masked), layer(x))
+    given = keras.Input((None, WIDTH), dtype="float64")
+    start = [keras.Input((size,), dtype="float64") for size in layer.cell.state_size]
+    model = keras.Model([given, start], layer(keras.layers.Masking(dtype="float64")(given), initial_state=start))
+    close(model([x, state]), layer(x, mask=MASK, initial_state=state))
+
+
+@one_subject
+def test_bidirectional(subject):
+    x, mask = sequences(), None if subject.resets else MASK
+    for arguments in ({}, {"return_sequences": True}, {"return_sequences": True, "return_state": True}):
+        for merge in ("concat", "sum", None):
+            both, theirs = (
+                keras.layers.Bidirectional(layer, merge_mode=merge, dtype="float64")
+                for layer in (
+                    subject.layer(**arguments),
+                    keras.layers.RNN(subject.cell(dtype="float64"), dtype="float64", **arguments),
+                )
+            )
+            for each in (both, theirs):
+                each.build(x.shape)
+            set_weights(both)
+            theirs.set_weights(both.get_weights())
+            close(both(x), theirs(x))
+            close(both(x, mask=mask), theirs(x, mask=mask))
+
+
+@one_subject
+def test_bidirectional_model(subject, tmp_path):
+    """Behind an embedding with a mask, trained, saved and loaded."""
+    layers = [
+        keras.Input((None,)),
+        keras.layers.Embedding(9, WIDTH, mask_zero=True),
+        keras.layers.Bidirectional(subject.Layer(6, return_sequences=True, **subject.arguments)),
+        keras.layers.Bidirectional(subject.Layer(6, **subject.arguments)),
+        keras.layers.Dense(2),
+    ]
+    model, words = keras.Sequential(layers), np.random.default_rng(2).integers(0, 9, (6, 5))
+    model.compile("adam", "mse")
+    model.fit(words, np.ones((6, 2)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    close(keras.models.load_model(tmp_path / "model.keras")(words), model(words), 1e-6)
+
+
+FITS = [
+    ("float32", False),
+    *(
+        pytest.param(*each, marks=pytest.mark.full)
+        for each in [
+            ("float32", True),
+            ("mixed_bfloat16", False),
+            ("mixed_bfloat16", True),
+            ("mixed_float16", False),
+            ("mixed_float16", True),
+        ]
+    ),
+]
+
+
+@one_subject
+@pytest.mark.parametrize("dtype, jit_compile", FITS)
+def test_fit(subject, dtype, jit_compile):
+    """Two layers under a mask learn to repeat the first input; the last batch is smaller than the others."""
+    keras.utils.set_random_seed(3)
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(20, 5, WIDTH)).astype("float32")
+    y, x[7, 3:] = x[:, 0, :1], 0 if dtype != "mixed_float16" else 1
+    model = keras.Sequential(
+        [
+            keras.Input((None, WIDTH)),
+            keras.layers.Masking(),
+            subject.Layer(6, return_sequences=True, dtype=dtype, **subject.arguments),
+            subject.Layer(6, dtype=dtype, **subject.arguments),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=jit_compile)
+    losses = model.fit(x, y, batch_size=8, epochs=25 if not jit_compile else 6, verbose=0).history["loss"]
+    assert np.isfinite(losses).all() and losses[-1] < (0.8 if not jit_compile else 1) * losses[0]
+    assert model.predict(x[:, :3], verbose=0).shape == (20, 1)
+
+
+@one_subject
+def test_wrappers_and_stacks(subject):
+    x = sequences()
+    stack = keras.layers.RNN([subject.cell(), subject.cell(), keras.layers.GRUCell(2)])
+    assert stack(x).shape == (BATCH, 2)
+    one_by_one = [subject.layer(return_sequences=True), keras.layers.GRU(2, reset_after=True, dtype="float64")]
+    pair = keras.layers.RNN([subject.cell(dtype="float64"), keras.layers.GRUCell(2, dtype="float64")], dtype="float64")
+    pair.build(x.shape)
+    one_by_one[1].build((*x.shape[:2], one_by_one[0].cell.output_size))
+    pair.set_weights([*one_by_one[0].get_weights(), *one_by_one[1].get_weights()])
+    close(pair(x), one_by_one[1](one_by_one[0](x)))
+    layer, several = subject.layer(), np.stack([x, x[::-1]], 1)
+    wrapped = keras.layers.TimeDistributed(layer, dtype="float64")(several)
+    close(wrapped, np.stack([layer(x), layer(x[::-1])], 1))
+    model = keras.Sequential([keras.Input((None, WIDTH)), subject.Layer(6, **subject.arguments)])
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    close(clone(x), model(x))
+
+
+@pytest.mark.full
+@each_subject
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_keras_own_test_of_layers(subject, return_sequences):
+    size = subject.cell().output_size
+    arguments = {"units": 6, **subject.arguments, "return_sequences": return_sequences}
+    keras_test = TestCase()
+    keras_test.run_layer_test(
+        subject.Layer,
+        init_kwargs=arguments,
+        input_shape=(3, 2, 4),
+        expected_output_shape=(3, 2, size) if return_sequences else (3, size),
+        supports_masking=None,
+    )
+    keras_test.run_layer_test(
+        keras.layers.RNN,
+        init_kwargs={"cell": subject.cell()},
+        input_shape=(3, 2, 4),
+        expected_output_shape=(3, size),
+        supports_masking=None,
+    )

@@ -1,0 +1,370 @@
+"""What the language can say and no shipped spec does: `tests/specs/`, built, held to the oracle and to Keras."""
+
+import subprocess
+import sys
+from types import ModuleType
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cellgen.compiler import Spec
+from cellgen.diagnostics import SpecError
+from tests.generated import CHECKOUT, build, child, close, gradients, imported
+
+SPECS = CHECKOUT / "tests" / "specs"
+STEMS = sorted(path.stem for path in SPECS.glob("*.yaml") if path.stem != "every_operation")
+BATCH, STEPS, UNITS, WIDTH = 4, 5, 4, 3
+MASK = np.array([[1, 1, 0, 1, 1], [0, 1, 1, 0, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
+EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """All of these specs, built."""
+    folder = tmp_path_factory.mktemp("built")
+    for stem in STEMS:
+        build(SPECS / f"{stem}.yaml", folder)
+    return folder
+
+
+@pytest.fixture
+def built(folder):
+    return lambda stem: imported(stem, folder)
+
+
+def layer_of(module: ModuleType, *args, width=WIDTH, dtype="float64", **arguments):
+    """The module's layer, built, with random weights."""
+    layer = next(
+        each for each in vars(module).values() if isinstance(each, type) and issubclass(each, keras.layers.RNN)
+    )
+    layer = layer(*args, dtype=dtype, **arguments)
+    layer.build((BATCH, STEPS, width))
+    rng = np.random.default_rng(11)
+    layer.set_weights([w.numpy() + rng.normal(scale=0.4, size=w.shape) for w in layer.weights])
+    return layer
+
+
+def sequences(width=WIDTH, seed=0):
+    return np.random.default_rng(seed).normal(size=(BATCH, STEPS, width))
+
+
+# --- all of them ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_the_cell_agrees_with_the_oracle(stem, folder, tmp_path):
+    """A part of its own generated tests; all of them below."""
+    tests = imported(f"test_{stem}", folder)
+    for case in (tests.CASES[0], tests.CASES[-1])[: len(tests.CASES)]:
+        tests.test_step(case, tests.SIZES[0])
+        if hasattr(tests, "test_masks"):
+            tests.test_masks(case, {"mask": tests.MASK})
+        else:
+            tests.test_scan(case)
+        tests.test_save_and_load(case, tmp_path)
+
+
+@pytest.mark.full
+def test_all_generated_tests_pass(folder):
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-c", "/dev/null", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.full
+def test_everything_loads_side_by_side_in_a_fresh_process(folder, tmp_path):
+    """A model of each, saved here and loaded there, where neither the specs nor the compiler are."""
+    wanted = {}
+    for stem in STEMS:
+        tests = imported(f"test_{stem}", folder)
+        trial = tests.Trial(tests.CASES[-1], return_sequences=True)
+        model = keras.Sequential([keras.Input((None, *trial.x.shape[2:]), dtype="float64"), trial.layer])
+        model.save(tmp_path / f"{stem}.keras")
+        wanted |= {f"{stem}_x": trial.x, f"{stem}_y": model(trial.x)}
+    np.savez(tmp_path / "wanted.npz", **wanted)
+    code = f"""
+    import importlib, sys, keras, numpy as np
+    stems, wanted = {STEMS!r}, np.load("wanted.npz")
+    modules = [importlib.import_module(stem) for stem in stems]
+    assert "cellgen" not in sys.modules
+    for stem, module in zip(stems, modules):
+        model = keras.models.load_model(stem + ".keras")
+        assert type(model.layers[-1]).__module__ == stem
+        assert abs(model(wanted[stem + "_x"]) - wanted[stem + "_y"]).numpy().max() < 1e-12
+    """
+    child(code, tmp_path, folder)
+
+
+# --- masks ----------------------------------------------------------------------------------------------------------
+
+
+def test_no_rule_for_masks(built):
+    layer, x = layer_of(built("unmasked"), UNITS), sequences()
+    for wrong in ({"mask": MASK}, {"lengths": [1, 2, 3, 4]}):
+        with pytest.raises(ValueError, match="has no rule for a masked step"):
+            layer(x, **wrong)
+    with pytest.raises(ValueError, match="has no rule for a masked step"):
+        keras.Sequential([keras.layers.Masking(dtype="float64"), layer])(x)
+
+
+@pytest.mark.parametrize("stem", ["fast_weights", "fast_weights_reset", "initial", "initial_hold"])
+def test_masks_step_by_step(stem, built):
+    """The cell in a plain loop over samples and time."""
+    layer, x = layer_of(built(stem), UNITS, **EVERYTHING), sequences()
+    rng = np.random.default_rng(1)
+    given = [rng.normal(size=np.shape(value)) for value in layer.get_initial_state(BATCH)]
+    for start in (layer.get_initial_state(BATCH), given):
+        outputs, *_, states = layer(x, mask=MASK, initial_state=start)
+        for row in range(BATCH):
+            own = [tf.convert_to_tensor(value)[row : row + 1] for value in layer.get_initial_state(BATCH)]
+            state, output = (
+                [tf.convert_to_tensor(value)[row : row + 1] for value in start],
+                0 * outputs[row : row + 1, 0],
+            )
+            for t in range(STEPS):
+                if stem.endswith("reset") and not MASK[row, t]:
+                    state[0] = own[0]
+                elif stem == "initial" and not MASK[row, t]:
+                    state[:2] = own[:2]
+                if MASK[row, t] or stem not in ("fast_weights", "initial_hold"):
+                    output, state = layer.cell(x[row : row + 1, t], state)
+                close(outputs[row : row + 1, t], output)
+                close([value[row : row + 1, t] for value in states], state)
+
+
+# --- states ---------------------------------------------------------------------------------------------------------
+
+
+def test_states_that_are_matrices(built):
+    layer, x = layer_of(built("fast_weights"), UNITS, **EVERYTHING), sequences()
+    assert layer.cell.state_size == [(3, UNITS), (UNITS,)]
+    y, S, h, states = layer(x)
+    assert (y.shape, S.shape, h.shape) == ((BATCH, STEPS, UNITS), (BATCH, 3, UNITS), (BATCH, UNITS))
+    assert states._fields == ("S", "h") and states.S.shape == (BATCH, STEPS, 3, UNITS)
+    close([states.S[:, -1], states.h[:, -1], states.h], [S, h, y])
+    with pytest.raises(ValueError, match=r"`state` must be S \(batch, 3, 4\), h \(batch, 4\)"):
+        layer(x, initial_state=[h, S])
+    first = layer(x[:, :2])
+    close(layer(x[:, 2:], initial_state=first[1:3])[1:3], [S, h])
+
+
+def test_states_that_are_matrices_stay_in_a_stateful_layer(built):
+    layer, x = layer_of(built("fast_weights"), UNITS, stateful=True, **EVERYTHING), sequences()
+    whole = layer(x)
+    layer.reset_state()
+    layer(x[:, :3])
+    close(layer(x[:, 3:])[1:3], whole[1:3])
+    layer.reset_state()
+    close(layer(x), whole)
+
+
+@pytest.mark.parametrize("stem", ["fast_weights", "matrix_output", "rows"])
+def test_matrices_in_a_model(stem, built):
+    shape = (2, WIDTH) if stem == "rows" else (WIDTH,)
+    x = np.random.default_rng(2).normal(size=(BATCH, STEPS, *shape))
+    module = built(stem)
+    made = next(each for each in vars(module).values() if isinstance(each, type) and issubclass(each, keras.layers.RNN))
+    layer = made(UNITS, dtype="float64", **EVERYTHING)
+    given = keras.Input((None, *shape), dtype="float64")
+    start = [keras.Input(np.shape(value)[1:], dtype="float64") for value in layer.get_initial_state(BATCH)]
+    symbolic = layer(given, initial_state=start)
+    model = keras.Model([given, start], tf.nest.flatten(symbolic))
+    state = [np.random.default_rng(3).normal(size=(BATCH, *value.shape[1:])) for value in start]
+    values = model([x, state])
+    close(values, layer(x, initial_state=state))
+    assert [(None, *value.shape[1:]) for value in values[1 : -len(state)]] == [
+        s.shape for s in model.outputs[1 : -len(state)]
+    ]
+    assert type(symbolic[-1]) is type(layer(x)[-1])
+    both = keras.layers.Bidirectional(made(UNITS, return_sequences=True, dtype="float64"), dtype="float64")
+    assert both(x).shape == (*np.shape(values[0])[:-1], 2 * UNITS)
+
+
+def test_the_initial_state(built):
+    module = built("initial")
+    layer = layer_of(module, UNITS, **EVERYTHING)
+    h, m, n = layer.get_initial_state(BATCH)
+    close(h, np.broadcast_to(layer.cell.h_0, [BATCH, UNITS]))
+    assert np.all(m == -1.5) and np.all(n == 1) and n.shape == (BATCH, 1)
+    assert layer.cell.get_initial_state(inputs=sequences()[:2, 0])[0].shape == (2, UNITS)
+    zero = layer.cell.zero_state(2, tf.float32)
+    assert type(zero) is module.InitialState and zero.h.dtype == tf.float32
+    close(layer(sequences(), initial_state=[h, m, n]), layer(sequences()))
+    rnn = keras.layers.RNN(layer.cell, return_sequences=True, dtype="float64")
+    close(rnn(sequences()), layer(sequences())[0])
+
+
+@pytest.mark.parametrize("stem", ["initial", "initial_hold"])
+def test_the_initial_state_is_trained(stem, built):
+    layer, x = layer_of(built(stem), UNITS, **EVERYTHING), sequences()
+    count = len(tf.nest.flatten(layer(x)))
+    at = layer.cell.h_0.numpy()
+    slope = gradients(layer, x, mask=MASK)[count + 1]
+    along, step = np.random.default_rng(4).normal(size=at.shape), 1e-6
+
+    def loss(h_0):
+        layer.cell.h_0.assign(h_0)
+        values = tf.nest.flatten(layer(x, mask=MASK))
+        return sum(float(tf.reduce_sum(tf.sin((3 + index) * value))) for index, value in enumerate(values))
+
+    wanted = (loss(at + step * along) - loss(at - step * along)) / (2 * step)
+    np.testing.assert_allclose(np.sum(slope * along), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("stem", ["initial", "initial_hold"])
+def test_a_stateful_layer_goes_back_to_its_initial_state(stem, built):
+    plain, x = layer_of(built(stem), UNITS, **EVERYTHING), sequences()
+    layer = type(plain)(UNITS, stateful=True, dtype="float64", **EVERYTHING)
+    layer.build((BATCH, STEPS, WIDTH))
+    for ours, theirs in zip(layer.trainable_weights, plain.trainable_weights, strict=True):
+        ours.assign(theirs)
+    layer.reset_state()
+    wanted = plain(x)
+    for _ in range(2):
+        close(layer(x), wanted)
+        close(layer.states, wanted[1:4])
+        layer.reset_state()
+
+
+# --- sizes and options ----------------------------------------------------------------------------------------------
+
+
+def test_an_option_with_a_range(built):
+    average, counted = built("average").AverageCell, built("counted").CountedCell
+    for decay in (0, 1, 0.25):
+        assert average(3, decay=decay).get_config()["decay"] == decay
+    for wrong in (-0.1, 1.01, "0.5", None, float("nan")):
+        with pytest.raises(ValueError, match="`decay` must be a number from 0.0 to 1.0. Received"):
+            average(3, decay=wrong)
+    with pytest.raises(ValueError, match="`floor` must be a number, or None. Received: 'low'"):
+        counted(3, floor="low")
+    with pytest.raises(ValueError, match="`cap` must be a number from 1.0 to 3.0. Received: 4"):
+        counted(3, cap=4)
+
+
+def test_a_quotient_divides(built):
+    heads = built("heads").HeadsCell
+    assert heads(6, heads=3).state_size == [(3, 2, 2), (6,)]
+    assert heads(6, heads=3, value=5).state_size == [(3, 2, 5), (6,)]
+    with pytest.raises(ValueError, match="`units` must be a multiple of heads. Received: 5"):
+        heads(5)
+    layer = built("halves").Halves(UNITS)
+    with pytest.raises(ValueError, match="`x` must be of a size divisible by 2 in axis -1"):
+        layer.build((BATCH, STEPS, 5))
+    assert layer_of(built("halves"), UNITS, width=6)(sequences(6)).shape == (BATCH, UNITS)
+
+
+def test_an_input_as_wide_as_the_state(built):
+    for stem in ("average", "counted"):
+        layer = layer_of(built(stem), UNITS, width=UNITS)
+        assert layer(sequences(UNITS)).shape == (BATCH, UNITS)
+        with pytest.raises(ValueError, match="expected shape"):
+            layer(sequences(UNITS + 1))
+        with pytest.raises(ValueError, match="`x` must be of size 4 in axis -1"):
+            type(layer)(UNITS)(sequences(UNITS + 1))
+    rows = built("rows").Rows(UNITS, rows=3)
+    with pytest.raises(ValueError, match="`x` must be of size 3 in axis -2"):
+        rows(np.zeros([BATCH, STEPS, 2, WIDTH]))
+
+
+@pytest.mark.parametrize(
+    "text, size",
+    [
+        ("state: {h: input}", "inputs: {x: [width]}` and `dims: {width: required}"),
+        ("state: {h: units}\ninputs: {x: [units]}", "dims: {units: required}"),
+    ],
+)
+def test_a_state_as_wide_as_an_unlisted_input_is_refused(text, size):
+    """Keras asks for the state's size in the constructor."""
+    with pytest.raises(SpecError) as caught:
+        Spec.of(f"cell: Follows\n{text}\nequations: |\n  h = 0.5 * h[t-1] + x\n").build()
+    (only,) = caught.value.diagnostics
+    assert only.code == "CG601" and size in only.help[0]
+
+
+def test_a_cell_without_weights(built):
+    layer = layer_of(built("average"), WIDTH, return_sequences=True)
+    x = sequences()
+    assert layer.weights == []
+    wanted, h = [], 0
+    for t in range(STEPS):
+        h = 0.9 * h + (1 - 0.9) * x[:, t]
+        wanted.append(h)
+    close(layer(x), np.stack(wanted, 1))
+    model = keras.Sequential([keras.Input((None, WIDTH)), built("average").Average(WIDTH), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones([BATCH, 1]), verbose=0)
+
+
+def test_norms_under_options(built):
+    module = built("norms")
+    for options, wanted in [
+        ({}, ["W", "U"]),
+        ({"rescaled": True}, ["W", "U", "scaled/scale", "shifted/shift"]),
+        ({"rescaled": True, "normalised": False}, ["W", "U", "shifted/shift"]),
+    ]:
+        layer = layer_of(module, UNITS, **options)
+        assert [w.path.split("/cell/")[1] for w in layer.weights] == wanted
+        again = module.Norms.from_config(layer.get_config())
+        again.build((BATCH, STEPS, WIDTH))
+        again.set_weights(layer.get_weights())
+        close(again(sequences()), layer(sequences()))
+
+
+def test_options_that_decide_on_whole_equations(built):
+    module = built("whole_equations")
+    for options, wanted in [
+        ({}, "W U b"),
+        ({"use_bias": False}, "W U"),
+        ({"kind": "gated", "proj": 3}, "W G U P b"),
+        ({"kind": "double", "use_bias": False}, "W G U"),
+    ]:
+        layer = layer_of(module, UNITS, **options)
+        assert [w.path.split("/cell/")[1] for w in layer.weights] == wanted.split()
+    plain, gated = (layer_of(module, UNITS, kind=kind) for kind in ("plain", "gated"))
+    for ours in plain.weights:
+        theirs = next(w for w in gated.weights if w.path.endswith(ours.path.rsplit("/", 1)[1]))
+        ours.assign(theirs)
+    assert not np.allclose(plain(sequences()), gated(sequences()))
+    with pytest.raises(ValueError, match="`kind` must be one of plain, gated, double. Received: 'none'"):
+        module.WholeEquations(3, kind="none")
+
+
+# --- two of one name ------------------------------------------------------------------------------------------------
+
+LSTM = """
+cell: LSTM
+gates: [{gates}]
+state: {{h: units, c: units}}
+equations: |
+  z: [gates, units] = affine(x, h[t-1])
+  c = sigmoid(z.f) * c[t-1] + sigmoid(z.i) * tanh(z.g)
+  h = sigmoid(z.o) * tanh(c)
+"""
+
+
+def test_two_cells_of_one_name_side_by_side(tmp_path):
+    """In one process that saves and one that loads, beside Keras's own LSTM: classes go by the file's name."""
+    for stem, gates in {"keras_order": "i, f, g, o", "other_order": "f, i, o, g"}.items():
+        (tmp_path / f"{stem}.yaml").write_text(LSTM.format(gates=gates))
+        build(tmp_path / f"{stem}.yaml", tmp_path)
+    one, two = imported("keras_order", tmp_path), imported("other_order", tmp_path)
+    layers = [each(UNITS, return_sequences=True) for each in (one.LSTM, two.LSTM, keras.layers.LSTM)]
+    model = keras.Sequential([keras.Input((None, WIDTH)), *layers, keras.layers.RNN(two.LSTMCell(2))])
+    rng = np.random.default_rng(5)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    x = sequences().astype("float32")
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "wanted.npz", x=x, y=model(x))
+    code = """
+    import sys, keras, numpy as np, other_order, keras_order
+    assert "cellgen" not in sys.modules
+    model, wanted = keras.models.load_model("model.keras"), np.load("wanted.npz")
+    classes = [type(layer) for layer in model.layers]
+    assert classes == [keras_order.LSTM, other_order.LSTM, keras.layers.LSTM, keras.layers.RNN]
+    assert type(model.layers[-1].cell) is other_order.LSTMCell
+    assert abs(model(wanted["x"]) - wanted["y"]).numpy().max() < 1e-6
+    """
+    child(code, tmp_path)

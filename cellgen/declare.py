@@ -88,8 +88,8 @@ class _Declaring:
     def run(self) -> Declared:
         document = self.document
         names.check(document.cell.value, document.cell.span, self.report)
-        for name in document.dims:
-            self.own(name, attribute=name != "input")
+        for name, size in document.dims.items():
+            self.own(name, attribute=(name, size.value) != ("input", "inferred"))
         axes = self.axes()
         options = tuple(self.option(name, section) for name, section in document.options.items())
         inputs = self.inputs()

@@ -53,7 +53,7 @@ def _sizes(typed: TypedCell, report: Report) -> None:
             if dim in cell.needed(shape):
                 required = f"`dims: {{{dim}: required}}`"
                 if dim == "input":  # Keras's layers have an attribute of this name
-                    required = f"`inputs: {{{first.name}: [width]}}` and `dims: {{width: required}}`"
+                    required = f"`inputs: {{{first.name}: [input_dim]}}` and `dims: {{input_dim: required}}`"
                 help = f"Keras asks for its size before there is an input: write {required}"
                 report.add("CG601", f"no code is generated for `{name}`, whose size is the input's", span, help=help)
     for axis in first.shape:

@@ -1,8 +1,8 @@
 """Numbers that refute a law: runs of the interpreter under the law's own conditions and interventions.
 
 The search is the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale,
-each run for STEPS steps on a batch of BATCH random sequences. PLAIN_DRAWS of the runs start from the initial state, those
-for a range all; the others from a random one. Nothing found proves nothing.
+each run for STEPS steps on a batch of BATCH random sequences. PLAIN_DRAWS of the runs start from the initial state, and
+all of those for a range; the others from a random one. Nothing found proves nothing.
 All laws of a cell share the work that may be done: when it is, nothing more is found.
 """
 
@@ -92,7 +92,8 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
         state, run = instance.initial_state(weights, BATCH)._asdict(), "a run"
         if draw >= PLAIN_DRAWS and not throughout:
             run = "a run from a random state"
-            state = {each.name: state[each.name] * 0 + numbers(rng, state[each.name].shape, 1.0, each.binary) for each in cell.states}
+            binary = {each.name: each.binary for each in cell.states}
+            state = {name: 0 * old + numbers(rng, old.shape, 1.0, binary[name]) for name, old in state.items()}
         sizes = ", ".join(f"{name}={size}" for name, size in instance.settings.sizes.items())
         for step in range(STEPS):
             cost = len(variant.live)

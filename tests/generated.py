@@ -114,6 +114,9 @@ def _subjects(*everyday: str):
 
 
 each_subject = _subjects(*(each.stem for each in SUBJECTS))
+five_subjects = pytest.mark.parametrize(
+    "subject", [pytest.param(each, id=each.stem, marks=pytest.mark.full) for each in SUBJECTS]
+)
 two_subjects = _subjects("layer_norm_lstm", "lstmp")
 one_subject = _subjects("lstmp")
 

@@ -342,7 +342,8 @@ def test_a_carried_value_below_the_new_one_is_noted():
         c = tanh(x @ W + c[t-1])
         h = c[t-1] * sigmoid(x @ V + h[t-1])
     """, "h: units, c: units")
-    assert [(each.code, each.severity, each.label.span.text) for each in found.diagnostics] == [("CG407", "note", "c[t-1]")]
+    (note,) = found.diagnostics
+    assert (note.code, note.severity, note.label.span.text) == ("CG407", "note", "c[t-1]")
 
 
 def test_an_arm_that_can_be_infinite_is_noted():

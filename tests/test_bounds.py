@@ -63,8 +63,12 @@ def codes(text):
 # --- noise ----------------------------------------------------------------------------------------------------------
 
 SLIPS = 24  # of each shipped spec
+EXAMPLES = os.environ.get("CELLGEN_EXAMPLES")  # so many, and others each time
 QUICK = settings(
-    max_examples=int(os.environ.get("CELLGEN_EXAMPLES", "50")), deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=int(EXAMPLES or 50),
+    derandomize=not EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 LINES = sorted({line for text in TEXTS for line in text.split("\n") if line.strip()})

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.generated import STEPS, WIDTH, child, close, each_subject, sequences, set_weights
-
-pytestmark = pytest.mark.full
+from tests.generated import STEPS, WIDTH, child, close, five_subjects, sequences, set_weights
 
 
 def model_of(subject, steps=None, masked=False, **arguments):
@@ -18,9 +16,9 @@ def model_of(subject, steps=None, masked=False, **arguments):
     return model
 
 
-@each_subject
+@five_subjects
 def test_export(subject, tmp_path):
-    """A SavedModel for any batch and length, in a process that has neither the cell's file nor Keras's classes of it."""
+    """A SavedModel for any batch and length, in a process that does not have the cell's file."""
     model, x = model_of(subject, masked=True), sequences().astype("float32")
     x[:, 2] = 0
     model.export(tmp_path / "exported", verbose=False)
@@ -34,7 +32,7 @@ def test_export(subject, tmp_path):
     child(code, tmp_path)
 
 
-@each_subject
+@five_subjects
 @pytest.mark.parametrize("steps", [STEPS, None], ids=["fixed", "free"])
 @pytest.mark.parametrize("masked", [False, True], ids=["unmasked", "masked"])
 def test_tflite(subject, steps, masked):

@@ -272,7 +272,7 @@ def test_an_input_as_wide_as_the_state(built):
 @pytest.mark.parametrize(
     "text, size",
     [
-        ("state: {h: input}", "inputs: {x: [width]}` and `dims: {width: required}"),
+        ("state: {h: input}", "inputs: {x: [input_dim]}` and `dims: {input_dim: required}"),
         ("state: {h: units}\ninputs: {x: [units]}", "dims: {units: required}"),
     ],
 )

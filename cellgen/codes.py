@@ -332,8 +332,8 @@ LAWS = {
         "a law that stays open",
         "It could neither be proved nor refuted by numbers. That is a warning, and an error under `--strict`. Say it "
         "in simpler parts, or give the ranges that it rests on as laws of their own.",
-        "laws: |\n  c in [-2, 2]",
-        "laws: |\n  i in [0, 1]\n  f in [0, 1]",
+        "f = exp(a) / (1 + exp(a))\nlaws: |\n  f == sigmoid(a)",
+        "f = sigmoid(a)\nlaws: |\n  f in (0, 1)",
     ),
     "CG403": Code(
         "a law that says nothing",

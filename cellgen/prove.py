@@ -61,13 +61,11 @@ class Prover:
         """What can be said of a law that is no `reduces to`."""
         if not all(exists(self.typed, self.program.variant, node) for node in spoken(law)):
             return Outcome(ABSENT)
-        claim = law.claim
-        claim = Apply("sub", (claim.a, claim.b), (), law.span) if isinstance(claim, Equal) else claim.value
-        types = self.types(claim, "law")
+        types = self.types(_value(law), "law")
         if types is None or any(self.types(fact.name, "fact") is None for fact in law.facts):
             return Outcome(ILL_TYPED, "its shapes do not agree")
         try:
-            return self._outcome(law, claim, types)
+            return self._outcome(law, _value(law), types)
         except _TooMany:
             return Outcome(UNKNOWN, f"more than {MAX_CASES} cases")
 
@@ -90,7 +88,7 @@ class Prover:
             if shown:
                 return Outcome(PROVED, said_of(chosen, activations))
         help = "" if found == REAL else f"what is shown is `{notation(claim)} in {interval_text(found)}`"
-        return self._refuted(law, claim, types, help) or Outcome(UNKNOWN, OPEN, help=help)
+        return self.refuted(law, help) or Outcome(UNKNOWN, OPEN, help=help)
 
     def types(self, node: Node, root: str) -> Types | None:
         return expression_types(self.typed, self.program.variant, node, (root,), self.report)
@@ -223,14 +221,16 @@ class Prover:
 
     # --- numbers
 
-    def _refuted(self, law: Law, claim: Node, types: Types, help: str) -> Outcome | None:
+    def refuted(self, law: Law, help: str = "") -> Outcome | None:
+        """What numbers say against a law that is well-typed here and not vacuous."""
         from cellgen import refute  # and with it numpy: only where numbers are looked for
 
+        types = self.types(_value(law), "law")
         trial = refute.Trial(self.typed, self.program.variant, self.work, law.facts)
         facts = [self.types(fact.name, "fact") for fact in trial.conditions()]
         match law.claim:
             case Equal():
-                found = refute.refute_equal(trial, claim, types, facts)
+                found = refute.refute_equal(trial, _value(law), types, facts)
             case FreeOf(value, of):
                 found = refute.refute_free(trial, value, of, types, facts)
             case Within(value) as within:
@@ -242,6 +242,12 @@ class Prover:
                     return Outcome(REFUTED, what, "before any step", help)
                 found = refute.refute_within(trial, within, types, facts)
         return Outcome(REFUTED, found.what, found.where, help) if found else None
+
+
+def _value(law: Law) -> Node:
+    """What a claim is about; of an equality, the difference."""
+    claim = law.claim
+    return Apply("sub", (claim.a, claim.b), (), law.span) if isinstance(claim, Equal) else claim.value
 
 
 def spoken(law: Law) -> list[Node]:

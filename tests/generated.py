@@ -34,6 +34,12 @@ def imported(stem: str, folder: Path) -> ModuleType:
         sys.path.remove(str(folder))
 
 
+def layer_class(module: ModuleType) -> type:
+    """The layer among a generated module's classes."""
+    classes = [each for each in vars(module).values() if isinstance(each, type)]
+    return next(each for each in classes if issubclass(each, keras.layers.RNN))
+
+
 def build(spec: Path, folder: Path) -> None:
     """Builds a spec into a folder: its cell and its cell's tests."""
     for name, text in Spec.at(spec).build().items():
@@ -59,9 +65,7 @@ class Subject:
 
     @property
     def Layer(self) -> type:
-        return next(
-            each for each in vars(self.module).values() if isinstance(each, type) and issubclass(each, keras.layers.RNN)
-        )
+        return layer_class(self.module)
 
     @property
     def Cell(self) -> type:
@@ -97,8 +101,14 @@ SUBJECTS = [
     Subject("scrn", {"context": 3, "width": 4}),
     Subject("indrnn"),
 ]
+CHOSEN = {  # so that every weight is there, and starts as its initializer says
+    "lstm": {"unit_forget_bias": False},
+    "peephole_lstm": {"unit_forget_bias": False},
+    "layer_norm_lstm_per_gate": {"use_bias": True},
+    "nas": {"use_bias": True, "proj": 5},
+}
 OTHERS = [
-    Subject(path.stem)
+    Subject(path.stem, CHOSEN.get(path.stem, {}))
     for path in sorted(GENERATED.glob("*.py"))
     if not path.stem.startswith("test_") and path.stem not in {each.stem for each in SUBJECTS}
 ]

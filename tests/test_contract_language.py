@@ -11,13 +11,24 @@ import tensorflow as tf
 
 from cellgen.compiler import Spec
 from cellgen.diagnostics import SpecError
-from tests.generated import CHECKOUT, build, child, close, gradients, imported
+from tests.generated import (
+    BATCH,
+    CHECKOUT,
+    EVERYTHING,
+    MASK,
+    STEPS,
+    WIDTH,
+    build,
+    child,
+    close,
+    gradients,
+    imported,
+    layer_class,
+)
 
 SPECS = CHECKOUT / "tests" / "specs"
 STEMS = sorted(path.stem for path in SPECS.glob("*.yaml") if path.stem != "every_operation")
-BATCH, STEPS, UNITS, WIDTH = 4, 5, 4, 3
-MASK = np.array([[1, 1, 0, 1, 1], [0, 1, 1, 0, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
-EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
+UNITS = 4
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +176,7 @@ def test_matrices_in_a_model(stem, built):
     shape = (2, WIDTH) if stem == "rows" else (WIDTH,)
     x = np.random.default_rng(2).normal(size=(BATCH, STEPS, *shape))
     module = built(stem)
-    made = next(each for each in vars(module).values() if isinstance(each, type) and issubclass(each, keras.layers.RNN))
-    layer = made(UNITS, dtype="float64", **EVERYTHING)
+    layer = layer_class(module)(UNITS, dtype="float64", **EVERYTHING)
     given = keras.Input((None, *shape), dtype="float64")
     start = [keras.Input(np.shape(value)[1:], dtype="float64") for value in layer.get_initial_state(BATCH)]
     symbolic = layer(given, initial_state=start)
@@ -178,7 +188,9 @@ def test_matrices_in_a_model(stem, built):
         s.shape for s in model.outputs[1 : -len(state)]
     ]
     assert type(symbolic[-1]) is type(layer(x)[-1])
-    both = keras.layers.Bidirectional(made(UNITS, return_sequences=True, dtype="float64"), dtype="float64")
+    both = keras.layers.Bidirectional(
+        layer_class(module)(UNITS, return_sequences=True, dtype="float64"), dtype="float64"
+    )
     assert both(x).shape == (*np.shape(values[0])[:-1], 2 * UNITS)
 
 
@@ -192,6 +204,8 @@ def test_the_initial_state(built):
     zero = layer.cell.zero_state(2, tf.float32)
     assert type(zero) is module.InitialState and zero.h.dtype == tf.float32
     close(layer(sequences(), initial_state=[h, m, n]), layer(sequences()))
+    with pytest.raises(ValueError, match="build the cell before"):
+        module.InitialCell(2).zero_state(2, tf.float32)
     rnn = keras.layers.RNN(layer.cell, return_sequences=True, dtype="float64")
     close(rnn(sequences()), layer(sequences())[0])
 

@@ -7,11 +7,10 @@ import tensorflow as tf
 from tensorflow.python.keras.layers.legacy_rnn.rnn_cell_impl import LSTMCell as LSTMCellOfTensorFlow1
 
 from cellgen.ops import ACTIVATIONS
-from tests.generated import close, committed, gradients
+from tests.generated import BATCH, MASK, STEPS, WIDTH, close, committed, gradients, sequences
 
-UNITS, BATCH, STEPS, WIDTH = 5, 4, 6, 3
-MASK = np.array([[0, 1, 0, 1, 1, 0], [1, 1, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool)
-EVERYTHING = {"return_sequences": True, "return_state": True}
+UNITS = 5
+BOTH = {"return_sequences": True, "return_state": True}
 
 TWINS = {
     "simple_rnn": (committed("simple_rnn").SimpleRNN, keras.layers.SimpleRNN, {}),
@@ -48,7 +47,7 @@ def pair(stem, rng, options=None, **arguments):
 
 
 def inputs(rng, layer):
-    return rng.normal(size=(BATCH, STEPS, WIDTH)), [rng.normal(size=(BATCH, size)) for size in layer.cell.state_size]
+    return sequences(), [rng.normal(size=(BATCH, size)) for size in layer.cell.state_size]
 
 
 @each_twin
@@ -61,7 +60,7 @@ def test_weights_have_keras_names_order_and_shapes(stem, use_bias):
 
 def same(stem, options, masked, **arguments):
     rng = np.random.default_rng(1)
-    ours, theirs = pair(stem, rng, OPTIONS[options], **EVERYTHING, **arguments)
+    ours, theirs = pair(stem, rng, OPTIONS[options], **BOTH, **arguments)
     x, state = inputs(rng, ours)
     mask = MASK if masked else None
     close(gradients(ours, x, state, mask=mask), gradients(theirs, x, state, mask=mask))
@@ -100,9 +99,9 @@ def test_values_and_gradients_of_all_together(stem, options, masked, go_backward
 @each_twin
 def test_what_is_returned(stem):
     rng = np.random.default_rng(2)
-    for sequences in (False, True):
+    for outputs in (False, True):
         for state in (False, True):
-            ours, theirs = pair(stem, rng, return_sequences=sequences, return_state=state)
+            ours, theirs = pair(stem, rng, return_sequences=outputs, return_state=state)
             x, start = inputs(rng, ours)
             came, wanted = (layer(x, initial_state=start, mask=MASK) for layer in (ours, theirs))
             close(came, wanted)
@@ -128,7 +127,7 @@ def test_every_activation_is_keras_own(name):
 @each_twin
 def test_stateful(stem):
     rng = np.random.default_rng(4)
-    ours, theirs = pair(stem, rng, stateful=True, **EVERYTHING)
+    ours, theirs = pair(stem, rng, stateful=True, **BOTH)
     x, _ = inputs(rng, ours)
     first = theirs(x, mask=MASK)
     close(ours(x, mask=MASK), first)
@@ -144,9 +143,9 @@ def test_stateful(stem):
 @pytest.mark.parametrize("merge", ["concat", *(pytest.param(merge, marks=pytest.mark.full) for merge in ("sum", None))])
 def test_bidirectional(stem, merge):
     rng = np.random.default_rng(5)
-    x = rng.normal(size=(BATCH, STEPS, WIDTH))
+    x = sequences()
     ours, theirs = (
-        keras.layers.Bidirectional(layer, merge_mode=merge, dtype="float64") for layer in pair(stem, rng, **EVERYTHING)
+        keras.layers.Bidirectional(layer, merge_mode=merge, dtype="float64") for layer in pair(stem, rng, **BOTH)
     )
     for layer in (ours, theirs):
         layer.build(x.shape)
@@ -224,11 +223,11 @@ def test_lstmp_is_the_lstm_cell_of_tensorflow_1(options, lengths):
     assert weights.keys() == named(theirs).keys()
     for name, variable in named(theirs).items():
         variable.assign(weights[name])
-    x = rng.normal(size=(BATCH, STEPS, WIDTH))
+    x = sequences()
     start = [rng.normal(size=(BATCH, size)) for size in (UNITS, proj or UNITS)]
 
     def run(cell):
-        given, state = tf.constant(x), tuple(map(tf.constant, start))
+        given, state = tf.constant(x), type(cell.zero_state(BATCH, tf.float64))(*map(tf.constant, start))
         with tf.GradientTape() as tape:
             tape.watch([given, state])
             y, (c, h) = tf.compat.v1.nn.dynamic_rnn(cell, given, initial_state=state, sequence_length=lengths)

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import NoReturn
 from unicodedata import combining, east_asian_width
 
 from cellgen.codes import CODES
@@ -51,6 +52,10 @@ class SpecError(Exception):
         super().__init__("\n\n".join(full(each) for each in self.diagnostics))
 
 
+class Refused(Exception):
+    """A part of a spec has no meaning; the reason is in the report, and the parts beside it can be looked at."""
+
+
 class Report:
     """The diagnostics of one stage, in the order of the user's file, each told once."""
 
@@ -62,6 +67,11 @@ class Report:
         self._found[Diagnostic(code, message, Label(span, text), tuple(context), help, severity)] = None
         if len(self._found) >= MAX_TOLD and self.failed:
             self.stop()
+
+    def refuse(self, code: str, message: str, span: Span, text: str = "", *, context=(), help=()) -> NoReturn:
+        """An error that leaves a part without a meaning. Raises `Refused`."""
+        self.add(code, message, span, text, context=context, help=help)
+        raise Refused
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

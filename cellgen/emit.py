@@ -109,8 +109,15 @@ LOWERED: dict[str, Form] = {
     "part": Form("{0}[{index}]"),
 }
 
-# where an option asks for Keras's activation, what Keras runs, though it rounds a constant to float32
-KERAS: dict[str, str] = {"gelu": "tf.nn.gelu", "leaky_relu": "lambda x: tf.nn.leaky_relu(x, alpha=0.2)"}
+# activations as an option gives them: what Keras runs, which keeps a constant of these two in float32
+ROUNDED = ("gelu", "leaky_relu")
+VALUES: dict[str, str] = {
+    "linear": "tf.identity",
+    "gelu": "tf.nn.gelu",
+    "leaky_relu": "lambda x: tf.nn.leaky_relu(x, alpha=0.2)",
+    "mish": "lambda x: x * tf.tanh(tf.nn.softplus(x))",
+    "hard_silu": "lambda x: x * tf.nn.relu6(x + 3) / 6",
+}
 
 NORMS = {"layer": "_layer_norm", "rms": "_rms_norm"}
 

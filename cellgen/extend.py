@@ -2,16 +2,20 @@
 
 Sections merge by key; `key: null` deletes; a list is replaced whole. An equation for a name that exists replaces it in
 its place; a new one goes immediately before the first equation that reads it, else last; `name = none` deletes one.
-Laws are kept and added to (`laws: null` drops the inherited ones). Every line keeps the span it had in its own file.
+Laws are kept and added to (`laws: null` leaves out the inherited ones, a line `drop LAW` one). Every line keeps the
+span it had in its own file.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from cellgen import parse
 from cellgen.diagnostics import Label, Report, nearest
-from cellgen.expr import Ref, children
+from cellgen.expr import Ref
+from cellgen.lines import lines
 from cellgen.load import Mapping, Scalar, Tree, load, read
+from cellgen.names import MAX_NAME, NAME
+from cellgen.parse import MAX_STATEMENTS, equations
+from cellgen.reader import parts
 from cellgen.span import Source
 
 MAX_DEPTH = 16  # specs in a chain
@@ -24,7 +28,7 @@ class Library:
     folders: tuple[Path, ...]
 
     def find(self, stem: str) -> Path | None:
-        if len(stem) > parse.MAX_NAME:
+        if len(stem) > MAX_NAME:
             return None
         return next((path for folder in self.folders if (path := folder / f"{stem}.yaml").is_file()), None)
 
@@ -46,7 +50,7 @@ def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
     report = Report()
     link = tree["extends"]
     stem = link.value if isinstance(link, Scalar) else None
-    if not (isinstance(stem, str) and parse.NAME.fullmatch(stem)):
+    if not (isinstance(stem, str) and NAME.fullmatch(stem)):
         report.add(
             "CG110",
             "`extends` takes the stem of a spec",
@@ -93,7 +97,7 @@ def _merged(base: Mapping, over: Mapping, top: bool = False) -> Mapping:
         elif top and key == "equations" and _is_text(old) and _is_text(value):
             items[key] = (name, _equations(old, value))
         elif top and key == "laws" and _is_text(old) and _is_text(value):
-            items[key] = (name, _joined(value, old.lines + value.lines))
+            items[key] = (name, _laws(old, value))
         elif isinstance(old, Mapping) and isinstance(value, Mapping):
             items[key] = (name, _merged(old, value))
         else:
@@ -108,35 +112,56 @@ def _is_text(tree: Tree | None) -> bool:
 def _equations(base: Scalar, over: Scalar) -> Scalar:
     """The statements of both, those of `over` in the places the rule gives them. Raises `SpecError`."""
     report = Report()
-    old, new = (parse.equations(text, report) for text in (base, over))
+    old, new = (equations(text, report) for text in (base, over))
     report.stop()
     inherited = {statement.name for statement in old}
     replacing, added = {}, []
-    for statement, lines in zip(new, _blocks(over), strict=True):
+    for statement, block in zip(new, _blocks(over), strict=True):
         if statement.name in inherited and statement.name not in replacing:
-            replacing[statement.name] = (statement, lines)
+            replacing[statement.name] = (statement, block)
         elif statement.value is None:
             help = nearest(statement.name, inherited) or f"the equations are {', '.join(each.name for each in old)}"
             report.add("CG110", f"there is no `{statement.name}` to delete", statement.name_span, help=help)
         else:
-            added.append((statement, lines))
+            added.append((statement, block))
     report.stop()
     blocks = [
-        replacing.get(statement.name, (statement, lines)) for statement, lines in zip(old, _blocks(base), strict=True)
+        replacing.get(statement.name, (statement, block)) for statement, block in zip(old, _blocks(base), strict=True)
     ]
-    blocks = [(statement, lines) for statement, lines in blocks if statement.value is not None]
+    blocks = [(statement, block) for statement, block in blocks if statement.value is not None]
     # last to first, so that a new equation finds the new ones that read it; and never past the next new one
     last = len(blocks)
-    for statement, lines in reversed(added):
+    for statement, block in reversed(added):
         readers = (index for index, (each, _) in enumerate(blocks) if _reads(each.value, statement.name))
         last = min(last, next(readers, len(blocks)))
-        blocks.insert(last, (statement, lines))
-    return _joined(over, tuple(line for _, lines in blocks for line in lines))
+        blocks.insert(last, (statement, block))
+    return _joined(over, tuple(line for _, block in blocks for line in block))
+
+
+def _laws(base: Scalar, over: Scalar) -> Scalar:
+    """The laws of both, without those that a line `drop LAW` of `over` names. Raises `SpecError`."""
+    report, kept, added = Report(), list(base.lines), []
+    for line, span in over.lines:
+        law = _law(line)
+        if not law.startswith("drop "):
+            added.append((line, span))
+            continue
+        law = law.removeprefix("drop ")
+        if law not in map(_law, (text for text, _ in kept)):
+            help = nearest(law, [text for text, _ in kept])
+            report.add("CG110", f"there is no law `{law}` to drop", span, help=help)
+        kept = [each for each in kept if _law(each[0]) != law]
+    report.stop()
+    return _joined(over, (*kept, *added))
+
+
+def _law(line: str) -> str:
+    return " ".join(line.split("#", 1)[0].split())
 
 
 def _blocks(scalar: Scalar) -> list[tuple]:
     """The physical lines of each statement."""
-    return [line.pieces for line in parse.lines(scalar, Report(), "equation", parse.MAX_STATEMENTS)]
+    return [line.pieces for line in lines(scalar, Report(), "equation", MAX_STATEMENTS)]
 
 
 def _joined(like: Scalar, lines: tuple) -> Scalar:
@@ -147,8 +172,7 @@ def _joined(like: Scalar, lines: tuple) -> Scalar:
 def _reads(node, name: str) -> bool:
     if isinstance(node, Ref):
         return node.name == name and node.ago == 0
-    parts = node.args if isinstance(node, parse.Call) else children(node)
-    return any(_reads(part, name) for part in parts)
+    return any(_reads(part, name) for part in parts(node))
 
 
 def expand(tree: Mapping) -> str:
@@ -180,7 +204,7 @@ def _flow(tree: Tree) -> str:
         return "[" + ", ".join(_flow(item) for item in tree.items) + "]"
     if not isinstance(tree.value, str):
         return tree.text
-    if parse.NAME.fullmatch(tree.value) and tree.value not in (
+    if NAME.fullmatch(tree.value) and tree.value not in (
         "true",
         "false",
         "null",

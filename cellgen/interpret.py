@@ -21,7 +21,20 @@ import numpy as np
 from cellgen.arithmetic import NUMPY, Reference, derivative
 from cellgen.cell import Level, Type, TypedCell, TypedVariant
 from cellgen.expr import (
-    Activate, Apply, Axis, Choose, Equation, Node, Number, Path, Pick, Ref, View, axis_text, holds, shape_text,
+    Activate,
+    Apply,
+    Axis,
+    Choose,
+    Equation,
+    Node,
+    Number,
+    Path,
+    Pick,
+    Ref,
+    View,
+    axis_text,
+    holds,
+    shape_text,
 )
 from cellgen.ops import OPS
 from cellgen.settings import Settings, pick

@@ -115,10 +115,12 @@ class _Court:
     def _tell(self, law: Law, outcome: Outcome, where: str) -> None:
         """The outcome is that of the first variant in which it is as grave."""
         says_nothing = "the law says nothing: "
+        inherited = law.span.source is not self.typed.cell.source
+        dropped = f"it is inherited: `drop {law.text}` under `laws:` leaves it out" if inherited else ""
         match outcome.status:
             case "refuted":
                 message = f"the law does not hold{where}: {outcome.why}"
-                self.report.add("CG401", message, law.span, outcome.where, help=outcome.help)
+                self.report.add("CG401", message, law.span, outcome.where, help=(outcome.help, dropped))
             case "unknown":
                 severity = "error" if self.strict else "warning"
                 message = f"the law is open{where}: {outcome.why}"

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from cellgen.algebra import Algebra
-from cellgen.cell import Level, Type, TypedCell, TypedVariant
-from cellgen.diagnostics import Report
+from cellgen.cell import Type, TypedCell, TypedVariant
+from cellgen.context import Context
+from cellgen.diagnostics import Refused, Report
 from cellgen.expr import Choose, Node, Path, Pick, Ref, asked, live_walk, walk
-from cellgen.shapes import _Typing, _Wrong
-from cellgen.variants import Alive
+from cellgen.infer import infer
 
 Types = Mapping[Path, Type]
 
@@ -36,18 +35,9 @@ def _labels(typed: TypedCell, variant: TypedVariant) -> set[str]:
 
 def expression_types(typed: TypedCell, variant: TypedVariant, node: Node, path: Path, report: Report) -> Types | None:
     """The type of each node by path, the root's being `path`. What is wrong is reported, and None returned."""
-    cell, typing = typed.cell, object.__new__(_Typing)
-    typing.cell, typing.report = cell, report
-    typing.alive = Alive(variant.variant, variant.live, frozenset(variant.names), frozenset())
-    typing.same, typing.dims = dict(variant.same), Algebra.of(cell, variant.same)
-    typing.axes = {axis.name: axis for axis in cell.axes}
-    typing.names, typing.weights = dict(variant.names), {weight.name: weight.shape for weight in variant.weights}
-    typing.types, typing.where = {}, {}
-    typing.carried = {
-        state.name: Type(typing.dims.canonical(state.shape), Level.CARRIED, state.binary) for state in cell.states
-    }
+    context = Context.of(typed.cell, variant, report)
     try:
-        typing.type(node, path)
-    except _Wrong:
+        infer(node, path, context)
+    except Refused:
         return None
-    return typing.types
+    return context.types

@@ -7,6 +7,7 @@ text, several documents. Bounds: 256 KiB a file, 20 levels, 5,000 values.
 import math
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from unicodedata import category
 
@@ -17,6 +18,8 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 MAX_VALUES = 5_000
 
+NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")  # as the language writes it
+
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
@@ -26,6 +29,13 @@ class Scalar:
     text: str
     lines: tuple[tuple[str, Span], ...]  # each line of the text and where it stands
     span: Span = field(compare=False, repr=False)
+
+    @property
+    def number(self) -> Fraction | None:
+        """The number, exactly as it was written; None if the value is none."""
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
+            return None
+        return Fraction(self.text if NUMBER.fullmatch(self.text.removeprefix("-")) else self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ import re
 import sys
 import unicodedata
 
-from cellgen import parse
-from cellgen.diagnostics import Report
+from cellgen.diagnostics import Label, Report
 from cellgen.ops import OPS
 from cellgen.span import Span
+
+MAX_NAME = 48
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 LANGUAGE = frozenset(
     "t training mask gates layers above below each all when free reduces affine true false none inf".split()
@@ -40,11 +43,11 @@ IMPORTED = frozenset("tensorflow keras tf_keras numpy pytest conftest cellgen".s
 
 def no_module(stem: str) -> str:
     """Why a spec of this stem cannot be built into a module, and what to do; an empty string if it can."""
-    if not parse.NAME.fullmatch(stem):
+    if not NAME.fullmatch(stem):
         other = re.sub("[^A-Za-z0-9]+", "_", stem).strip("_")
         return (
             f"rename the file to `{other}.yaml`"
-            if parse.NAME.fullmatch(other)
+            if NAME.fullmatch(other)
             else "rename the file: a letter, then letters, digits and `_`"
         )
     if keyword.iskeyword(stem):
@@ -61,13 +64,13 @@ def check(name: str, span: Span, report: Report, attribute: bool = False) -> boo
         report.add("CG109", f"`{name}` {message}", span, help=help)
         return False
 
-    if not parse.NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
         other = re.sub("[^A-Za-z0-9]+", "_", plain).strip("_")
         rule = "a name starts with a letter and has letters, digits and `_`, all ASCII"
-        return refuse("is not a name", f"{rule}: write `{other}`" if parse.NAME.fullmatch(other) else rule)
-    if len(name) > parse.MAX_NAME:
-        report.add("CG108", f"a name of {len(name)} characters; at most {parse.MAX_NAME}", span)
+        return refuse("is not a name", f"{rule}: write `{other}`" if NAME.fullmatch(other) else rule)
+    if len(name) > MAX_NAME:
+        report.add("CG108", f"a name of {len(name)} characters; at most {MAX_NAME}", span)
         return False
     other = (
         f"choose another name, such as `{name}_dim`"
@@ -85,3 +88,28 @@ def check(name: str, span: Span, report: Report, attribute: bool = False) -> boo
     if attribute and name in KERAS:
         return refuse("would hide an attribute of Keras's layers", other)
     return True
+
+
+class Taken:
+    """The names that one spec declares, each once, and where."""
+
+    def __init__(self, report: Report):
+        self.report = report
+        self.where: dict[str, Span] = {}
+
+    def take(self, name: str, span: Span, attribute: bool = False) -> bool:
+        """Whether the name may be given and was free; if not, it is reported (CG109, CG112)."""
+        if not check(name, span, self.report, attribute):
+            return False
+        if name in self.where:
+            self.report.add(
+                "CG112",
+                f"`{name}` is declared twice",
+                span,
+                "again here",
+                context=[Label(self.where[name], "first here")],
+                help="give one of the two another name",
+            )
+            return False
+        self.where[name] = span
+        return True

@@ -22,7 +22,7 @@ class Interval:
 class Op:
     """One operation.
 
-    shape: the rule in `shapes` that types it: `elementwise` (all arguments broadcast), `contract` (`@`), `outer`,
+    shape: the rule in `rules` that types it: `elementwise` (all arguments broadcast), `contract` (`@`), `outer`,
     `reduce` (`over` is removed), `along` (`over` stays), `normalize`.
     """
 

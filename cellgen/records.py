@@ -116,7 +116,10 @@ class CellView:
 
 @dataclass(frozen=True)
 class TestView:
-    """`sizes` are two choices of the dims, `cases` the options and dims to try, each by itself and then together."""
+    """`sizes` are two choices of the dims, `cases` the options and dims to try, each by itself and then together.
+
+    `bound` is how near float64 comes to the oracle; `jumps` says that a value may change abruptly with its argument.
+    """
 
     __test__ = False  # no test of pytest's
 
@@ -127,3 +130,5 @@ class TestView:
     inferred: tuple[str, ...]
     cases: tuple[str, ...]
     mask: str
+    bound: str
+    jumps: bool

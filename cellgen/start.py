@@ -5,8 +5,7 @@ from pathlib import Path
 
 from cellgen.compiler import Library, Spec, shipped
 from cellgen.load import read
-from cellgen.names import no_module
-from cellgen.parse import NAME
+from cellgen.names import NAME, no_module
 from cellgen.schema import schema
 from cellgen.span import Source
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from cellgen.cell import Dim, Option
+from cellgen.emit import ROUNDED
+from cellgen.expr import Apply, walk
 from cellgen.lower import Step
 from cellgen.records import TestView
 from cellgen.view import literal
 
+JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
 
 
@@ -30,6 +33,10 @@ def testview(step: Step, spec: str) -> TestView:
         inferred=tuple(dim.name for dim in cell.dims if dim.kind == "inferred"),
         cases=tuple(map(_dict, cases)),
         mask=cell.mask.kind,
+        bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
+        jumps=any(
+            isinstance(node, Apply) and node.op in JUMPS for each in cell.equations for _, node in walk(each.value)
+        ),
     )
 
 
@@ -70,8 +77,10 @@ def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:
             yield option.name, literal(others[index % len(others)])
         case "maybe":
             yield option.name, repr(float(_within(option, Fraction(1, 2))))
-        case _:
-            yield option.name, repr(float(_within(option, option.default / 2 + Fraction(1, 4))))
+        case _:  # a whole number stays one: it may be an exponent
+            whole = option.default.denominator == 1
+            other = option.default + 1 if whole else option.default / 2 + Fraction(1, 4)
+            yield option.name, repr(float(_within(option, other)))
 
 
 def _within(option: Option, value: Fraction) -> Fraction:

@@ -166,7 +166,12 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
     for port in cell.inputs:
         if port.name not in reads | spared:
             implied = port.span.text != port.name
-            unused("input", port.name, port.span, f"where `inputs:` is not said there is `{port.name}`: read it" if implied else "")
+            unused(
+                "input",
+                port.name,
+                port.span,
+                f"where `inputs:` is not said there is `{port.name}`: read it" if implied else "",
+            )
     for state in cell.states:
         if f"{state.name}[t-1]" not in reads and state.name != cell.output:
             unused(

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Option
-from cellgen.emit import FUNCTIONS, KERAS, TENSORFLOW, Emitter, functions
-from cellgen.expr import Apply, Axis, Node, Not, Ref, Shape, axis_text, children, rebuild
+from cellgen.emit import FUNCTIONS, TENSORFLOW, VALUES, Emitter, functions
+from cellgen.expr import Axis, Node, Not, Ref, Shape, axis_text, children, rebuild
 from cellgen.lower import GIVEN, Line, Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import (
@@ -98,7 +98,7 @@ class _Viewing:
                 dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)
             ),
             activations=tuple((name, self.activation(name)) for name in ACTIVATIONS) if activations else (),
-            functions=tuple(FUNCTIONS[name] for name in self.functions(activations)),
+            functions=tuple(FUNCTIONS[name] for name in self.functions()),
             label_slices=tuple(self.label_slices()),
             step=self.step_view(),
         )
@@ -163,7 +163,9 @@ class _Viewing:
     def size_entry(self, shape: Shape, flat: bool) -> str:
         """A size as Keras keeps it: a number, or where some state is no vector a tuple for each."""
         sizes = [self.size(axis, "") for axis in shape]
-        return sizes[0] if flat else f"({', '.join(sizes)},)"
+        if flat:
+            return sizes[0]
+        return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
 
     def output_shape(self) -> Shape:
         cell = self.cell
@@ -319,18 +321,14 @@ class _Viewing:
 
     # --- the step
 
-    def functions(self, activations: bool) -> tuple[str, ...]:
-        nodes = [node for block in self.step.blocks for line in block.lines for node in uses(line.value)]
-        nodes += [Apply(name, ()) for name in ACTIVATIONS if name not in KERAS] if activations else []
-        return functions(nodes)
+    def functions(self) -> tuple[str, ...]:
+        return functions(node for block in self.step.blocks for line in block.lines for node in uses(line.value))
 
     def activation(self, name: str) -> str:
         """An activation as a value: a function of TensorFlow's by its name, or a lambda."""
+        if name in VALUES:
+            return VALUES[name]
         form = TENSORFLOW[name]
-        if name == "linear":
-            return "tf.identity"
-        if name in KERAS:
-            return KERAS[name]
         if form.text.endswith("({0})"):
             return form.text.removesuffix("({0})")
         return f"lambda x: {form.text.format('x')}"

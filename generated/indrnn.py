@@ -31,14 +31,6 @@ class IndRNNState(NamedTuple):
 # --- the equations --------------------------------------------------------------------------------------------------
 
 
-def _mish(x):
-    return x * tf.tanh(tf.nn.softplus(x))
-
-
-def _hard_silu(x):
-    return x * tf.nn.relu6(x + 3) / 6
-
-
 def _step(x, state, *, kernel, recurrent_kernel, bias, activation):
     """One step: x (batch, input) and the state before it -> the output and the state after it."""
     (h_prev,) = state
@@ -74,11 +66,11 @@ _ACTIVATIONS = {
     "softsign": tf.nn.softsign,
     "silu": tf.nn.silu,
     "gelu": tf.nn.gelu,
-    "mish": _mish,
+    "mish": lambda x: x * tf.tanh(tf.nn.softplus(x)),
     "exponential": tf.exp,
     "log_sigmoid": tf.math.log_sigmoid,
     "hard_sigmoid": lambda x: tf.nn.relu6(x + 3) / 6,
-    "hard_silu": _hard_silu,
+    "hard_silu": lambda x: x * tf.nn.relu6(x + 3) / 6,
     "hard_tanh": lambda x: tf.clip_by_value(x, -1, 1),
 }
 
@@ -249,8 +241,12 @@ class IndRNN(keras.layers.RNN):
             mask = getattr(sequences, "_keras_mask", None)
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
-            _require(len(mask.shape) == 2, "mask", "of shape (batch, time)", mask.shape)
+            fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
+            _require(fits, "mask", f"of shape (batch, time), {sequences.shape[:2]} here", mask.shape)
         if lengths is not None:
+            lengths = tf.convert_to_tensor(lengths)
+            fits = len(lengths.shape) == 1 and lengths.shape.is_compatible_with(sequences.shape[:1])
+            _require(fits, "lengths", f"of shape (batch,), {sequences.shape[:1]} here", lengths.shape)
             in_length = tf.sequence_mask(lengths, steps)
             mask = in_length if mask is None else mask & in_length
         if initial_state is None:

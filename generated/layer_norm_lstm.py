@@ -263,8 +263,12 @@ class LayerNormLSTM(keras.layers.RNN):
             mask = getattr(sequences, "_keras_mask", None)
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
-            _require(len(mask.shape) == 2, "mask", "of shape (batch, time)", mask.shape)
+            fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
+            _require(fits, "mask", f"of shape (batch, time), {sequences.shape[:2]} here", mask.shape)
         if lengths is not None:
+            lengths = tf.convert_to_tensor(lengths)
+            fits = len(lengths.shape) == 1 and lengths.shape.is_compatible_with(sequences.shape[:1])
+            _require(fits, "lengths", f"of shape (batch,), {sequences.shape[:1]} here", lengths.shape)
             in_length = tf.sequence_mask(lengths, steps)
             mask = in_length if mask is None else mask & in_length
         if initial_state is None:

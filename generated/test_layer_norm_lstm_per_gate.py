@@ -61,10 +61,10 @@ SIZES = [
 ]
 CASES = [
     {},
-    {"forget_bias": 0.75},
+    {"forget_bias": 2.0},
     {"use_bias": True},
     {"epsilon": 0.2505},
-    {"forget_bias": 0.75, "use_bias": True, "epsilon": 0.2505},
+    {"forget_bias": 2.0, "use_bias": True, "epsilon": 0.2505},
 ]
 BATCH, STEPS = 4, 6
 MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]], bool)

@@ -51,8 +51,8 @@ SIZES = [
 CASES = [
     {},
     {"activation": "softsign"},
-    {"forget_bias": 0.75},
-    {"activation": "softsign", "forget_bias": 0.75},
+    {"forget_bias": 2.0},
+    {"activation": "softsign", "forget_bias": 2.0},
 ]
 BATCH, STEPS = 4, 6
 MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]], bool)

@@ -14,13 +14,6 @@ MODULES = sorted((CHECKOUT / "cellgen").glob("*.py"))
 CONFIG = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 
 MOST_LINES = 400
-LONGER = {  # modules with no seam that helps a reader: how long they may get, and why
-    "parse": (900, "one grammar: equations, laws, tests and shapes share its whitelist"),
-    "resolve": (900, "one scope: every rule about names reads the same tables"),
-    "declare": (600, "a function for each section of a spec, all alike"),
-    "shapes": (600, "one rule for each kind of node, in one walk"),
-    "schema": (500, "the models of all sections, which refer to each other"),
-}
 
 
 def run(*command, cwd=CHECKOUT):
@@ -76,9 +69,7 @@ def test_nothing_evaluates_text(path):
 
 def test_no_module_is_too_long():
     lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
-    too_long = {name: count for name, count in lines.items() if count > LONGER.get(name, (MOST_LINES, ""))[0]}
-    assert not too_long
-    assert all(lines[name] > MOST_LINES for name in LONGER)
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize(

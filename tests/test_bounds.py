@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sys
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cellgen import declare, extend, load, parse, resolve, variants
+from cellgen import bind, dims, extend, lawtext, lines, load, names, parse, reader, variants
 from cellgen.codes import CODES
 from cellgen.compiler import Spec
 from cellgen.diagnostics import FORMATS, SpecError, render
-from cellgen.schema import MAX_ITEMS, Document
+from cellgen.document import Document
+from cellgen.kinds import MAX_ITEMS
 
 SPECS = sorted((Path(__file__).resolve().parent.parent / "specs").glob("*.yaml"))
 TEXTS = [path.read_text(encoding="utf-8") for path in SPECS]
@@ -72,7 +74,7 @@ QUICK = settings(
 )
 
 LINES = sorted({line for text in TEXTS for line in text.split("\n") if line.strip()})
-TOKENS = sorted({token for line in LINES for token in parse.re.findall(r"\w+|[^\w\s]+|\s+", line)})
+TOKENS = sorted({token for line in LINES for token in re.findall(r"\w+|[^\w\s]+|\s+", line)})
 EXTRA = [
     "[t-1]",
     "@",
@@ -167,7 +169,7 @@ def slipped(text, chance):
     at, other = sorted((chance.randrange(len(text)), chance.randrange(len(text))))
     lines = text.split("\n")
     row, below = sorted((chance.randrange(len(lines)), chance.randrange(len(lines))))
-    tokens = parse.re.findall(r"\w+|[^\w\s]+|\s+", text)
+    tokens = re.findall(r"\w+|[^\w\s]+|\s+", text)
     place, away = chance.randrange(len(tokens)), chance.randrange(len(tokens))
     match chance.randrange(13):
         case 0:
@@ -488,7 +490,7 @@ def test_the_values_of_a_file():
 
 
 def test_the_length_of_a_line():
-    for length, found in ((parse.MAX_LENGTH, set()), (parse.MAX_LENGTH + 1, {"CG108"})):
+    for length, found in ((lines.MAX_LENGTH, set()), (lines.MAX_LENGTH + 1, {"CG108"})):
         text = "h = tanh(z)"
         line = text[:-1] + " " * (length - len(text)) + ")"
         assert codes(ELMAN.replace(text, line)) == found
@@ -503,12 +505,12 @@ def test_the_number_of_equations():
 
 
 def test_the_number_of_laws():
-    for count, found in ((parse.MAX_LAWS, set()), (parse.MAX_LAWS + 1, {"CG108"})):
+    for count, found in ((lawtext.MAX_LAWS, set()), (lawtext.MAX_LAWS + 1, {"CG108"})):
         assert codes(ELMAN + "laws: |\n" + "  h in [-1, 1]\n" * count) == found
 
 
 def test_the_depth_of_operations():
-    for depth, found in ((parse.MAX_DEPTH - 1, set()), (parse.MAX_DEPTH + 1, {"CG108"})):
+    for depth, found in ((reader.MAX_DEPTH - 1, set()), (reader.MAX_DEPTH + 1, {"CG108"})):
         assert codes(ELMAN.replace("tanh(z)", "tanh(" * depth + "z" + ")" * depth)) == found
         assert codes(ELMAN.replace("tanh(z)", "z" + " + z" * depth)) == found
         assert codes(ELMAN.replace("tanh(z)", "-" * depth + "z")) == found
@@ -528,7 +530,7 @@ def test_the_depth_of_operations():
 
 
 def test_the_length_of_names():
-    for length, found in ((parse.MAX_NAME, set()), (parse.MAX_NAME + 1, {"CG108"})):
+    for length, found in ((names.MAX_NAME, set()), (names.MAX_NAME + 1, {"CG108"})):
         name = "n" * length
         assert codes(ELMAN.replace("z", name)) == found
         assert (
@@ -544,7 +546,7 @@ def test_the_length_of_names():
 
 
 def test_the_number_of_labels():
-    for count, found in ((declare.MAX_LABELS, set()), (declare.MAX_LABELS + 1, {"CG108"})):
+    for count, found in ((dims.MAX_LABELS, set()), (dims.MAX_LABELS + 1, {"CG108"})):
         picks = [f"a{index + 1} = a{index} + z.g{index}" for index in range(count)]
         lines = ["z: [gates, units] = affine(x, h[t-1])", "a0 = z.g0", *picks, f"h = a{count}"]
         text = spec(lines, f"gates: [{', '.join(f'g{index}' for index in range(count))}]\nstate: {{h: units}}")
@@ -569,7 +571,7 @@ def test_the_number_of_variants():
 
 
 def test_the_rank_of_values():
-    for rank, found in ((parse.MAX_RANK, set()), (parse.MAX_RANK + 1, {"CG108"})):
+    for rank, found in ((reader.MAX_RANK, set()), (reader.MAX_RANK + 1, {"CG108"})):
         dims = ", ".join(f"d{index}" for index in range(rank))
         assert codes(f"cell: X\nstate: {{h: [{dims}]}}\nequations: |\n  h = h[t-1] * mean(x)\n") == found
         assert (
@@ -583,7 +585,7 @@ def test_the_rank_of_values():
 
 
 def test_the_factors_of_a_dim():
-    for count, found in ((parse.MAX_FACTORS, set()), (parse.MAX_FACTORS + 1, {"CG108"}), (900, {"CG108"})):
+    for count, found in ((reader.MAX_FACTORS, set()), (reader.MAX_FACTORS + 1, {"CG108"}), (900, {"CG108"})):
         product = "*".join("a" for _ in range(count))
         assert codes(f"cell: X\nstate: {{h: [{product}]}}\nequations: |\n  h = h[t-1] * mean(x)\n") == found
 
@@ -591,8 +593,8 @@ def test_the_factors_of_a_dim():
 def test_the_size_of_fixed_dims():
     for size, found in (
         (1, set()),
-        (parse.MAX_DIM, set()),
-        (parse.MAX_DIM + 1, {"CG106"}),
+        (reader.MAX_DIM, set()),
+        (reader.MAX_DIM + 1, {"CG106"}),
         (0, {"CG106"}),
         (-1, {"CG106"}),
         (10**400, {"CG106", "CG216"}),
@@ -655,9 +657,9 @@ def test_numbers_that_are_none(number):
 
 def test_the_size_of_exponents():
     for power, found in (
-        (resolve.MAX_EXPONENT, set()),
-        (-resolve.MAX_EXPONENT, set()),
-        (resolve.MAX_EXPONENT + 1, {"CG108"}),
+        (bind.MAX_EXPONENT, set()),
+        (-bind.MAX_EXPONENT, set()),
+        (bind.MAX_EXPONENT + 1, {"CG108"}),
         (-65, {"CG108"}),
     ):
         assert codes(ELMAN.replace("tanh(z)", f"z ** {power}")) == found
@@ -695,9 +697,9 @@ def test_only_stems_are_followed(stem):
 
 
 def test_the_bounds_are_the_ones_that_are_explained():
-    bounds = (load.MAX_VALUES, parse.MAX_LENGTH, parse.MAX_STATEMENTS, parse.MAX_SIZE, parse.MAX_LAWS, parse.MAX_NAME)
-    others = (parse.MAX_RANK, parse.MAX_DEPTH, declare.MAX_LABELS, extend.MAX_DEPTH, resolve.MAX_EXPONENT)
-    told = parse.re.findall(r"[\d,]*\d", CODES["CG108"].about)
+    bounds = (load.MAX_VALUES, lines.MAX_LENGTH, parse.MAX_STATEMENTS, parse.MAX_SIZE, lawtext.MAX_LAWS, names.MAX_NAME)
+    others = (reader.MAX_RANK, reader.MAX_DEPTH, dims.MAX_LABELS, extend.MAX_DEPTH, bind.MAX_EXPONENT)
+    told = re.findall(r"[\d,]*\d", CODES["CG108"].about)
     assert load.MAX_BYTES == 256 * 1024
     assert {f"{each:,}" for each in (256, *bounds, *others)} == set(told)
 

@@ -18,6 +18,7 @@ from tests.generated import (
     child,
     close,
     each_subject,
+    five_subjects,
     one_subject,
     sequences,
     set_weights,
@@ -204,8 +205,7 @@ def test_bidirectional_model(subject, tmp_path):
     close(keras.models.load_model(tmp_path / "model.keras")(words), model(words), 1e-6)
 
 
-@pytest.mark.full
-@each_subject
+@five_subjects
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_fit(subject, dtype, jit_compile):

@@ -144,6 +144,14 @@ equations: |
     assert new.cell().axis("gates").labels == ("f", "g")
 
 
+def test_one_inherited_law_can_be_dropped(spec):
+    base = LSTM + "  c == c[t-1] when z.f == 1000, z.i == -1000   # nearly\n"
+    new = spec(base=base, new="extends: base\ncell: New\nlaws: |\n  drop h in (-1,  1)\n  h in [-1, 1]\n")
+    assert [law.text for law in new.cell().laws] == ["c == c[t-1] when z.f == 1000, z.i == -1000", "h in [-1, 1]"]
+    with pytest.raises(SpecError, match="there is no law `h in .-2, 2.` to drop"):
+        spec(base=base, new="extends: base\ncell: New\nlaws: |\n  drop h in [-2, 2]\n").cell()
+
+
 def test_a_chain_of_specs(spec):
     last = spec(
         base=LSTM,

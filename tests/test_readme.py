@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cellgen.declare import CALLED, INITIALISERS
+from cellgen.initialisers import CALLED, INITIALISERS
 from cellgen.ops import WRITTEN
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")

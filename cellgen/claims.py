@@ -1,0 +1,125 @@
+"""`LawText` to `Law`: the names in a claim are those of the cell, or of the other one that it reduces to."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from cellgen.bind import bind, bind_all
+from cellgen.cell import Cell, Equal, Fact, FreeOf, Law, ReducesTo, Within
+from cellgen.diagnostics import Refused, nearest
+from cellgen.expr import Apply, Node, Number, Pick, Ref
+from cellgen.lawtext import LawText
+from cellgen.load import NUMBER
+from cellgen.scope import Scope
+from cellgen.span import Span
+
+Other = Callable[[str, Span], Cell]  # finds the cell of another spec, for `reduces to`
+
+
+def claims(texts: tuple[LawText, ...], scope: Scope, other: Other) -> tuple[Law, ...]:
+    """The laws of a cell; what is wrong with them is reported (CG202, CG205 and those of `bind`)."""
+    found = []
+    for text in texts:
+        try:
+            facts = tuple(Fact(_fact(node, scope), value, span) for node, value, span in text.facts)
+            found.append(Law(_claim(text, scope, other), facts, " ".join(text.text.split()), text.span))
+        except Refused:
+            pass
+    return tuple(found)
+
+
+def _claim(text: LawText, scope: Scope, other: Other) -> Equal | FreeOf | Within | ReducesTo:
+    match text.kind:
+        case "equal":
+            return Equal(*bind_all((text.a, text.b), scope))
+        case "free":
+            return FreeOf(*bind_all((text.a, text.b), scope))
+        case "within":
+            return _within(text, scope)
+        case _:
+            return _reduces(text, scope, other)
+
+
+def _fact(node: Ref | Pick, scope: Scope) -> Node:
+    base = node.value if isinstance(node, Pick) else node
+    option = scope.options.get(base.name)
+    if option is not None and option.kind in ("flag", "activation", "word"):
+        message, help = f"the option `{base.name}` is no number", "facts set values and numeric options"
+        scope.report.refuse("CG202", message, node.span, help=help)
+    if base.ago:
+        help = f"write `when {base.name} == ...`"
+        scope.report.refuse("CG202", "a fact is about this step's value", node.span, help=help)
+    return bind(node, scope)
+
+
+def _within(text: LawText, scope: Scope) -> Within:
+    bounds = text.b
+    low, high = (bind(each, scope) if each is not None else None for each in (bounds.low, bounds.high))
+    for bound in (low, high):
+        if not _is_bound(bound, scope):
+            scope.report.refuse("CG202", "a bound is a number or an option", bound.span or text.span)
+    if isinstance(low, Number) and isinstance(high, Number):
+        is_open = bounds.low_open or bounds.high_open
+        if low.value > high.value or low.value == high.value and is_open:
+            span, help = low.span.to(high.span), "write `[low, high]`, low first"
+            scope.report.refuse("CG202", "no number lies in this range", span, help=help)
+    return Within(bind(text.a, scope), low, high, bounds.low_open, bounds.high_open)
+
+
+def _is_bound(node: Node | None, scope: Scope) -> bool:
+    match node:
+        case None | Number():
+            return True
+        case Ref(name) | Apply("neg", (Ref(name),)):
+            return name in scope.options
+    return False
+
+
+# --- reductions -----------------------------------------------------------------------------------------------------
+
+
+def _reduces(text: LawText, scope: Scope, other: Other) -> ReducesTo:
+    """Each pair `ours = value` gives one of this cell's names a value, or says what it is called in the other cell."""
+    theirs = other(text.a, text.span)
+    renames, settings = [], []
+    for ours, word, span in text.b:
+        values = _values(ours, scope)
+        if NUMBER.fullmatch(word.removeprefix("-")):
+            settings.append((ours, Fraction(word)))
+            _refuse_number(ours, span, scope)
+        elif word in values:
+            settings.append((ours, values[word]))
+        else:
+            _refuse_names(ours, word, text.a, theirs, span, scope)
+            renames.append((ours, word))
+    return ReducesTo(text.a, theirs, tuple(renames), tuple(settings))
+
+
+def _values(ours: str, scope: Scope) -> dict[str, bool | str | None]:
+    """The words that are values of an option or a dim, and no names of the other cell."""
+    option, dim = scope.options.get(ours), scope.dims.get(ours)
+    kind = option.kind if option is not None else ""
+    if kind == "flag":
+        return {"true": True, "false": False}
+    if kind in ("word", "activation"):
+        return {word: word for word in option.words}
+    return {"none": None} if kind == "maybe" or dim is not None and dim.kind == "alias" else {}
+
+
+def _refuse_number(ours: str, span: Span, scope: Scope) -> None:
+    option = scope.options.get(ours)
+    if option is None and ours not in scope.params and ours not in scope.dims:
+        help = nearest(ours, [*scope.options, *scope.params])
+        scope.report.refuse("CG205", f"no option or parameter `{ours}`", span, help=help)
+    if option is not None and option.kind in ("flag", "word", "activation"):
+        wanted = "true or false" if option.kind == "flag" else f"one of {', '.join(option.words)}"
+        scope.report.refuse("CG202", f"the option `{ours}` is {wanted}", span)
+
+
+def _refuse_names(ours: str, word: str, stem: str, theirs: Cell, span: Span, scope: Scope) -> None:
+    known = {*scope.labels, *scope.defined, *scope.params, *scope.inputs, *scope.options, *scope.dims}
+    if ours.split("/")[0] not in known | set(scope.norms):
+        scope.report.refuse("CG205", f"unknown name `{ours}`", span, help=nearest(ours, known))
+    named = (*theirs.equations, *theirs.params, *theirs.inputs, *theirs.options, *theirs.dims)
+    there = {*(label for axis in theirs.axes for label in axis.labels), *(each.name for each in named)}
+    if word not in there:
+        scope.report.refuse("CG205", f"`{stem}` has no `{word}`", span, help=nearest(word, there))

@@ -1,0 +1,152 @@
+"""The types of an expression, from those of the names in it."""
+
+from collections import Counter
+
+from cellgen.cell import Level, Type
+from cellgen.context import Context, said
+from cellgen.diagnostics import Refused
+from cellgen.expr import Activate, Apply, Choose, Node, Number, Path, Pick, Ref, Shape, View, axis_text, live_children
+from cellgen.ops import OPS
+from cellgen.reader import MAX_RANK
+from cellgen.rules import RULES
+
+
+def infer(node: Node, path: Path, context: Context) -> Type:
+    """The type of a node; what stands below it is typed first, and every mistake below is told.
+
+    Raises `Refused` (CG108, CG304, CG305, CG309, CG310 and those of `rules`).
+    """
+    below, failed = {}, False
+    for index, child in live_children(node, context.variant):
+        try:
+            below[index] = infer(child, (*path, index), context)
+        except Refused:
+            failed = True
+    if failed:
+        raise Refused
+    context.types[path] = found = _node(node, below, context)
+    return found
+
+
+def _node(node: Node, below: dict[int, Type], context: Context) -> Type:
+    match node:
+        case Number(value):
+            return Type((), Level.CONSTANT, value in (0, 1))
+        case Ref():
+            return _ref(node, context)
+        case Pick():
+            return _pick(node, below[0], context)
+        case View(_, shape):
+            return _view(node, below[0], context.dims.canonical(shape), context)
+        case Activate():
+            return Type(below[0].shape, below[0].level)
+        case Choose():
+            return next(iter(below.values()))
+        case Apply("mul" | "add", (_, Ref(name))) if "/" in name:
+            return below[0]  # a norm's weight has the shape of the value it scales
+        case Apply():
+            return _apply(node, list(below.values()), context)
+
+
+def _ref(ref: Ref, context: Context) -> Type:
+    name, cell = ref.name, context.cell
+    if ref.ago:
+        return context.carried[name]
+    if "/" in name:  # a norm's weight: the value it scales stands beside it and is typed already
+        return Type(context.weights.get(name, ()), Level.CONSTANT)
+    type = context.names.get(name)
+    if type is None:
+        if any(option.name == name for option in cell.options):
+            help = f"read it under a test: `... if {name} else ...`"
+            context.report.add("CG309", f"`{name}` may be none here", ref.span, help=help)
+        raise Refused
+    port = next((each for each in cell.inputs if each.name == name), None)
+    if port is not None and port.optional and not context.variant.get(name, False):
+        help = f"read it under a test: `... if {name} else 0`"
+        context.report.refuse("CG309", f"the input `{name}` may not be there", ref.span, help=help)
+    return type
+
+
+def _pick(node: Pick, value: Type, context: Context) -> Type:
+    label, shape = node.label, value.shape
+    places = [
+        (index, axis, context.axes[atom])
+        for index, axis in enumerate(shape)
+        for atom in axis
+        if atom in context.axes and label in context.axes[atom].labels
+    ]
+    if len(places) != 1:
+        owner = next(axis.name for axis in context.cell.axes if label in axis.labels)
+        context.report.refuse(
+            "CG304",
+            f"the label `{label}` names two axes of {said(shape)}"
+            if places
+            else f"{said(shape)} has no axis with a label `{label}`",
+            node.span,
+            context=context.sides(node.value, shape=shape),
+            help="give the labels of the two axes different names"
+            if places
+            else f"`{label}` is a label of `{owner}`, which must be in the shape of the value",
+        )
+    index, axis, labels = places[0]
+    if labels.widths:
+        if len(axis) != 1:
+            message = f"`{labels.name}` has labels of different widths, so `{axis_text(axis)}` cannot be cut"
+            context.report.refuse("CG304", message, node.span)
+        rest = context.dims.canonical((labels.width(label),))
+    else:
+        at = axis.index(labels.name)
+        rest = tuple(each for each in (axis[:at] + axis[at + 1 :],) if each)
+    return _type((*shape[:index], *rest, *shape[index + 1 :]), value.level, value.binary)
+
+
+def _view(node: View, value: Type, shape: Shape, context: Context) -> Type:
+    flat = context.dims.flat
+    if flat(value.shape) != flat(shape):
+        swapped = Counter(flat(value.shape)) == Counter(flat(shape))
+        help = "a view keeps the numbers in their order: write the factors in the order of the value"
+        context.report.refuse(
+            "CG305",
+            f"declared {said(shape)}, but the value is {said(value.shape)}",
+            node.span,
+            f"this says {said(shape)}",
+            context=context.sides(node.value, shape=value.shape),
+            help=help if swapped else "",
+        )
+    return Type(shape, value.level, value.binary)
+
+
+def _apply(node: Apply, types: list[Type], context: Context) -> Type:
+    if node.op == "where" and not types[0].binary:
+        context.report.refuse(
+            "CG310",
+            "the condition of `where` is 0 or 1, and this is any number",
+            node.args[0].span,
+            context=context.sides(node.args[0]),
+            help="write a comparison: `where(x > 0, a, b)`",
+        )
+    shape = RULES[OPS[node.op].shape](node, [type.shape for type in types], context)
+    if len(shape) > MAX_RANK:
+        context.report.refuse("CG108", f"a value of {len(shape)} axes; at most {MAX_RANK}", node.span)
+    return _type(shape, max(type.level for type in types), _binary(node, types))
+
+
+def _type(shape: Shape, level: Level, binary: bool) -> Type:
+    """A scalar with a batch is `[1]`, stored as (batch, 1)."""
+    return Type(((1,),) if level.has_batch and not shape else shape, level, binary)
+
+
+def _binary(node: Apply, types: list[Type]) -> bool:
+    """Whether the result is 0 or 1."""
+    match node.op:
+        case "step" | "less" | "less_equal" | "greater" | "greater_equal":
+            return True
+        case "mul" | "minimum" | "maximum":
+            return all(type.binary for type in types)
+        case "sub":
+            return isinstance(node.args[0], Number) and node.args[0].value == 1 and types[1].binary
+        case "where":
+            return types[1].binary and types[2].binary
+        case "straight_through" | "stop_gradient":
+            return types[0].binary
+    return False

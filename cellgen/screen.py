@@ -144,7 +144,7 @@ def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
     default = facts.of(typed.default.variant)
     yield "parameters", _cases(facts, default, lambda each: str(each.parameters))
     yield "operations a step", _cases(facts, default, lambda each: str(each.operations))
-    yield "before the loop", "; ".join(each.text for each in default.hoisted) or "nothing"
+    yield "hoistable", "; ".join(each.text for each in default.hoisted) or "nothing"
     yield "recurrence", "; ".join(_recurrences(default))
 
 

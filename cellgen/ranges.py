@@ -102,6 +102,7 @@ def between(at_low: Interval, at_high: Interval, weight: Interval) -> Interval:
 
     An end of the result is taken only if it is taken at an end that the weight takes, or at both ends at once.
     """
+
     def end(p: End, q: End, pick) -> End:
         if p[0] == q[0]:
             return p[0], (p[1] and q[1]) or (p[1] and not weight.low_open) or (q[1] and not weight.high_open)

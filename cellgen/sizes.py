@@ -20,9 +20,7 @@ class Size:
     def __mul__(self, other: "Size | int") -> "Size":
         if isinstance(other, int):
             other = whole(other)
-        return _size(
-            (tuple(sorted(a + b)), many * more) for a, many in self.terms for b, more in other.terms
-        )
+        return _size((tuple(sorted(a + b)), many * more) for a, many in self.terms for b, more in other.terms)
 
     __rmul__ = __mul__
 

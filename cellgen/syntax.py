@@ -61,7 +61,22 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _foreign(tokens: list[_Token], text: str) -> Mistake | None:
+    """Signs of other languages."""
+    if latex := re.search(r"\w+_\{[^}]*\}?", text):
+        help = "the carried value is `h[t-1]`, this step's the bare `h`, and a name may hold `_`: `W_h`"
+        return Mistake(f"`{latex[0]}` is LaTeX", *latex.span(), help)
+    if latex := re.search(r"\\[A-Za-z]+", text):
+        help = "elementwise is `*`, a matmul `@`, and a function has its plain name: `sigmoid(x)`"
+        return Mistake(f"`{latex[0]}` is LaTeX", *latex.span(), help)
     for token in tokens:
+        if token.text == ":=":
+            return token.wrong("`:=` has no meaning here", "an equation is `name = value`")
+        if token.text == "//":
+            return token.wrong("`//` has no meaning here", "a comment starts with `#`, a quotient is `/`")
+        if token.text == ";":
+            return token.wrong("`;` has no meaning here", "one equation a line, nothing behind it")
+        if token.text == "~":
+            return token.wrong("`~` has no meaning here", "call it `h_new`, or `h_hat`")
         if token.kind == "other":
             help = "a word of an option stands without quotes: `combine == blend`" if token.text in "'\"" else ""
             return token.wrong(f"`{token.text}` has no meaning here", help)

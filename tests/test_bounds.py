@@ -655,6 +655,13 @@ def test_numbers_that_are_none(number):
     assert compiled(ELMAN.replace("tanh(z)", "tanh(alpha * z)") + f"options: {{alpha: {number}}}\n")
 
 
+def test_a_number_in_a_law_has_one_sign():
+    for number, found in (("1", set()), ("-1", set()), ("--1", {"CG205"}), ("-", {"CG205"})):
+        assert codes(ELMAN + f"options: {{a: 1.0}}\nlaws: |\n  reduces to simple_rnn with a = {number}\n") <= found | {
+            "CG212"
+        }
+
+
 def test_the_size_of_exponents():
     for power, found in (
         (bind.MAX_EXPONENT, set()),

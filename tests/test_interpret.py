@@ -284,13 +284,16 @@ equations: |
 """
 
 
-@pytest.mark.parametrize("given, shapes", [
-    ({}, {"per_key": (2, 3), "bias": (6,)}),
-    ({"heads": 3}, {"per_key": (3, 2), "bias": (6,)}),
-    ({"use_bias": False}, {"per_key": (2, 3)}),
-    ({"proj": 5}, {"per_key": (2, 3), "bias": (6,), "projection": (6, 5), "back": (5, 6)}),
-    ({"proj": 6}, {"per_key": (2, 3), "bias": (6,), "projection": (6, 6)}),
-])
+@pytest.mark.parametrize(
+    "given, shapes",
+    [
+        ({}, {"per_key": (2, 3), "bias": (6,)}),
+        ({"heads": 3}, {"per_key": (3, 2), "bias": (6,)}),
+        ({"use_bias": False}, {"per_key": (2, 3)}),
+        ({"proj": 5}, {"per_key": (2, 3), "bias": (6,), "projection": (6, 5), "back": (5, 6)}),
+        ({"proj": 6}, {"per_key": (2, 3), "bias": (6,), "projection": (6, 6)}),
+    ],
+)
 def test_sizes_and_the_weights_that_exist(given, shapes):
     cell = oracle(SETTINGS, input=4, units=6, **given)
     wanted, order = {"kernel": (4, 6), "back": (6, 6), **shapes}, ("kernel", "bias", "per_key", "projection", "back")
@@ -298,8 +301,14 @@ def test_sizes_and_the_weights_that_exist(given, shapes):
 
 
 def test_options_choose_what_is_computed():
-    for given in ({}, {"mode": "squared"}, {"cell_clip": 0.3}, {"cell_clip": 0.0}, {"act": "relu", "rate": 0.25},
-                  {"use_bias": False, "proj": 5, "heads": 3, "cell_clip": 1, "mode": "squared"}):
+    for given in (
+        {},
+        {"mode": "squared"},
+        {"cell_clip": 0.3},
+        {"cell_clip": 0.0},
+        {"act": "relu", "rate": 0.25},
+        {"use_bias": False, "proj": 5, "heads": 3, "cell_clip": 1, "mode": "squared"},
+    ):
         cell = oracle(SETTINGS, input=4, units=6, **given)
         weights, x, state = drawn(cell, x=[4])
         z = x @ weights["kernel"] + weights.get("bias", 0) + state["h"] @ weights["back"]
@@ -313,20 +322,23 @@ def test_options_choose_what_is_computed():
         close(new.h, output)
 
 
-@pytest.mark.parametrize("given, message", [
-    ({"units": 5}, "key is units / heads = 5 / 2"),
-    ({"units": 0}, "units=0; wanted a positive integer"),
-    ({"units": 2.0}, "units=2.0; wanted a positive integer"),
-    ({"units": None}, "needs a size for units"),
-    ({"unit": 6}, "has no unit; it has input, units"),
-    ({"key": 2}, "key is units / heads = 6 / 2, not 2"),
-    ({"rate": 1.5}, r"rate=1.5; wanted a number in \[0, 1\]"),
-    ({"rate": None}, "rate=None; wanted a number"),
-    ({"mode": "cubed"}, "mode='cubed'; wanted one of plain, squared"),
-    ({"act": "gelo"}, "act='gelo'; wanted one of linear"),
-    ({"use_bias": 1}, "use_bias=1; wanted True or False"),
-    ({"cell_clip": "big"}, "cell_clip='big'; wanted a number .* or None"),
-])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"units": 5}, "key is units / heads = 5 / 2"),
+        ({"units": 0}, "units=0; wanted a positive integer"),
+        ({"units": 2.0}, "units=2.0; wanted a positive integer"),
+        ({"units": None}, "needs a size for units"),
+        ({"unit": 6}, "has no unit; it has input, units"),
+        ({"key": 2}, "key is units / heads = 6 / 2, not 2"),
+        ({"rate": 1.5}, r"rate=1.5; wanted a number in \[0, 1\]"),
+        ({"rate": None}, "rate=None; wanted a number"),
+        ({"mode": "cubed"}, "mode='cubed'; wanted one of plain, squared"),
+        ({"act": "gelo"}, "act='gelo'; wanted one of linear"),
+        ({"use_bias": 1}, "use_bias=1; wanted True or False"),
+        ({"cell_clip": "big"}, "cell_clip='big'; wanted a number .* or None"),
+    ],
+)
 def test_settings_that_do_not_fit(given, message):
     with pytest.raises(ValueError, match=message):
         oracle(SETTINGS, **{"input": 4, "units": 6, **given})
@@ -672,8 +684,10 @@ def test_reference_program_of_a_scan_keeps_each_step_apart():
 
 
 def test_margin_is_the_distance_to_the_nearest_kink():
-    text = "cell: Case\ndims: {units: required}\ninputs: {x: [units]}\nstate: {h: [units]}\n" \
-           "equations: |\n  h = relu(x + 0.25) + clip(h[t-1], -1, 1)\n"
+    text = (
+        "cell: Case\ndims: {units: required}\ninputs: {x: [units]}\nstate: {h: [units]}\n"
+        "equations: |\n  h = relu(x + 0.25) + clip(h[t-1], -1, 1)\n"
+    )
     cell = oracle(text, units=2)
     stated = "straight_through(step(x), tanh(x)) + stop_gradient(abs(x))"
     frozen = oracle(text.replace("relu(x + 0.25)", stated), units=2)

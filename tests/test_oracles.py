@@ -16,8 +16,12 @@ SPECS = HERE.parent / "specs"
 STEMS = sorted(path.stem for path in SPECS.glob("*.yaml"))
 SIZES = [{"input": 3, "units": 5, "batch": 4}, {"input": 5, "units": 3, "batch": 7}]
 NUMBERS = {  # options: values that a default does not hide
-    "forget_bias": (1.0, -0.7, 0.0), "epsilon": (1e-5, 0.3), "alpha": (0.95, 0.2), "slope": (1.0, 2.5),
-    "cell_clip": (None, 0.15, 0.0), "proj_clip": (None, 0.1),
+    "forget_bias": (1.0, -0.7, 0.0),
+    "epsilon": (1e-5, 0.3),
+    "alpha": (0.95, 0.2),
+    "slope": (1.0, 2.5),
+    "cell_clip": (None, 0.15, 0.0),
+    "proj_clip": (None, 0.1),
 }
 DIMS = {"proj": (None, 4, "units"), "upper": (None, 4), "context": (None, 6), "width": (None, 2)}
 

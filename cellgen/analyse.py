@@ -175,7 +175,8 @@ def _recurrences(program: Program) -> dict[str, Recurrence]:
     return {
         state: Recurrence(
             "affine" if state in affine else "elementwise" if state in lanes else "general",
-            state in lanes, program.carried(state),
+            state in lanes,
+            program.carried(state),
         )
         for state in program.states
     }

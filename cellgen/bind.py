@@ -25,6 +25,7 @@ MEANT = {
     "norm": NORMED,
     "LayerNorm": NORMED,
     "rms_norm": NORMED,
+    "dropout": "dropout is not in the language yet",
     "concat": SUMMED,
     "concatenate": SUMMED,
     "dot": "write `a @ b`",
@@ -141,6 +142,8 @@ def _no_function(call: Call, scope: Scope) -> None:
     name = call.name
     if name in scope.declared.where or name in scope.defined:
         help = f"a product is written `{name} * (...)`"
+        if name in scope.options:
+            help = f"an option that is called is `{name}: {{one_of: activations, default: tanh}}`"
         scope.report.refuse("CG208", f"`{name}` is no function", call.name_span, help=help)
     activations = (each.name for each in scope.options.values() if each.kind == "activation")
     known = [*WRITTEN, *scope.norms, *activations]

@@ -1,6 +1,6 @@
 """A cell between the stages: `Cell` is resolved (every name known), `TypedCell` has shapes, kinds and levels too."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
@@ -218,6 +218,11 @@ class Cell:
 
     def axis(self, name: str) -> LabelAxis | None:
         return next((axis for axis in self.axes if axis.name == name), None)
+
+    def places(self, label: str, shape: Shape) -> Iterator[tuple[int, LabelAxis]]:
+        """The index of each axis of a shape that has the label, and the labelled axis in it."""
+        axes = {axis.name: axis for axis in self.axes if label in axis.labels}
+        return ((index, axes[atom]) for index, axis in enumerate(shape) for atom in axis if atom in axes)
 
     def needed(self, axes: Iterable[Axis]) -> set[Atom]:
         """The dims and labelled axes of these axes, and all that their sizes are made of."""

@@ -28,7 +28,6 @@ class Context:
     where: dict[str, tuple[Span, str]] = field(default_factory=dict)  # what is said of a name, and where it stands
 
     def __post_init__(self):
-        self.axes = {axis.name: axis for axis in self.cell.axes}
         self.carried = {
             state.name: Type(self.dims.canonical(state.shape), Level.CARRIED, state.binary)
             for state in self.cell.states

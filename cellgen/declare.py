@@ -72,6 +72,9 @@ class _Declaring:
     def inputs(self) -> tuple[Input, ...]:
         if self.document.inputs is None:
             span, shape = self.document.cell.span, (("input",),)
+            if "x" in self.taken.where:
+                help = "give it another name, or declare the input under one: `inputs: {inp: [input]}`"
+                self.report.add("CG112", "without `inputs:` the input is `x`", self.taken.where["x"], help=help)
             self.taken.where["x"] = span
             self.dims.used.setdefault("input", span)
             self.dims.infer(shape)
@@ -79,8 +82,8 @@ class _Declaring:
         found = []
         for name, section in self.named(self.document.inputs, attribute=False):
             shape = self.dims.carried(section.shape)
-            self.dims.infer(shape)
             optional = section.optional is not None and section.optional.value
+            self.dims.infer(shape, optional)
             default = Number(section.default.number, section.default.span) if section.default is not None else None
             if found and not optional and default is None:
                 self.report.add(

@@ -25,6 +25,7 @@ class Dims:
         self.written = document.dims
         self.used: dict[str, Span] = {}  # names in shapes, where first seen
         self.inferred: dict[str, None] = {}
+        self.optional: set[str] = set()  # those of optional inputs
 
     def axis(self, scalar: Scalar) -> Axis:
         """A dim, a number or a product of them; an empty product if it was reported."""
@@ -50,10 +51,12 @@ class Dims:
         """The shape of a value with a batch: a scalar is `[1]`, stored as (batch, 1)."""
         return self.shape(scalars) or ((1,),)
 
-    def infer(self, shape: Shape) -> None:
+    def infer(self, shape: Shape, optional: bool = False) -> None:
         """The dims that the shape of an input tells: those that are not declared, and those that stand alone."""
         for axis in shape:
             for atom in axis:
+                if optional:
+                    self.optional.add(atom)
                 if isinstance(atom, str) and (len(axis) == 1 or atom not in self.written):
                     self.inferred[atom] = None
 
@@ -101,6 +104,14 @@ class Dims:
                         self.written[dim.name].span,
                         help=nearest(other, ["inferred", "required", "optional", *known]),
                     )
+            if dim.kind == "optional" and dim.name not in self.optional:
+                self.report.add(
+                    "CG106",
+                    f"`{dim.name}` is optional, but no optional input has such an axis",
+                    dim.span,
+                    help=f"an argument that must be given is `{dim.name}: required`, "
+                    "one that stands for another when it is not given is `proj: units`",
+                )
             if dim.kind == "inferred" and dim.name not in self.inferred:
                 self.report.add(
                     "CG106",

@@ -69,12 +69,7 @@ def _ref(ref: Ref, context: Context) -> Type:
 
 def _pick(node: Pick, value: Type, context: Context) -> Type:
     label, shape = node.label, value.shape
-    places = [
-        (index, axis, context.axes[atom])
-        for index, axis in enumerate(shape)
-        for atom in axis
-        if atom in context.axes and label in context.axes[atom].labels
-    ]
+    places = list(context.cell.places(label, shape))
     if len(places) != 1:
         owner = next(axis.name for axis in context.cell.axes if label in axis.labels)
         context.report.refuse(
@@ -88,7 +83,8 @@ def _pick(node: Pick, value: Type, context: Context) -> Type:
             if places
             else f"`{label}` is a label of `{owner}`, which must be in the shape of the value",
         )
-    index, axis, labels = places[0]
+    index, labels = places[0]
+    axis = shape[index]
     if labels.widths:
         if len(axis) != 1:
             message = f"`{labels.name}` has labels of different widths, so `{axis_text(axis)}` cannot be cut"

@@ -179,8 +179,12 @@ def _einsum(a: list[Axis], b: list[Axis], a_batched: bool, b_batched: bool, cont
 
 
 @np.errstate(all="ignore")  # an arm that `where` does not take may be nan
-def evaluate(statements: Iterable[Equation], env: Mapping[str, np.ndarray], scope: Scope,
-             impose: Mapping[Node, float] | None = None) -> dict[str, np.ndarray]:
+def evaluate(
+    statements: Iterable[Equation],
+    env: Mapping[str, np.ndarray],
+    scope: Scope,
+    impose: Mapping[Node, float] | None = None,
+) -> dict[str, np.ndarray]:
     """`env` and the value of each statement, in their order.
 
     impose: numbers for some `Ref`s and `Pick`s of one, in all places, as soon as the name has a value.
@@ -252,8 +256,17 @@ class Instance:
 
         return self.State(*map(start, self.cell.states))
 
-    def evaluate(self, weights, x, state, training: bool = False, *, impose: Mapping[Node, float] | None = None,
-                 reference: Reference | None = None, at: int = 0) -> dict[str, np.ndarray]:
+    def evaluate(
+        self,
+        weights,
+        x,
+        state,
+        training: bool = False,
+        *,
+        impose: Mapping[Node, float] | None = None,
+        reference: Reference | None = None,
+        at: int = 0,
+    ) -> dict[str, np.ndarray]:
         """One step: the value of every name, and the carried ones as `h[t-1]`.
 
         x: (batch, ...). reference, at: the program to be perturbed, and which of its steps this is. impose: as for the
@@ -267,14 +280,16 @@ class Instance:
         env |= {f"{name}[t-1]": value for name, value in carried.items()}
         return evaluate(self.settings.live(scope.variant), env, scope, impose)
 
-    def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray], types: Mapping[Path, Type],
-              training: bool = False) -> np.ndarray:
+    def value(
+        self, node: Node, path: Path, env: Mapping[str, np.ndarray], types: Mapping[Path, Type], training: bool = False
+    ) -> np.ndarray:
         """An expression over the values of a step, `env`; `types` of its nodes by path, `path` being its own."""
         scope = self._scope(len(env[self.cell.inputs[0].name]), training)
         return replace(scope, types=types).value(node, path, env)
 
-    def step(self, weights, x, state, training: bool = False, *, reference: Reference | None = None,
-             at: int = 0) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    def step(
+        self, weights, x, state, training: bool = False, *, reference: Reference | None = None, at: int = 0
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """(output, state), each (batch, ...). The arguments are those of the method `evaluate`."""
         env = self.evaluate(weights, x, state, training, reference=reference, at=at)
         scope = self._scope(len(env[self.cell.inputs[0].name]), training)
@@ -284,8 +299,17 @@ class Instance:
 
         return carried(self.cell.output), self.State(*map(carried, self.State._fields))
 
-    def scan(self, weights, x, initial_state=None, mask=None, lengths=None, training: bool = False, *,
-             reference: Reference | None = None) -> Scan:
+    def scan(
+        self,
+        weights,
+        x,
+        initial_state=None,
+        mask=None,
+        lengths=None,
+        training: bool = False,
+        *,
+        reference: Reference | None = None,
+    ) -> Scan:
         """All steps of x (batch, time, ...).
 
         mask (batch, time) of 0 and 1, lengths (batch,): a step counts if both allow it. What becomes of one that does
@@ -328,8 +352,9 @@ class Instance:
 
     # arguments
 
-    def _named(self, what: str, arrays: Mapping | Sequence, shapes: Mapping[str, tuple],
-               lead: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    def _named(
+        self, what: str, arrays: Mapping | Sequence, shapes: Mapping[str, tuple], lead: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
         """Arrays by name, in the order of `shapes`, in float64; further axes in front are called `lead`."""
         if not isinstance(arrays, Mapping):
             arrays = dict(zip(shapes, arrays)) if len(arrays) == len(shapes) else {f"({len(arrays)} arrays)": None}

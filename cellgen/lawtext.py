@@ -67,7 +67,7 @@ def _law(line: Line, report: Report) -> LawText:
                 "CG202",
                 "`free of` is followed by a state's last value",
                 line.at(found[1], len(claim)),
-                help="write `c free of c[t-1]`",
+                help="write `A free of c[t-1]`, with a state's name for c: of inputs and weights it says nothing",
             )
         return LawText("free", a, b, facts, text, line.span)
     if found := _at_depth_0(claim, r"\bin\b"):

@@ -342,7 +342,7 @@ def _scalar(node, source: Source, span: Span, report: Report) -> Scalar:
                 value = float(text.replace("_", ""))
             elif tag not in ("str",):
                 value = text  # a date, say: the text is what was meant
-            if isinstance(value, (int, float)) and not _finite(value):
+            if isinstance(value, (int, float)) and not finite(value):
                 report.add("CG216", f"`{text[:40]}` is beyond what a float can hold", span)
             elif value == 0 and isinstance(value, float) and re.match(r"[^eE]*[1-9]", text):
                 report.add("CG216", f"`{text[:40]}` is too small for a float", span)
@@ -353,7 +353,8 @@ def _scalar(node, source: Source, span: Span, report: Report) -> Scalar:
     return Scalar(value, text, _lines(node, source, span), span)
 
 
-def _finite(number: int | float) -> bool:
+def finite(number: int | float) -> bool:
+    """Whether a float can hold the number."""
     try:
         return math.isfinite(number)
     except OverflowError:

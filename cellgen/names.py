@@ -37,6 +37,8 @@ GENERATED = frozenset(
     zip""".split()
 )
 
+WEIGHT_ARGUMENTS = ("_initializer", "_regularizer", "_constraint")
+
 # modules that the generated ones or their tests import, and that a file beside them would hide
 IMPORTED = frozenset("tensorflow keras tf_keras numpy pytest conftest cellgen".split()) | sys.stdlib_module_names
 
@@ -85,6 +87,8 @@ def check(name: str, span: Span, report: Report, attribute: bool = False) -> boo
         return refuse("is a function of the language", other)
     if name in GENERATED:
         return refuse("has a meaning in the generated code", other)
+    if attribute and name.endswith(WEIGHT_ARGUMENTS):
+        return refuse("is what an argument of a weight is called", other)
     if attribute and name in KERAS:
         return refuse("would hide an attribute of Keras's layers", other)
     return True

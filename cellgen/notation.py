@@ -21,8 +21,16 @@ from cellgen.expr import (
 from cellgen.ranges import number_text
 
 INFIX = {  # symbol, how tightly it binds
-    "less": ("<", 1), "less_equal": ("<=", 1), "greater": (">", 1), "greater_equal": (">=", 1),
-    "add": ("+", 2), "sub": ("-", 2), "mul": ("*", 3), "div": ("/", 3), "matmul": ("@", 3), "pow": ("**", 5),
+    "less": ("<", 1),
+    "less_equal": ("<=", 1),
+    "greater": (">", 1),
+    "greater_equal": (">=", 1),
+    "add": ("+", 2),
+    "sub": ("-", 2),
+    "mul": ("*", 3),
+    "div": ("/", 3),
+    "matmul": ("@", 3),
+    "pow": ("**", 5),
 }
 CHOICE, UNARY, ATOM = 0, 4, 6
 

@@ -82,6 +82,9 @@ def _statement(line: Line, report: Report) -> Statement:
             help="write the micro-steps out: `s1 = ...`, `s2 = ...`",
         )
     body = reader.tree("exec").body
+    if line.text.rstrip().endswith(";"):
+        at = len(line.text.rstrip()) - 1
+        reader.refuse("CG202", "`;` has no meaning here", line.at(at, at + 1), help="an equation ends with its line")
     if len(body) != 1:
         reader.refuse(
             "CG202",

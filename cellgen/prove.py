@@ -99,8 +99,10 @@ class Prover:
         names += [state for name in names for state in self.program.carried(name)]
         cone = dict.fromkeys(each for name in names for each in self.program.cone(name))
         found = {
-            node.option for name in cone
-            for node, _ in self.program.walk(*self.program.root(name)) if isinstance(node, Activate)
+            node.option
+            for name in cone
+            for node, _ in self.program.walk(*self.program.root(name))
+            if isinstance(node, Activate)
         }
         return tuple(option.name for option in self.program.cell.options if option.name in found)
 

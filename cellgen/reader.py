@@ -5,7 +5,6 @@ Raises `Refused` where the text is not of the language (CG108, CG109, CG201, CG2
 """
 
 import ast
-import math
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from cellgen.expr import (
 )
 from cellgen.foreign import foreign, instead
 from cellgen.lines import Line
-from cellgen.load import NUMBER
+from cellgen.load import NUMBER, finite
 from cellgen.names import MAX_NAME, NAME
 from cellgen.span import Span
 from cellgen.syntax import mistake
@@ -107,11 +106,14 @@ class Reader:
     def source(self, node) -> str:
         return ast.get_source_segment(self.text, node) or ""
 
+    def begin(self, node) -> int:
+        return self.offset(node.lineno, node.col_offset)
+
+    def end(self, node) -> int:
+        return self.offset(node.end_lineno, node.end_col_offset)
+
     def span(self, node) -> Span:
-        return self.line.at(
-            self.start + self.offset(node.lineno, node.col_offset),
-            self.start + self.offset(node.end_lineno, node.end_col_offset),
-        )
+        return self.line.at(self.start + self.begin(node), self.start + self.end(node))
 
     def offset(self, row: int, column: int) -> int:
         return self._rows[row - 1] + column
@@ -214,7 +216,7 @@ class Reader:
                 self.span(node),
                 help="numbers are decimal: 1, 0.5, 1e-3; options make a yes or no",
             )
-        if not math.isfinite(node.value if isinstance(node.value, float) else _float(node.value)):
+        if not finite(node.value):
             self.refuse("CG216", f"`{text[:40]}` is beyond what a float can hold", self.span(node))
         exact = Fraction(text)
         if exact != 0 and float(exact) == 0:
@@ -229,22 +231,22 @@ class Reader:
         mixed = {type(left.op), type(node.op)}
         if ast.MatMult in mixed and mixed & {ast.Mult, ast.Div}:
 
-            def text(part):
-                return ast.get_source_segment(self.text, part)
-
             def symbol(op):
                 return {ast.MatMult: "@", ast.Mult: "*", ast.Div: "/"}[type(op)]
 
-            a, b, c = text(left.left), text(left.right), text(node.right)
+            def operands(product) -> tuple[str, str]:
+                """Both sides of a product as they were written, with their parentheses."""
+                sign = self.text.index(symbol(product.op), self.end(product.left))
+                return self.text[self.begin(product) : sign].strip(), self.text[sign + 1 : self.end(product)].strip()
+
+            (a, b), (_, c) = operands(left), operands(node)
+            first, second = symbol(left.op), symbol(node.op)
             self.refuse(
                 "CG204",
-                f"`{symbol(left.op)}` and `{symbol(node.op)}` need parentheses",
+                f"`{first}` and `{second}` need parentheses",
                 self.span(node),
                 "which comes first?",
-                help=(
-                    f"`({a} {symbol(left.op)} {b}) {symbol(node.op)} {c}`, or",
-                    f"`{a} {symbol(left.op)} ({b} {symbol(node.op)} {c})`",
-                ),
+                help=(f"`({a} {first} {b}) {second} {c}`, or", f"`{a} {first} ({b} {second} {c})`"),
             )
 
     def call(self, node, level: int) -> Call:
@@ -301,6 +303,9 @@ class Reader:
                 )
             case ast.Constant():
                 return self.number(node)
+            case ast.UnaryOp(op=ast.USub()):
+                help = "an axis has a name: `over=units`; without `over` it is the last one"
+                self.refuse("CG202", "a keyword is a dim, a number or an option", self.span(node), help=help)
             case ast.Name() | ast.BinOp(op=ast.Mult()):
                 return self.axis(node)
         return self.test(node)
@@ -361,10 +366,3 @@ class Reader:
             span,
             help="a choice on data is `where(a > b, x, y)`",
         )
-
-
-def _float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf

@@ -51,8 +51,11 @@ class Trial:
 
     def imposed(self) -> dict[Node, float]:
         options = self.options()
-        return {fact.name: float(fact.value) for fact in self.facts
-                if not self.is_condition(fact) and not (isinstance(fact.name, Ref) and fact.name.name in options)}
+        return {
+            fact.name: float(fact.value)
+            for fact in self.facts
+            if not self.is_condition(fact) and not (isinstance(fact.name, Ref) and fact.name.name in options)
+        }
 
     def is_condition(self, fact: Fact) -> bool:
         """A fact on what is 0 or 1 is one."""
@@ -101,7 +104,8 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
                 return
             inputs = {
                 port.name: numbers(rng, (BATCH, *instance.settings.shape(port.shape)), 1.0, port.binary)
-                for port in cell.inputs if not port.optional or instance.settings.connected(port)
+                for port in cell.inputs
+                if not port.optional or instance.settings.connected(port)
             }
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain

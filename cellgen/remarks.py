@@ -28,13 +28,25 @@ class Remark:
 def remarks(program: Program, gates: tuple[Gate, ...], unreached: tuple[str, ...]) -> Iterator[Remark]:
     cell = program.cell
     for state in unreached:
-        yield Remark("CG404", "warning", f"the state `{state}` cannot reach the output `{cell.output}`",
-                     cell.state(state).span, "nothing the output reads depends on it", "remove it, or read it")
+        yield Remark(
+            "CG404",
+            "warning",
+            f"the state `{state}` cannot reach the output `{cell.output}`",
+            cell.state(state).span,
+            "nothing the output reads depends on it",
+            "remove it, or read it",
+        )
     for gate in gates:
         if not ranges.bounded(bounds(program, _at(program, gate.path), gate.path)):
             what = f"`{gate.state}[t-1]`" if gate.state else "a mix"
-            yield Remark("CG405", "warning", f"`{gate.text}` weighs {what} and has no bound", gate.node.span,
-                         "no squashing function", f"squash it, as in `sigmoid({gate.text})`")
+            yield Remark(
+                "CG405",
+                "warning",
+                f"`{gate.text}` weighs {what} and has no bound",
+                gate.node.span,
+                "no squashing function",
+                f"squash it, as in `sigmoid({gate.text})`",
+            )
     for node, path in program.everything():
         yield from _exponential(program, node, path)
         yield from _carried_below(program, node, path)
@@ -54,11 +66,17 @@ def _exponential(program: Program, node: Node, path: Path) -> Iterator[Remark]:
         op = program.cell.option(node.option).default
     if op not in ("exp", "exponential") or program.level(path) is Level.CONSTANT:
         return
-    (argument, at), = program.below(node, path)
+    ((argument, at),) = program.below(node, path)
     if bounds(program, argument, at).high is None:
         help = "subtract a running maximum: `m = maximum(a, b)`, then `exp(a - m)`"
-        yield Remark("CG406", "warning", f"`{notation(program.made(node))}` has no stabiliser", node.span,
-                     "its argument has no upper bound", help)
+        yield Remark(
+            "CG406",
+            "warning",
+            f"`{notation(program.made(node))}` has no stabiliser",
+            node.span,
+            "its argument has no upper bound",
+            help,
+        )
 
 
 # --- carried values, infinite arms ---
@@ -68,8 +86,13 @@ def _carried_below(program: Program, node: Node, path: Path) -> Iterator[Remark]
     """A peephole does it on purpose."""
     names = list(program.equations)
     if isinstance(node, Ref) and node.ago and names.index(path[0]) > names.index(node.name):
-        yield Remark("CG407", "note", f"`{node.name}[t-1]` is read below the equation of `{node.name}`", node.span,
-                     f"the carried value; this step's is `{node.name}`")
+        yield Remark(
+            "CG407",
+            "note",
+            f"`{node.name}[t-1]` is read below the equation of `{node.name}`",
+            node.span,
+            f"the carried value; this step's is `{node.name}`",
+        )
 
 
 def _infinite_arm(program: Program, node: Node, path: Path) -> Iterator[Remark]:

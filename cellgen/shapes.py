@@ -107,7 +107,8 @@ class _Typing:
                 context.where[param.name] = (param.shape_span, said(param.shape))
         for port in cell.inputs:
             self.names[port.name] = Type(canonical(port.shape), Level.STEP, port.binary)
-            context.where[port.name] = (port.span, said(port.shape))
+            if port.span.text == port.name:  # without `inputs:` it stands nowhere
+                context.where[port.name] = (port.span, said(port.shape))
         for state in cell.states:
             context.where[f"{state.name}[t-1]"] = (state.span, said(state.shape))
 
@@ -189,10 +190,4 @@ class _Typing:
 
 def axis_of(cell: Cell, label: str, shape: Shape) -> tuple[int, LabelAxis]:
     """The index of the axis of a shape that has the label, and the labelled axis."""
-    axes = {axis.name: axis for axis in cell.axes}
-    return next(
-        (index, axes[atom])
-        for index, axis in enumerate(shape)
-        for atom in axis
-        if atom in axes and label in axes[atom].labels
-    )
+    return next(cell.places(label, shape))

@@ -183,8 +183,16 @@ class Arithmetic:
 
 
 AT_ZERO = {
-    "sigmoid": Fraction(1, 2), "tanh": Fraction(0), "softsign": Fraction(0), "elu": Fraction(0), "selu": Fraction(0),
-    "gelu": Fraction(0), "exp": Fraction(1), "sqrt": Fraction(0), "abs": Fraction(0), "sin": Fraction(0),
+    "sigmoid": Fraction(1, 2),
+    "tanh": Fraction(0),
+    "softsign": Fraction(0),
+    "elu": Fraction(0),
+    "selu": Fraction(0),
+    "gelu": Fraction(0),
+    "exp": Fraction(1),
+    "sqrt": Fraction(0),
+    "abs": Fraction(0),
+    "sin": Fraction(0),
     "cos": Fraction(1),
 }
 

@@ -1,6 +1,4 @@
-"""What is looked at in every cell, whatever its author claims: masks, ranges, mixes, weights without a gradient.
-
-"""
+"""What is looked at in every cell, whatever its author claims: masks, ranges, mixes, weights without a gradient."""
 
 from dataclasses import dataclass
 from fractions import Fraction

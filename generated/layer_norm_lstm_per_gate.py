@@ -172,8 +172,9 @@ class LayerNormLSTMPerGateCell(keras.layers.Layer):
     def _norm(self, name, **shapes):
         """The sublayer that holds a norm's weights: so they are called `ln_z/scale` and come last."""
         norm = keras.layers.Layer(name=name, dtype=self.dtype_policy)
-        for part, shape in shapes.items():
-            setattr(norm, part, norm.add_weight(name=part, shape=shape, **self._arguments(f"{name}_{part}")))
+        with tf.name_scope(name):  # where Keras 2 looks for it
+            for part, shape in shapes.items():
+                setattr(norm, part, norm.add_weight(name=part, shape=shape, **self._arguments(f"{name}_{part}")))
         norm.built = True
         return norm
 

@@ -25,9 +25,9 @@ def test_export(subject, tmp_path):
     np.savez(tmp_path / "wanted.npz", x=x, y=model(x), short=model(x[:2, :3]))
     code = """
     import numpy as np, tensorflow as tf
-    wanted, served = np.load("wanted.npz"), tf.saved_model.load("exported").serve
-    assert abs(served(wanted["x"]) - wanted["y"]).numpy().max() < 1e-6
-    assert abs(served(wanted["x"][:2, :3]) - wanted["short"]).numpy().max() < 1e-6
+    wanted, model = np.load("wanted.npz"), tf.saved_model.load("exported")
+    assert abs(model.serve(wanted["x"]) - wanted["y"]).numpy().max() < 1e-6
+    assert abs(model.serve(wanted["x"][:2, :3]) - wanted["short"]).numpy().max() < 1e-6
     """
     child(code, tmp_path)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cellgen import names
-from cellgen.cell import Dim, Input, LabelAxis, Mask, Norm, Option, Param, State
+from cellgen.cell import Dim, Initialiser, Input, LabelAxis, Mask, Norm, Option, Param, State
 from cellgen.diagnostics import Report, nearest
 from cellgen.dims import Dims
 from cellgen.document import Document, NormSection, ParamSection, StateSection
@@ -141,7 +141,9 @@ class _Declaring:
     def param(self, name: Key, section: ParamSection) -> Param:
         shape = self.dims.shape(section.shape)
         init = []
-        for label, scalar in section.init.items():
+        if section.init is None:
+            init.append((None, Initialiser("glorot_uniform" if len(shape) > 1 else "zeros")))
+        for label, scalar in (section.init or {}).items():
             read = initialiser(scalar, self.report)
             if read is not None:
                 init.append((None if label == "else" else str(label), read))

@@ -76,15 +76,22 @@ class StateSection(_Section):
 
 
 class ParamSection(_Section):
-    """A trained weight."""
+    """`[input, units]`, or a mapping: a trained weight."""
 
     shape: Shape
-    init: Annotated[
-        dict[Key, Init],
-        a_mapping("an initialiser, or a mapping with one for each label"),
-        short("else", Scalar),
-        WithJsonSchema({"oneOf": [WORD, {"type": "object"}]}),
-    ] = Field(description="an initialiser of Keras, a number, or one for each label and `else`")
+    init: (
+        Annotated[
+            dict[Key, Init],
+            a_mapping("an initialiser, or a mapping with one for each label"),
+            short("else", Scalar),
+            WithJsonSchema({"oneOf": [WORD, {"type": "object"}]}),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="an initialiser of Keras, a number, or one for each label and `else`; "
+        "`glorot_uniform` if not said, `zeros` for a vector",
+    )
 
 
 class NormSection(_Section):
@@ -132,7 +139,12 @@ State = Annotated[
     short("shape", Scalar, list),
     Form({"type": ["array", "string", "integer"]}),
 ]
-Param = Annotated[ParamSection, a_mapping("a mapping with `shape` and `init`")]
+Param = Annotated[
+    ParamSection,
+    a_mapping("a shape, or a mapping with `shape` and `init`"),
+    short("shape", Scalar, list),
+    Form({"type": ["array", "string", "integer"]}),
+]
 Norm = Annotated[NormSection, a_mapping("a mapping with `kind`, `over` and `epsilon`")]
 Mask = Annotated[
     MaskSection,

@@ -1,8 +1,7 @@
 """What a cell means, in numpy float64: the oracle that generated code is compared with.
 
-Input: a `TypedCell` and what an instance is built with. Output: arrays. It walks the equations as their author wrote
-them, one node at a time, and loops over the steps in Python; it shares nothing with what writes code. A value has the
-batch as its first axis if it depends on a sample (its level is above CONSTANT), and no batch otherwise.
+Input: a `TypedCell` and what an instance is built with. Output: arrays. `evaluate` walks the equations as their author
+wrote them; the loop over the steps is Python's. Nothing here is shared with what writes code.
 
     oracle = Instance(typed, {"input": 3, "units": 5})
     weights = {name: rng.normal(size=shape) for name, shape in oracle.weights.items()}
@@ -11,207 +10,19 @@ batch as its first axis if it depends on a sample (its level is above CONSTANT),
 """
 
 from collections import namedtuple
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from string import ascii_lowercase
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from cellgen.arithmetic import NUMPY, Reference, derivative
 from cellgen.cell import Level, Type, TypedCell, TypedVariant
-from cellgen.expr import (
-    Activate,
-    Apply,
-    Axis,
-    Choose,
-    Equation,
-    Node,
-    Number,
-    Path,
-    Pick,
-    Ref,
-    View,
-    axis_text,
-    holds,
-    shape_text,
-)
-from cellgen.ops import OPS
+from cellgen.evaluate import Scope, evaluate
+from cellgen.expr import Node, Number, Path, Ref
 from cellgen.settings import Settings, pick
 
 __all__ = ["NUMPY", "Instance", "Reference", "Scan", "Scope", "derivative", "evaluate", "pick"]
-
-
-# --- expressions ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What expressions are evaluated in: the instance, the types of nodes by path, and the number of samples.
-
-    reference, at: the program to be perturbed, if one is, and which of its steps this is.
-    """
-
-    settings: Settings
-    variant: TypedVariant
-    types: Mapping[Path, Type]
-    batch: int
-    reference: Reference | None = None
-    at: int = 0
-
-    def stored(self, type: Type) -> tuple[int, ...]:
-        """The shape of an array of this type."""
-        return (*[self.batch] * type.level.has_batch, *self.settings.shape(type.shape))
-
-    def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The value of an expression over the names in `env`, in which a carried value is called `h[t-1]`."""
-        type = self.types[path]
-        match node:
-            case Number(number):
-                value = np.asarray(float(number))
-            case Ref(name, ago):
-                value = env[f"{name}[t-1]" if ago else name]
-            case View(inner):
-                value = self.value(inner, (*path, 0), env)
-            case Pick(inner, label):
-                whole = self.value(inner, (*path, 0), env)
-                value = self.part(whole, self.types[*path, 0], label)
-            case Choose(test, a, b):
-                index = 0 if holds(test, self.variant.variant) else 1
-                value = self._fitted((a, b)[index], (*path, index), env, type)
-            case Activate(option, inner):
-                value = self._call(self.settings.options[option], self.value(inner, (*path, 0), env))
-            case Apply("stop_gradient", (x,)) if self.reference:
-                value = self._frozen(path, lambda fixed: fixed.value(x, (*path, 0), env))
-            case Apply("straight_through", (f, g)) if self.reference:
-                smooth = self._fitted(g, (*path, 1), env, type)
-                value = smooth + self._frozen(path, lambda fixed: fixed._fitted(f, (*path, 0), env, type) - smooth)
-            case Apply(op, args) if OPS[op].shape == "elementwise":
-                below = [self._fitted(arg, (*path, index), env, type) for index, arg in enumerate(args)]
-                value = self._call(op, *below)
-            case Apply(op, args):
-                below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
-                types = [self.types[*path, index] for index in range(len(args))]
-                value = NUMPY[op](*below, **self._places(node, types))
-        return value.reshape(self.stored(type))
-
-    def _fitted(self, node: Node, path: Path, env: Mapping, want: Type) -> np.ndarray:
-        return self.fit(self.value(node, path, env), self.types[path], want)
-
-    def _call(self, op: str, *args: np.ndarray) -> np.ndarray:
-        if self.reference:
-            self.reference.pass_by(op, args)
-        return NUMPY[op](*args)
-
-    def _frozen(self, path: Path, compute) -> np.ndarray:
-        return self.reference.keep((self.at, path), lambda: compute(replace(self, reference=None)))
-
-    def _places(self, node: Apply, types: list[Type]) -> dict[str, object]:
-        """Where the axes that an operation couples are."""
-        shapes = [[self._plain(axis) for axis in type.shape] for type in types]
-        batched = [type.level.has_batch for type in types]
-        rank, attrs = batched[0] + len(shapes[0]), dict(node.attrs)
-        match OPS[node.op].shape:
-            case "contract" | "outer":
-                return {"axes": _einsum(*shapes, *batched, contract=node.op == "matmul")}
-            case "reduce" | "along" if "over" in attrs:
-                return {"axis": batched[0] + shapes[0].index(self._plain(attrs["over"]))}
-            case "reduce" | "along":
-                return {"axis": rank - 1}
-            case "normalize":
-                return {"axes": tuple(range(rank - len(attrs["over"]), rank)), "kind": attrs["kind"]}
-        raise TypeError(f"no rule for {node.op}")
-
-    # shapes
-
-    def fit(self, array: np.ndarray, have: Type, want: Type) -> np.ndarray:
-        """Broadcasting by name: the axes of `have` are those of `want`, or some of them in order, or there are none."""
-        left, dims = [plain for plain in map(self._plain, have.shape) if plain], []
-        for axis in want.shape:
-            found = left[:1] == [self._plain(axis)]
-            dims.append(self.settings.size(axis) if found else 1)
-            left = left[found:]
-        if left or have.level.has_batch > want.level.has_batch:
-            raise TypeError(f"{shape_text(have.shape)} does not broadcast to {shape_text(want.shape)}")
-        lead = [self.batch if have.level.has_batch else 1] * want.level.has_batch
-        return np.broadcast_to(array.reshape((*lead, *dims)), self.stored(want))
-
-    def part(self, array: np.ndarray, type: Type, label: str) -> np.ndarray:
-        """A label's part of an array; what is written to it is written to the array."""
-        place, factor, name = self.settings.labelled(type.shape, label)
-        start, width = self.settings.parts[name][label]
-        axis, stored = type.shape[place], self.stored(type)
-        before, after = self.settings.size(axis[:factor]), self.settings.size(axis[factor + 1 :])
-        place += type.level.has_batch
-        apart = array.reshape(*stored[:place], before, self.settings.length(name), after, *stored[place + 1 :])
-        return apart[(slice(None),) * (place + 1) + (slice(start, start + width),)]
-
-    def _plain(self, axis: Axis) -> Axis:
-        """The axis by the dims' first names: second names and quotients replaced, ones left out."""
-        wholes = {dim.value: (dim.divisor, dim.name) for dim in self.settings.cell.dims if dim.kind == "quotient"}
-        plain = ()
-        for atom in axis:
-            if atom in self.variant.same:
-                plain += self._plain((self.variant.same[atom],))
-            elif atom in wholes:
-                plain += self._plain(wholes[atom])
-            elif isinstance(atom, int) and plain and isinstance(plain[-1], int):
-                plain = (*plain[:-1], plain[-1] * atom)
-            elif atom != 1:
-                plain += (atom,)
-        return plain
-
-
-def _einsum(a: list[Axis], b: list[Axis], a_batched: bool, b_batched: bool, contract: bool) -> str:
-    """After the leading axes that both share: `outer` has all others, `matmul` contracts a's last with b's next."""
-    shared = 0
-    while shared < min(len(a), len(b)) - 1 and a[shared] == b[shared] and not (contract and a[shared] == a[-1]):
-        shared += 1
-    first = ascii_lowercase[: len(a)]
-    second = first[:shared] + ascii_lowercase[len(a) : len(a) + len(b) - shared]
-    rest = first + second[shared:]
-    if contract:
-        if a[-1] != b[shared]:
-            raise TypeError(f"{axis_text(a[-1])} is not contracted with {axis_text(b[shared])}")
-        rest = first[:-1] + second[shared + 1 :]
-        second = second[:shared] + first[-1] + second[shared + 1 :]
-    return f"{'Z' * a_batched}{first},{'Z' * b_batched}{second}->{'Z' * (a_batched or b_batched)}{rest}"
-
-
-@np.errstate(all="ignore")  # an arm that `where` does not take may be nan
-def evaluate(
-    statements: Iterable[Equation],
-    env: Mapping[str, np.ndarray],
-    scope: Scope,
-    impose: Mapping[Node, float] | None = None,
-) -> dict[str, np.ndarray]:
-    """`env` and the value of each statement, in their order.
-
-    impose: numbers for some `Ref`s and `Pick`s of one, in all places, as soon as the name has a value.
-    """
-    env = dict(env)
-
-    def put(name: str, value: np.ndarray) -> None:
-        env[name] = value
-        for node, number in (impose or {}).items():
-            base = node.value if isinstance(node, Pick) else node
-            if name == (f"{base.name}[t-1]" if base.ago else base.name):
-                env[name] = np.array(env[name])
-                type = scope.variant.names[base.name]
-                place = env[name] if node is base else scope.part(env[name], type, node.label)
-                place[...] = number
-
-    for name, value in tuple(env.items()):
-        put(name, value)
-    for equation in statements:
-        path = (equation.name,)
-        have = scope.types[path]
-        value = scope.value(equation.value, path, env)
-        put(equation.name, scope.fit(value, have, scope.variant.names.get(equation.name, have)))
-    return env
-
-
-# --- instances ------------------------------------------------------------------------------------------------------
 
 
 class Scan(NamedTuple):

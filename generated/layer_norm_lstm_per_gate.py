@@ -172,7 +172,7 @@ class LayerNormLSTMPerGateCell(keras.layers.Layer):
     def _norm(self, name, **shapes):
         """The sublayer that holds a norm's weights: so they are called `ln_z/scale` and come last."""
         norm = keras.layers.Layer(name=name, dtype=self.dtype_policy)
-        with tf.name_scope(name):  # where Keras 2 looks for it
+        with tf.name_scope(name):  # Keras 2 names a weight after the scope it is made in
             for part, shape in shapes.items():
                 setattr(norm, part, norm.add_weight(name=part, shape=shape, **self._arguments(f"{name}_{part}")))
         norm.built = True

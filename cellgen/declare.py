@@ -108,6 +108,7 @@ class _Declaring:
 
     def state(self, name: Key, section: StateSection) -> State:
         shape, binary = self.dims.carried(section.shape), self.binary(section.values)
+        self.dims.kept.update(atom for axis in shape for atom in axis)
         return State(name, shape, binary, self.initial(section.initial), name.span)
 
     def binary(self, values: list[Scalar] | None) -> bool:

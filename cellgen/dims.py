@@ -26,6 +26,7 @@ class Dims:
         self.used: dict[str, Span] = {}  # names in shapes, where first seen
         self.inferred: dict[str, None] = {}
         self.optional: set[str] = set()  # those of optional inputs
+        self.kept: set[str] = set()  # those of states: Keras asks for their sizes before there is an input
 
     def axis(self, scalar: Scalar) -> Axis:
         """A dim, a number or a product of them; an empty product if it was reported."""
@@ -85,7 +86,7 @@ class Dims:
                     help="give one of the two another name",
                 )
                 continue
-            inferred = name in self.inferred or name == "input"
+            inferred = name == "input" or name in self.inferred and name not in self.kept
             if self.taken.take(name, span, attribute=not inferred):
                 found.append(Dim(name, "inferred" if inferred else "required", span=span))
         self.check(found)

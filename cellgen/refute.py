@@ -97,7 +97,8 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
             run = "a run from a random state"
             binary = {each.name: each.binary for each in cell.states}
             state = {name: 0 * old + numbers(rng, old.shape, 1.0, binary[name]) for name, old in state.items()}
-        sizes = ", ".join(f"{name}={size}" for name, size in instance.settings.sizes.items())
+        chosen = {name: value for name, value in instance.settings.options.items() if isinstance(value, float)}
+        sizes = ", ".join(f"{name}={value:.4g}" for name, value in {**instance.settings.sizes, **chosen}.items())
         for step in range(STEPS):
             cost = len(variant.live)
             if len(list(islice(trial.work, cost))) < cost:

@@ -33,11 +33,14 @@ def given(stem, options):
     return {name: value for name, value in options.items() if gated or name != "recurrent_activation"}
 
 
-def pair(stem, rng, options=None, **arguments):
-    """Our layer and Keras's, built, with Keras's random weights moved to ours as they are."""
+def pair(stem, rng, options=None, unroll=False, **arguments):
+    """Our layer and Keras's, built, with Keras's random weights moved to ours as they are.
+
+    Keras's is never unrolled: its unrolled loop zeroes the outputs at the wrong steps when it goes backwards.
+    """
     ours, theirs, only = TWINS[stem]
     options = given(stem, options or {})
-    ours = ours(UNITS, **options, dtype="float64", **arguments)
+    ours = ours(UNITS, **options, unroll=unroll, dtype="float64", **arguments)
     theirs = theirs(UNITS, **options, **only, dtype="float64", **arguments)
     for layer in (ours, theirs):
         layer.build((BATCH, STEPS, WIDTH))

@@ -24,11 +24,16 @@ def facts(equations, state="h: units", head="", params=""):
     weights = {"W": "[input, units]", "V": "[input, units]", "U": "[units, units]", "b": "[units]", "p": "[units]"}
     read = [name for name in weights if any(name in word.split(".") for word in _words(equations))]
     lines = [f"  {name}: {{shape: {weights[name]}, init: glorot_uniform}}" for name in read]
-    text = "\n".join([
-        "cell: Cell", f"state: {{{state}}}", head,
-        *(["params:", *lines, params] if lines or params else []),
-        "equations: |", *(f"  {line.strip()}" for line in equations.strip().splitlines()),
-    ])
+    text = "\n".join(
+        [
+            "cell: Cell",
+            f"state: {{{state}}}",
+            head,
+            *(["params:", *lines, params] if lines or params else []),
+            "equations: |",
+            *(f"  {line.strip()}" for line in equations.strip().splitlines()),
+        ]
+    )
     typed = Spec.of(text).typed()
     return typed, analyse(typed)
 
@@ -77,34 +82,45 @@ def test_a_square_of_the_state_is_not_affine():
     assert classes("h = x @ W - h[t-1] ** 2") == {"h": ("elementwise", True)}
 
 
-@pytest.mark.parametrize(("value", "kind"), [
-    ("h[t-1] / (1 + exp(x @ W))", "affine"),
-    ("(1 + exp(x @ W)) / (2 + h[t-1])", "elementwise"),
-    ("where(x @ W > 0, h[t-1], 0)", "affine"),
-    ("where(h[t-1] > 0, x @ W, 0)", "elementwise"),
-    ("-(h[t-1] - x @ W)", "affine"),
-    ("maximum(h[t-1], x @ W)", "elementwise"),
-    ("x @ W + softmax(h[t-1], over=units)", "general"),
-    ("x @ W + mean(h[t-1], over=units)", "affine"),
-    ("linear(h[t-1]) + x @ W", "affine"),
-    ("straight_through(h[t-1], tanh(h[t-1])) + x @ W", "affine"),
-])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("h[t-1] / (1 + exp(x @ W))", "affine"),
+        ("(1 + exp(x @ W)) / (2 + h[t-1])", "elementwise"),
+        ("where(x @ W > 0, h[t-1], 0)", "affine"),
+        ("where(h[t-1] > 0, x @ W, 0)", "elementwise"),
+        ("-(h[t-1] - x @ W)", "affine"),
+        ("maximum(h[t-1], x @ W)", "elementwise"),
+        ("x @ W + softmax(h[t-1], over=units)", "general"),
+        ("x @ W + mean(h[t-1], over=units)", "affine"),
+        ("linear(h[t-1]) + x @ W", "affine"),
+        ("straight_through(h[t-1], tanh(h[t-1])) + x @ W", "affine"),
+    ],
+)
 def test_operations_keep_an_affine_state_or_not(value, kind):
     assert classes(f"h = {value}")["h"][0] == kind
 
 
 def test_two_states_are_affine_together():
-    assert classes("""
+    assert classes(
+        """
         m = n[t-1] + x @ W
         n = sigmoid(x @ V) * m[t-1]
-        """, "m: units, n: units", head="output: m") == {"m": ("affine", True), "n": ("affine", True)}
+        """,
+        "m: units, n: units",
+        head="output: m",
+    ) == {"m": ("affine", True), "n": ("affine", True)}
 
 
 def test_a_state_that_reads_a_general_one_is_general():
-    assert classes("""
+    assert classes(
+        """
         h = tanh(x @ W + h[t-1] @ U)
         s = s[t-1] + h
-        """, "h: units, s: units", head="output: s") == {"h": ("general", False), "s": ("general", False)}
+        """,
+        "h: units, s: units",
+        head="output: s",
+    ) == {"h": ("general", False), "s": ("general", False)}
 
 
 def test_of_scrn_the_slow_state_alone_is_affine():
@@ -126,13 +142,16 @@ def test_classes_of_the_shipped_cells():
 # --- before the loop ---
 
 
-@pytest.mark.parametrize(("stem", "texts"), [
-    ("lstm", ["x @ kernel"]),
-    ("gru", ["a = x @ kernel + bias.input"]),
-    ("scrn", ["(1 - alpha) * (x @ B)", "x @ A"]),
-    ("layer_norm_lstm", ["ln_x(x @ x_w)"]),
-    ("mgu", ["a = x @ kernel + bias"]),
-])
+@pytest.mark.parametrize(
+    ("stem", "texts"),
+    [
+        ("lstm", ["x @ kernel"]),
+        ("gru", ["a = x @ kernel + bias.input"]),
+        ("scrn", ["(1 - alpha) * (x @ B)", "x @ A"]),
+        ("layer_norm_lstm", ["ln_x(x @ x_w)"]),
+        ("mgu", ["a = x @ kernel + bias"]),
+    ],
+)
 def test_what_reads_no_state_is_hoisted(stem, texts):
     typed = Spec.at(stem).typed()
     hoisted = default(typed, analyse(typed)).hoisted
@@ -154,7 +173,9 @@ def test_hoisted_pieces_read_no_state_and_what_they_stand_in_does():
 def test_an_expression_of_weights_is_computed_once():
     typed, found = facts("h = tanh(x @ W + h[t-1] @ (U - 2 * U))")
     assert [(each.text, each.level) for each in default(typed, found).hoisted] == [
-        ("x @ W", Level.STEP), ("U - 2 * U", Level.CONSTANT)]
+        ("x @ W", Level.STEP),
+        ("U - 2 * U", Level.CONSTANT),
+    ]
 
 
 # --- sizes ---
@@ -242,8 +263,13 @@ def test_what_exists_in_some_variants_has_a_condition_that_says_in_which(stem):
 def test_conditions_are_short():
     typed = Spec.at("hm_lstm").typed()
     said = {name: condition_text(test) for name, test in analyse(typed).exists_if.items()}
-    assert said == {"V": "h_above", "soft": "detector", "update": "combine == blend", "c_blend": "combine == blend",
-                    "c_select": "combine == select"}
+    assert said == {
+        "V": "h_above",
+        "soft": "detector",
+        "update": "combine == blend",
+        "c_blend": "combine == blend",
+        "c_select": "combine == select",
+    }
 
 
 def test_a_condition_holds_in_exactly_the_variants_that_are_marked():
@@ -294,8 +320,19 @@ def test_a_gate_that_is_not_squashed_is_remarked():
     assert not found.diagnostics
 
 
-@pytest.mark.parametrize("gate", ["clip(a, 0, 1)", "1 - sigmoid(a)", "exp(-abs(a))", "tanh(a) ** 2", "step(a)",
-                                  "minimum(sigmoid(a), 0.5)", "where(a > 0, sigmoid(a), 1)", "1 / (1 + square(a))"])
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "clip(a, 0, 1)",
+        "1 - sigmoid(a)",
+        "exp(-abs(a))",
+        "tanh(a) ** 2",
+        "step(a)",
+        "minimum(sigmoid(a), 0.5)",
+        "where(a > 0, sigmoid(a), 1)",
+        "1 / (1 + square(a))",
+    ],
+)
 def test_a_gate_may_be_squashed_in_many_ways(gate):
     _, found = facts(f"""
         a = x @ W
@@ -320,28 +357,37 @@ def test_an_exponential_needs_a_stabiliser():
 
 def test_a_running_maximum_is_one():
     # sLSTM: Beck et al. 2024, arXiv:2405.04517, eq. 15-17
-    _, found = facts("""
+    _, found = facts(
+        """
         i = x @ W
         f = x @ V
         m = maximum(m[t-1] + f, i)
         a = exp(f - (m - m[t-1]))
         h = a * h[t-1] + exp(i - m) * tanh(i)
-    """, "h: units, m: units")
+    """,
+        "h: units, m: units",
+    )
     assert codes(found) == ["CG407"]
-    _, found = facts("""
+    _, found = facts(
+        """
         i = x @ W
         f = x @ V
         m = maximum(m[t-1] + f, i)
         h = tanh(h[t-1]) * exp(i + i - m)
-    """, "h: units, m: units")
+    """,
+        "h: units, m: units",
+    )
     assert codes(found) == ["CG406"]
 
 
 def test_a_carried_value_below_the_new_one_is_noted():
-    _, found = facts("""
+    _, found = facts(
+        """
         c = tanh(x @ W + c[t-1])
         h = c[t-1] * sigmoid(x @ V + h[t-1])
-    """, "h: units, c: units")
+    """,
+        "h: units, c: units",
+    )
     (note,) = found.diagnostics
     assert (note.code, note.severity, note.label.span.text) == ("CG407", "note", "c[t-1]")
 
@@ -367,19 +413,25 @@ def test_an_arm_that_can_be_infinite_is_noted():
 
 
 def test_a_state_that_cannot_reach_the_output_is_remarked():
-    typed, found = facts("""
+    typed, found = facts(
+        """
         h = tanh(x @ W + h[t-1] @ U)
         n = n[t-1] + h
-    """, "h: units, n: units")
+    """,
+        "h: units, n: units",
+    )
     assert [(each.code, each.label.span.text) for each in found.diagnostics] == [("CG404", "n")]
     assert default(typed, found).unreached == ("n",)
 
 
 def test_a_remark_says_in_which_variants_it_holds():
-    _, found = facts("""
+    _, found = facts(
+        """
         z = sigmoid(x @ W) if squashed else x @ W
         h = z * h[t-1] + x @ V
-    """, head="options: {squashed: true}")
+    """,
+        head="options: {squashed: true}",
+    )
     assert [each.message for each in found.diagnostics] == ["`z` weighs `h[t-1]` and has no bound where not squashed"]
 
 
@@ -387,8 +439,10 @@ def test_a_remark_says_in_which_variants_it_holds():
 
 
 def test_facts_need_neither_sympy_nor_numpy():
-    program = ("import sys; from cellgen.compiler import Spec; from cellgen.analyse import analyse\n"
-               "analyse(Spec.at('hm_lstm').typed()); print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))")
+    program = (
+        "import sys; from cellgen.compiler import Spec; from cellgen.analyse import analyse\n"
+        "analyse(Spec.at('hm_lstm').typed()); print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -287,15 +287,23 @@ def test_an_input_as_wide_as_the_state(built):
     "text, size",
     [
         ("state: {h: input}", "inputs: {x: [input_dim]}` and `dims: {input_dim: required}"),
-        ("state: {h: units}\ninputs: {x: [units]}", "dims: {units: required}"),
+        ("state: {h: n}\ninputs: {x: [n]}\ndims: {n: inferred}", "dims: {n: required}"),
     ],
 )
-def test_a_state_as_wide_as_an_unlisted_input_is_refused(text, size):
+def test_a_state_as_wide_as_an_inferred_input_is_refused(text, size):
     """Keras asks for the state's size in the constructor."""
     with pytest.raises(SpecError) as caught:
         Spec.of(f"cell: Follows\n{text}\nequations: |\n  h = 0.5 * h[t-1] + x\n").build()
     (only,) = caught.value.diagnostics
     assert only.code == "CG601" and size in only.help[0]
+
+
+def test_an_inferred_dim_in_a_product_is_refused():
+    text = "cell: Pairs\ninputs: {x: [2*n]}\nstate: {h: units}\nparams: {W: [2*n, units]}\nequations: |\n"
+    with pytest.raises(SpecError) as caught:
+        Spec.of(text + "  h = 0.5 * h[t-1] + x @ W\n").build()
+    (only,) = caught.value.diagnostics
+    assert only.code == "CG601" and only.message.endswith("an inferred dim in a product, `2*n`")
 
 
 def test_a_cell_without_weights(built):

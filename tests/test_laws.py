@@ -93,12 +93,15 @@ def test_the_shipped_specs_have_laws_of_every_kind():
     assert kinds == {"Equal", "Within", "FreeOf", "ReducesTo"}
 
 
-@pytest.mark.parametrize(("old", "new", "line"), [
-    ("f * c[t-1] + i * g", "f * c[t-1] - i * g", "c == f * c[t-1] + i * g"),
-    ("f * c[t-1] + i * g", "i * c[t-1] + f * g", "c == c[t-1] when f == 1, i == 0"),
-    ("o * tanh(c)", "o * c", "h in (-1, 1)"),
-    ("f * c[t-1] + i * g", "f * c[t-1] + i * g + 0.001 * c[t-1]", "c free of c[t-1] when f == 0"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("f * c[t-1] + i * g", "f * c[t-1] - i * g", "c == f * c[t-1] + i * g"),
+        ("f * c[t-1] + i * g", "i * c[t-1] + f * g", "c == c[t-1] when f == 1, i == 0"),
+        ("o * tanh(c)", "o * c", "h in (-1, 1)"),
+        ("f * c[t-1] + i * g", "f * c[t-1] + i * g + 0.001 * c[t-1]", "c free of c[t-1] when f == 0"),
+    ],
+)
 def test_a_slip_in_an_equation_is_found(old, new, line):
     assert status(LSTM, line) == "proved"
     assert status(LSTM.replace(old, new), line) == "refuted"
@@ -107,32 +110,38 @@ def test_a_slip_in_an_equation_is_found(old, new, line):
 # --- equalities ---
 
 
-@pytest.mark.parametrize("line", [
-    "c == c[t-1] when f == 1, i == 0",
-    "tanh(z.g) * (1 - i) == g - g * i",
-    "1 - sigmoid(z.i) == sigmoid(-z.i)",
-    "tanh(-z.g) == -g",
-    "h == 0 when o == 0",
-    "c == i when f == 0, g == 1",
-    "(i + f) ** 2 == i ** 2 + 2 * i * f + f ** 2",
-    "c / 2 == (f * c[t-1] + i * g) / 2",
-    "i * c / i == c",
-    "maximum(i, i) == i",
-    "clip(2, 0, 1) == 1",
-    "abs(-z.i) == abs(z.i)",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "c == c[t-1] when f == 1, i == 0",
+        "tanh(z.g) * (1 - i) == g - g * i",
+        "1 - sigmoid(z.i) == sigmoid(-z.i)",
+        "tanh(-z.g) == -g",
+        "h == 0 when o == 0",
+        "c == i when f == 0, g == 1",
+        "(i + f) ** 2 == i ** 2 + 2 * i * f + f ** 2",
+        "c / 2 == (f * c[t-1] + i * g) / 2",
+        "i * c / i == c",
+        "maximum(i, i) == i",
+        "clip(2, 0, 1) == 1",
+        "abs(-z.i) == abs(z.i)",
+    ],
+)
 def test_an_equality_is_proved(line):
     assert status(LSTM, line) == "proved"
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ("c == c[t-1] when f == 1", "but c[t-1] ="),
-    ("c == f * c[t-1]", "but f * c[t-1] ="),
-    ("z.i == z.f", "but z.f ="),
-    ("i == 0", "i = 0."),
-    ("h == c", "but c ="),
-    ("c == 1 when f == 0, i == 1", "c ="),
-])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("c == c[t-1] when f == 1", "but c[t-1] ="),
+        ("c == f * c[t-1]", "but f * c[t-1] ="),
+        ("z.i == z.f", "but z.f ="),
+        ("i == 0", "i = 0."),
+        ("h == c", "but c ="),
+        ("c == 1 when f == 0, i == 1", "c ="),
+    ],
+)
 def test_an_equality_is_refuted_by_numbers(line, said):
     found = judged(LSTM, line)
     assert found.laws[0].status == "refuted" and said in found.laws[0].why
@@ -164,7 +173,11 @@ def test_matmuls_are_equal_when_their_operands_are():
         h = tanh(a + s)
     """)
     assert statuses(text, "a == s when r == 1", "a == 0 when r == 0", "h == tanh(2 * s) when r == 1", "a == s") == [
-        "proved", "proved", "proved", "refuted"]
+        "proved",
+        "proved",
+        "proved",
+        "refuted",
+    ]
 
 
 def test_a_label_of_a_product_is_the_product_with_the_label():
@@ -202,8 +215,13 @@ equations: |
     # what one label's lane becomes depends on all lanes, and on which it is
     text = text.replace("z = x @ W", "z = x @ W + s")
     text = text.replace("norms:", "  s: {shape: [gates*units], init: zeros}\nnorms:")
-    assert statuses(text, "n.a == joint(x @ W).a when s.a == 0, s.b == 0", "n.a == joint(x @ W).a when s.a == 0",
-                    "n.a == n.b", "m.a == each_(y).a") == ["proved", "refuted", "refuted", "proved"]
+    assert statuses(
+        text,
+        "n.a == joint(x @ W).a when s.a == 0, s.b == 0",
+        "n.a == joint(x @ W).a when s.a == 0",
+        "n.a == n.b",
+        "m.a == each_(y).a",
+    ) == ["proved", "refuted", "refuted", "proved"]
 
 
 def test_operations_along_different_axes_differ():
@@ -220,32 +238,56 @@ equations: |
   q = softmax(m, over=key)
   h = tanh(sum(p + q, over=key) + h[t-1])
 """
-    lines = ("p == softmax(m, over=units)", "p == q", "m == outer(tanh(x @ W), tanh(x @ K))", "m in (-1, 1)",
-             "p in [0, 1]")
+    lines = (
+        "p == softmax(m, over=units)",
+        "p == q",
+        "m == outer(tanh(x @ W), tanh(x @ K))",
+        "m in (-1, 1)",
+        "p in [0, 1]",
+    )
     assert statuses(text, *lines) == ["proved", "refuted", "proved", "proved", "proved"]
 
 
 # --- ranges ---
 
 
-@pytest.mark.parametrize("line", [
-    "h in (-1, 1)", "h in [-1, 1]", "i in (0, 1)", "i * g in (-1, 1)", "1 - f in (0, 1)", "f * o in (0, 1)",
-    "square(z.i) in [0, inf)", "exp(z.i) in (0, inf)", "-abs(c) in (-inf, 0]", "h in (-1, 1) when o == 1",
-    "c in (-1, 1) when f == 0", "c in [0, 0] when f == 0, i == 0", "minimum(c, 2) in (-inf, 2]",
-    "clip(c, -3, 2) in [-3, 2]", "c in (-inf, inf)", "i * g + (1 - i) * h in (-1, 1)", "sigmoid(square(c)) in [0.5, 1)",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "h in (-1, 1)",
+        "h in [-1, 1]",
+        "i in (0, 1)",
+        "i * g in (-1, 1)",
+        "1 - f in (0, 1)",
+        "f * o in (0, 1)",
+        "square(z.i) in [0, inf)",
+        "exp(z.i) in (0, inf)",
+        "-abs(c) in (-inf, 0]",
+        "h in (-1, 1) when o == 1",
+        "c in (-1, 1) when f == 0",
+        "c in [0, 0] when f == 0, i == 0",
+        "minimum(c, 2) in (-inf, 2]",
+        "clip(c, -3, 2) in [-3, 2]",
+        "c in (-inf, inf)",
+        "i * g + (1 - i) * h in (-1, 1)",
+        "sigmoid(square(c)) in [0.5, 1)",
+    ],
+)
 def test_a_range_is_proved(line):
     assert status(LSTM, line) == "proved"
 
 
-@pytest.mark.parametrize(("line", "said"), [
-    ("h in (0, 1)", "h starts at 0"),
-    ("h in [0.5, 1]", "h starts at 0"),
-    ("c in [-2, 2]", "c = 2.1"),
-    ("c in (-1, 1) when f == 1", "above 1"),
-    ("g in [0, 1]", "below 0"),
-    ("i in [0, 0.5]", "above 0.5"),
-])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("h in (0, 1)", "h starts at 0"),
+        ("h in [0.5, 1]", "h starts at 0"),
+        ("c in [-2, 2]", "c = 2.1"),
+        ("c in (-1, 1) when f == 1", "above 1"),
+        ("g in [0, 1]", "below 0"),
+        ("i in [0, 0.5]", "above 0.5"),
+    ],
+)
 def test_a_range_is_refuted_by_a_run(line, said):
     found = judged(LSTM, line)
     assert found.laws[0].status == "refuted" and said in found.laws[0].why
@@ -254,10 +296,13 @@ def test_a_range_is_refuted_by_a_run(line, said):
 
 def test_a_range_stays_open():
     # s * (1 - s) is at most 1/4, which intervals do not see: s has degree 2
-    text = cell("""
+    text = cell(
+        """
         s = sigmoid(x @ W)
         h = s * (1 - s) + 0 * h[t-1]
-    """, weights=("W",))
+    """,
+        weights=("W",),
+    )
     found = judged(text, "h in [0, 0.25]")
     assert found.laws[0].status == "unknown"
     assert found.diagnostics[0].help == ("what is shown is `h in (-1, 1)`",)
@@ -271,19 +316,29 @@ def test_the_initial_state_is_in_the_range_too():
 
 
 def test_a_condition_may_hold_at_one_step_and_not_at_another():
-    text = cell("""
+    text = cell(
+        """
         k = step(x @ W)
         h = where(k, 0.5 * h[t-1], 5)
-    """, weights=("W",))
+    """,
+        weights=("W",),
+    )
     assert statuses(text, "h in [0, 1] when k == 1", "h in [0, 2.5] when k == 1", "h in [5, 5] when k == 0") == [
-        "refuted", "proved", "proved"]
+        "refuted",
+        "proved",
+        "proved",
+    ]
 
 
 def test_ranges_are_assumed_together():
-    text = cell("""
+    text = cell(
+        """
         m = 0.5 * n[t-1] + 1.5 * tanh(x @ W)
         n = 0.5 * m[t-1] + 1.5 * tanh(x @ W)
-    """, state="m: units, n: units", weights=("W",))
+    """,
+        state="m: units, n: units",
+        weights=("W",),
+    )
     assert statuses(text, "m in [-3, 3]", "n in [-3, 3]") == ["proved", "proved"]
     assert statuses(text, "m in [-3, 3]") == ["unknown"]
     assert statuses(text, "m in [-3, 3]", "n in [-1, 1]") == ["unknown", "refuted"]
@@ -291,19 +346,26 @@ def test_ranges_are_assumed_together():
 
 def test_a_range_that_needs_another_law_is_lost_with_it():
     # without a bound on k, the bound on h is an induction hypothesis that nothing supports
-    text = cell("""
+    text = cell(
+        """
         k = 0.5 * k[t-1] + 5 * tanh(x @ W)
         h = 0.75 * h[t-1] + 0.25 * k[t-1]
-    """, state="k: units, h: units", weights=("W",))
+    """,
+        state="k: units, h: units",
+        weights=("W",),
+    )
     assert statuses(text, "k in (-10, 10)", "h in (-10, 10)") == ["proved", "proved"]
     assert statuses(text, "k in (-9, 9)", "h in (-9, 9)") == ["refuted", "unknown"]
 
 
 def test_a_bound_may_be_an_option():
-    text = cell("""
+    text = cell(
+        """
         a = x @ W + h[t-1] @ U
         h = clip(a, -limit, limit)
-    """, "options: {limit: {default: 1.0, in: [0, 5]}}")
+    """,
+        "options: {limit: {default: 1.0, in: [0, 5]}}",
+    )
     lines = "h in [-limit, limit]", "h in [-5, 5]", "h in [-1, 1] when limit == 1", "h in [0, limit]"
     assert statuses(text, *lines) == ["proved", "proved", "proved", "refuted"]
 
@@ -319,10 +381,14 @@ def test_a_numeric_option_is_any_number_of_its_range():
 
 
 def test_a_stabilised_exponential_is_at_most_one():
-    text = cell("""
+    text = cell(
+        """
         m = maximum(m[t-1] - 1, x @ W)
         h = exp(m[t-1] - 1 - m) * h[t-1] + exp(x @ W - m)
-    """, state="m: units, h: units", weights=("W",))
+    """,
+        state="m: units, h: units",
+        weights=("W",),
+    )
     lines = "exp(m[t-1] - 1 - m) in (0, 1]", "m - x @ W in [0, inf)", "m - x @ W in (0, inf)"
     assert statuses(text, *lines) == ["proved", "proved", "unknown"]
 
@@ -331,14 +397,22 @@ def test_a_stabilised_exponential_is_at_most_one():
 
 
 def test_free_of_follows_what_is_read():
-    text = cell("""
+    text = cell(
+        """
         r = sigmoid(x @ W)
         n = tanh((r * h[t-1]) @ U)
         c = n + c[t-1]
         h = n
-    """, state="c: units, h: units")
-    lines = ("h free of c[t-1]", "h free of h[t-1]", "h free of h[t-1] when r == 0", "c - c[t-1] free of c[t-1]",
-             "step(n) free of h[t-1]")
+    """,
+        state="c: units, h: units",
+    )
+    lines = (
+        "h free of c[t-1]",
+        "h free of h[t-1]",
+        "h free of h[t-1] when r == 0",
+        "c - c[t-1] free of c[t-1]",
+        "step(n) free of h[t-1]",
+    )
     assert statuses(text, *lines) == ["proved", "refuted", "proved", "proved", "refuted"]
 
 
@@ -362,8 +436,15 @@ def test_a_fact_on_a_binary_name_is_a_condition():
         h = where(both, h[t-1], b)
     """)
     assert statuses(
-        text, "h == h[t-1] when both == 1", "b == 1 when both == 1", "h == b when k == 0", "h == 0 when b == 0",
-        "h == h[t-1] when b == 1", "b == 0 when both == 0", "h == 1 when both == 1, b == 0", "h == 0 when both == 0.5",
+        text,
+        "h == h[t-1] when both == 1",
+        "b == 1 when both == 1",
+        "h == b when k == 0",
+        "h == 0 when b == 0",
+        "h == h[t-1] when b == 1",
+        "b == 0 when both == 0",
+        "h == 1 when both == 1, b == 0",
+        "h == 0 when both == 0.5",
     ) == ["proved", "proved", "proved", "proved", "refuted", "refuted", "vacuous", "vacuous"]
 
 
@@ -393,22 +474,30 @@ def test_a_fact_beyond_an_options_range_leaves_no_case():
 
 
 def test_a_law_may_be_vacuous_in_some_variants():
-    text = cell("""
+    text = cell(
+        """
         k = step(x @ W) if fires else 0
         h = where(k, h[t-1], tanh(x @ W))
-    """, "options: {fires: true}", weights=("W",))
+    """,
+        "options: {fires: true}",
+        weights=("W",),
+    )
     found = judged(text, "h == h[t-1] when k == 1")
     assert (found.laws[0].status, found.laws[0].why) == ("proved", "where fires")
     assert not found.diagnostics
 
 
 def test_a_law_speaks_of_the_variants_that_have_its_names():
-    text = cell("""
+    text = cell(
+        """
         a = x @ W
         q = tanh(a) if deep else a
         e = tanh(q) if deep else 0
         h = e + q + h[t-1] if deep else tanh(a) + h[t-1]
-    """, "options: {deep: true}", weights=("W",))
+    """,
+        "options: {deep: true}",
+        weights=("W",),
+    )
     found = judged(text, "q in (-1, 1)", "q == q")
     assert [(each.status, each.why) for each in found.laws] == [("proved", "where deep"), ("proved", "where deep")]
 
@@ -419,10 +508,16 @@ def test_a_label_exists_where_it_is_read():
 
 
 def test_a_weight_exists_where_it_is_read():
-    text = cell("""
+    text = cell(
+        """
         h = tanh(x @ W + h[t-1])
         c = h + (b * c[t-1] if deep else c[t-1])
-    """, "options: {deep: true}", "output: c", state="h: units, c: units", weights=("W", "b"))
+    """,
+        "options: {deep: true}",
+        "output: c",
+        state="h: units, c: units",
+        weights=("W", "b"),
+    )
     assert judged(text, "h in (-1, 1) when b == 0").laws[0].why == "where deep"
 
 
@@ -458,9 +553,16 @@ def test_a_cell_reduces_to_another():
 
 
 def test_labels_states_and_weights_may_have_other_names():
-    other = LSTM.replace("[i, f, g, o]", "[a, b, d, e]").replace("z.i", "z.a").replace("z.f", "z.b").replace(
-        "z.g", "z.d").replace("z.o", "z.e").replace("h: units, c: units", "h: units, m: units").replace(
-        "c = f * c[t-1]", "m = f * m[t-1]").replace("tanh(c)", "tanh(m)")
+    other = (
+        LSTM.replace("[i, f, g, o]", "[a, b, d, e]")
+        .replace("z.i", "z.a")
+        .replace("z.f", "z.b")
+        .replace("z.g", "z.d")
+        .replace("z.o", "z.e")
+        .replace("h: units, c: units", "h: units, m: units")
+        .replace("c = f * c[t-1]", "m = f * m[t-1]")
+        .replace("tanh(c)", "tanh(m)")
+    )
     assert status(other, "reduces to lstm with a = i, b = f, d = g, e = o, m = c") == "proved"
     assert status(other, "reduces to lstm with a = f, b = i, d = g, e = o, m = c") == "refuted"
 
@@ -472,15 +574,26 @@ def test_a_reduction_is_refuted_by_a_step():
 
 
 def test_a_reduction_under_facts_and_settings():
-    text = cell("""
+    text = cell(
+        """
         a = x @ kernel + p * h[t-1] + h[t-1] @ recurrent_kernel + bias
         h = tanh(scaled * a) if deep else a
-    """, "options: {deep: true, scaled: 2.0}", weights=("p",)).replace("params:", """params:
+    """,
+        "options: {deep: true, scaled: 2.0}",
+        weights=("p",),
+    ).replace(
+        "params:",
+        """params:
   kernel: {shape: [input, units], init: zeros}
   recurrent_kernel: {shape: [units, units], init: zeros}
-  bias: {shape: [units], init: zeros}""")
-    lines = ("deep = true, scaled = 1 when p == 0", "deep = true, scaled = 1", "deep = true when p == 0",
-             "deep = false when p == 0")
+  bias: {shape: [units], init: zeros}""",
+    )
+    lines = (
+        "deep = true, scaled = 1 when p == 0",
+        "deep = true, scaled = 1",
+        "deep = true when p == 0",
+        "deep = false when p == 0",
+    )
     found = statuses(text, *(f"reduces to simple_rnn with {line}" for line in lines))
     assert found == ["proved", "refuted", "refuted", "refuted"]
 
@@ -499,7 +612,10 @@ def traits(text, about):
 
 def test_ranges_are_found_unasked():
     assert traits(LSTM, "range") == [
-        ("proved", "i, f, o in (0, 1)"), ("proved", "g, h in (-1, 1)"), ("unknown", "no bound is shown for c")]
+        ("proved", "i, f, o in (0, 1)"),
+        ("proved", "g, h in (-1, 1)"),
+        ("unknown", "no bound is shown for c"),
+    ]
 
 
 def test_a_mix_is_found_unasked():
@@ -520,17 +636,20 @@ def test_masks_are_looked_at():
     assert traits(none, "mask") == [("proved", "none: a mask is refused")]
 
 
-@pytest.mark.parametrize(("equation", "dead"), [
-    ("h = tanh(x @ W + h[t-1]) + b - b", True),
-    ("h = tanh(x @ W + h[t-1]) + 0 * b", True),
-    ("h = tanh(x @ W + h[t-1]) + step(b)", True),
-    ("h = tanh(x @ W + h[t-1]) + stop_gradient(b)", True),
-    ("h = where(b > 0, tanh(x @ W), h[t-1])", True),
-    ("h = straight_through(step(x @ W + b), 0 * h[t-1])", True),
-    ("h = straight_through(step(x @ W + b), tanh(b + h[t-1]))", False),
-    ("h = tanh(x @ W + h[t-1] + b)", False),
-    ("h = tanh(x @ W + h[t-1]) * b", False),
-])
+@pytest.mark.parametrize(
+    ("equation", "dead"),
+    [
+        ("h = tanh(x @ W + h[t-1]) + b - b", True),
+        ("h = tanh(x @ W + h[t-1]) + 0 * b", True),
+        ("h = tanh(x @ W + h[t-1]) + step(b)", True),
+        ("h = tanh(x @ W + h[t-1]) + stop_gradient(b)", True),
+        ("h = where(b > 0, tanh(x @ W), h[t-1])", True),
+        ("h = straight_through(step(x @ W + b), 0 * h[t-1])", True),
+        ("h = straight_through(step(x @ W + b), tanh(b + h[t-1]))", False),
+        ("h = tanh(x @ W + h[t-1] + b)", False),
+        ("h = tanh(x @ W + h[t-1]) * b", False),
+    ],
+)
 def test_a_weight_without_a_gradient_is_found(equation, dead):
     found = judged(cell(equation, weights=("W", "b")), "h == h")
     assert ("b" in [each.label.span.text for each in found.diagnostics if each.code == "CG409"]) == dead
@@ -540,10 +659,14 @@ def test_a_weight_without_a_gradient_is_found(equation, dead):
 
 
 def test_a_gradient_may_pass_through_an_earlier_step():
-    text = cell("""
+    text = cell(
+        """
         h = tanh(c[t-1] + h[t-1])
         c = x @ W + b
-    """, state="h: units, c: units", weights=("W", "b"))
+    """,
+        state="h: units, c: units",
+        weights=("W", "b"),
+    )
     assert traits(text, "gradient") == [("proved", "every weight can get a gradient")]
 
 
@@ -671,7 +794,6 @@ def test_the_range_of_an_operation_holds_its_values(op):
 def test_ends_that_are_taken_are_in_the_range():
     rng = random.Random(3)
 
-
     def taken(a):
         return [end for end, is_open in ((a.low, a.low_open), (a.high, a.high_open)) if not is_open]
 
@@ -750,22 +872,31 @@ def test_the_ranges_that_are_found_hold_in_runs(stem):
 
 
 def test_laws_are_the_same_under_every_hash_seed():
-    program = ("from cellgen.compiler import Spec; from cellgen.analyse import analyse; from cellgen.laws import laws\n"
-               "t = Spec.at('lstmp').typed(); f = analyse(t); v = laws(t, f)\n"
-               "print(v.laws, v.traits, v.diagnostics, f.diagnostics)")
+    program = (
+        "from cellgen.compiler import Spec; from cellgen.analyse import analyse; from cellgen.laws import laws\n"
+        "t = Spec.at('lstmp').typed(); f = analyse(t); v = laws(t, f)\n"
+        "print(v.laws, v.traits, v.diagnostics, f.diagnostics)"
+    )
     done = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
-                       env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin"}).stdout
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin"},
+        ).stdout
         for seed in ("0", "4242")
     ]
     assert done[0] == done[1] and "proved" in done[0]
 
 
 def test_importing_laws_imports_no_sympy_and_proving_no_numpy():
-    program = ("import sys; import cellgen.laws; print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))\n"
-               "from cellgen.compiler import Spec; from cellgen.analyse import analyse\n"
-               "t = Spec.at('lstm').typed(); cellgen.laws.laws(t, analyse(t))\n"
-               "print(*{'numpy', 'tensorflow'} & set(sys.modules))")
+    program = (
+        "import sys; import cellgen.laws; print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))\n"
+        "from cellgen.compiler import Spec; from cellgen.analyse import analyse\n"
+        "t = Spec.at('lstm').typed(); cellgen.laws.laws(t, analyse(t))\n"
+        "print(*{'numpy', 'tensorflow'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["", ""]
 

@@ -80,6 +80,22 @@ def test_affine_takes_its_bias_from_an_option_and_its_initialisers_from_params(s
     assert '**self._arguments("bias", [None, "ones", None, None], -1)' in code
 
 
+def test_a_parameter_may_be_a_bare_shape(spec):
+    text = """
+cell: Cell
+inputs: {x: [units]}
+state: {h: units}
+params: {U: [units, units], b: units}
+equations: |
+  h = tanh(x + h[t-1] @ U + b)
+"""
+    code = spec(base=text).build(tests=False)["base.py"]
+    assert '"U": "glorot_uniform",\n    "b": "zeros",' in code
+    # what a state has is an argument, also where an input has it too
+    assert [(dim.name, dim.kind) for dim in spec(base=text).cell().dims] == [("units", "required")]
+    assert "_require(input_shape[-1] == self.units" in code
+
+
 def test_a_line_goes_on_while_a_bracket_is_open(spec):
     text = LSTM.replace("c[t-1] + sigmoid(z.i)", "c[t-1] + (   # so far\n    sigmoid(z.i)").replace(
         "(z.g)", "(z.g)\n  )", 1

@@ -33,7 +33,6 @@ from cellgen.merged import ARITHMETIC, Merged
 from cellgen.ops import OPS
 from cellgen.parts import Line, Names, Parts, reshape
 from cellgen.refuse import refuse
-from cellgen.shapes import axis_of
 from cellgen.variants import when
 
 GIVEN = ("required", "number", "alias")  # the kinds of dims that are arguments
@@ -180,7 +179,7 @@ class _Lowering:
     def picked(self, value: Node, label: str, path: Path, sure: bool) -> Node:
         """A label of something that has no name: it is given one, unless only some variants compute it."""
         type = self.merged.type((*path, 0))
-        index, axis = axis_of(self.cell, label, type.shape)
+        index, axis = next(self.cell.places(label, type.shape))
         lowered = self.node(value, (*path, 0), False, sure)
         apart = self.parts.apart(lowered, type.shape, index, axis, type.level.has_batch)
         if not sure:

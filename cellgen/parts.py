@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from cellgen.cell import Cell, LabelAxis
 from cellgen.expr import Apply, Node, Path, Pick, Ref, Shape, View, walk
 from cellgen.merged import Merged
-from cellgen.shapes import axis_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ class Parts:
     def _note(self, ref: Ref, label: str, path: Path) -> None:
         flat = ref.name in self.flat and not ref.ago
         shape = self.merged.type((ref.name, 0) if flat else (*path, 0)).shape
-        index, axis = axis_of(self.cell, label, shape)
+        index, axis = next(self.cell.places(label, shape))
         splits = self._splits.setdefault((ref.name, ref.ago), [])
         for at, split in enumerate(splits):
             if split.index == index and split.axis == axis:

@@ -21,6 +21,15 @@ def elementwise(node: Apply, shapes: list[Shape], context: Context) -> Shape:
     return out
 
 
+def _label(node: Node, shape: Shape, other: Shape, context: Context) -> str:
+    """A help for a value of which one part would fit: its label was forgotten."""
+    for axis in context.cell.axes if isinstance(node, Ref) else ():
+        part = tuple(tuple(atom for atom in each if atom != axis.name) for each in shape)
+        if axis.widths is None and part != shape and context.dims.flat(part) == context.dims.flat(other):
+            return f"take one part of it: {', '.join(f'`{node.span.text}.{label}`' for label in axis.labels[:6])}"
+    return ""
+
+
 def _mismatch(node: Apply, one: tuple[Node, Shape], other: tuple[Node, Shape], context: Context) -> None:
     verb = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}.get(node.op, "combine")
     word = {"sub": "from", "div": "by", "mul": "by"}.get(node.op, "and")
@@ -31,6 +40,7 @@ def _mismatch(node: Apply, one: tuple[Node, Shape], other: tuple[Node, Shape], c
     flat, apart = (a, b) if len(a) < len(b) else (b, a)
     if context.dims.flat(flat) == context.dims.flat(apart) and flat != apart:
         help.append(f"give the flat one a view first: `name: {shape_text(apart)} = ...`")
+    help += (_label(*side, context) for side in ((left, a, b), (right, b, a)))
     first, second = (b, a) if node.op == "sub" else (a, b)
     context.report.refuse(
         "CG302",

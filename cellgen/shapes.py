@@ -5,7 +5,7 @@ of `variants`), each mistake with both sides shown where they come from.
 """
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
+from cellgen.cell import Cell, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
 from cellgen.expr import Equation, Ref, Shape, shape_text
@@ -186,8 +186,3 @@ class _Typing:
         name = next((each for each in "WPVRAB" if each not in self.names), "W")
         weight = f"`{name}: {{shape: {shape_text((*came, *wanted))}, init: glorot_uniform}}`"
         return f"a weight leads from one to the other: {weight}, and `(...) @ {name}`"
-
-
-def axis_of(cell: Cell, label: str, shape: Shape) -> tuple[int, LabelAxis]:
-    """The index of the axis of a shape that has the label, and the labelled axis."""
-    return next(cell.places(label, shape))

@@ -24,7 +24,6 @@ from cellgen.records import (
     StepView,
     WeightView,
 )
-from cellgen.shapes import axis_of
 
 WIDTH = 116  # of the header's lines
 
@@ -241,7 +240,7 @@ class _Viewing:
             own = own.b
         parts, along = "", 0
         if chosen:
-            index, axis = axis_of(self.cell, next(iter(chosen)), slot.shape)
+            index, axis = next(self.cell.places(next(iter(chosen)), slot.shape))
             parts = f"[{', '.join(self.part(chosen.get(label, rest), own) for label in axis.labels)}]"
             along = index - len(slot.shape)
         elif own is not rest:

@@ -109,6 +109,24 @@ LOWERED: dict[str, Form] = {
     "part": Form("{0}[{index}]"),
 }
 
+# what only backward steps are made of
+BACKWARD: dict[str, Form] = {
+    "sign": _call("tf.sign"),
+    "erf": _call("tf.math.erf"),
+    "zeros": _call("tf.zeros_like"),
+    "activation_gradient": Form("{option}_gradient({0}, {1}, {2})"),
+    "cumsum_back": Form("tf.cumsum({0}, axis={axis}, reverse=True)"),
+    "normalize_pair": Form("{norm}_parts({0}, {axes}, {1})"),
+    "normalize_back": Form("{norm}_back({0}, {1}, {2}, {axes})"),
+    "reduce_sum": Form("tf.reduce_sum({0}, axis={axes}{keepdims})"),
+    "matmul_over_batch": Form("tf.matmul({0}, {1}, transpose_a=True)"),
+    "transpose": _call("tf.transpose"),
+    "expand_at": Form("tf.expand_dims({0}, {axis})"),
+    "over_length": Form("{0} / {1}.shape[{axis}]", MULTIPLY, (MULTIPLY, ATOM)),
+}
+
+FORMS = TENSORFLOW | LOWERED | BACKWARD
+
 # activations as an option gives them: what Keras runs, which keeps a constant of these two in float32
 ROUNDED = ("gelu", "leaky_relu")
 VALUES: dict[str, str] = {
@@ -123,21 +141,51 @@ NORMS = {"layer": "_layer_norm", "rms": "_rms_norm"}
 
 # what a module defines for itself when its step needs it, in this order
 FUNCTIONS: dict[str, str] = {
-    "_layer_norm": '''
-def _layer_norm(x, axes, epsilon):
-    """Layer normalisation over the last `axes` axes, without scale and shift; in float32 where x is narrower."""
+    "_layer_norm_parts": '''
+def _layer_norm_parts(x, axes, epsilon):
+    """Layer normalisation over the last `axes` axes, without scale and shift; and 1 / the standard deviation.
+
+    In float32 where x is narrower; the second stays so.
+    """
     wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
     over = list(range(-axes, 0))
     centred = wide - tf.reduce_mean(wide, over, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), over, keepdims=True)
-    return tf.cast(centred * tf.math.rsqrt(variance + epsilon), x.dtype)
+    rstd = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), over, keepdims=True) + epsilon)
+    return tf.cast(centred * rstd, x.dtype), rstd
+''',
+    "_layer_norm": '''
+def _layer_norm(x, axes, epsilon):
+    return _layer_norm_parts(x, axes, epsilon)[0]
+''',
+    "_layer_norm_back": '''
+def _layer_norm_back(d, hat, rstd, axes):
+    """Through a layer norm: d without its mean and without what lies along `hat`, by 1 / the standard deviation."""
+    over = list(range(-axes, 0))
+    wide, along = tf.cast(d, rstd.dtype), tf.cast(hat, rstd.dtype)
+    mean = tf.reduce_mean(wide, over, keepdims=True)
+    share = tf.reduce_mean(wide * along, over, keepdims=True)
+    return tf.cast((wide - mean - along * share) * rstd, d.dtype)
+''',
+    "_rms_norm_parts": '''
+def _rms_norm_parts(x, axes, epsilon):
+    """RMS normalisation over the last `axes` axes, without scale and shift; and 1 / the root of the mean square.
+
+    In float32 where x is narrower; the second stays so.
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    rrms = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True) + epsilon)
+    return tf.cast(wide * rrms, x.dtype), rrms
 ''',
     "_rms_norm": '''
 def _rms_norm(x, axes, epsilon):
-    """RMS normalisation over the last `axes` axes, without scale and shift; in float32 where x is narrower."""
-    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
-    power = tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True)
-    return tf.cast(wide * tf.math.rsqrt(power + epsilon), x.dtype)
+    return _rms_norm_parts(x, axes, epsilon)[0]
+''',
+    "_rms_norm_back": '''
+def _rms_norm_back(d, hat, rrms, axes):
+    """Through an RMS norm: d without what lies along `hat`, by 1 / the root of the mean square."""
+    wide, along = tf.cast(d, rrms.dtype), tf.cast(hat, rrms.dtype)
+    share = tf.reduce_mean(wide * along, list(range(-axes, 0)), keepdims=True)
+    return tf.cast((wide - along * share) * rrms, d.dtype)
 ''',
     "_leaky_relu": """
 def _leaky_relu(x):
@@ -205,8 +253,11 @@ class Emitter:
             case Apply("where", (condition, a, b)):
                 condition = self.text(condition) if self.compares(condition) else f"{self.text(condition, ADD)} > 0.5"
                 return f"tf.where({condition}, {self.text(a)}, {self.text(b)})", ATOM
+            case Apply("concat" | "stack" as op, args):
+                parts = ", ".join(self.text(arg) for arg in args)
+                return f"tf.{op}([{parts}], axis={node.attr('axis')})", ATOM
             case Apply(op, args):
-                form = (TENSORFLOW | LOWERED)[op]
+                form = FORMS[op]
                 wants = form.args or (CHOOSE,) * len(args)
                 if op in ("mul", "div"):  # Python reads `x @ W * z` from the left too, but people wonder
                     wants = tuple(UNARY if self.is_matmul(arg) else want for arg, want in zip(args, wants, strict=True))
@@ -226,7 +277,9 @@ class Emitter:
         out["x"] = self.cell.inputs[0].name
         if "keepdims" in attrs:
             out["keepdims"] = ", keepdims=True" if attrs["keepdims"] else ""
-        if node.op == "normalize":
+        if "axes" in attrs and isinstance(attrs["axes"], tuple):
+            out["axes"] = str(list(attrs["axes"])) if len(attrs["axes"]) > 1 else str(attrs["axes"][0])
+        if node.op.startswith("normalize"):
             out["norm"] = NORMS[attrs["kind"]]
         if node.op == "reshape":
             sizes = [self.size(axis) for axis in attrs["shape"]]
@@ -296,9 +349,9 @@ def functions(nodes) -> tuple[str, ...]:
     needed = set()
     for node in nodes:
         if isinstance(node, Apply):
-            needed.add(
-                NORMS[node.attr("kind")]
-                if node.op == "normalize"
-                else (TENSORFLOW | LOWERED).get(node.op, Form("")).function
-            )
+            if node.op.startswith("normalize"):
+                needed.add(NORMS[node.attr("kind")] + node.op.removeprefix("normalize").replace("_pair", "_parts"))
+            else:
+                needed.add(FORMS.get(node.op, Form("")).function)
+    needed |= {f"{name}_parts" for name in needed & {*NORMS.values()}}
     return tuple(name for name in FUNCTIONS if name in needed)

@@ -6,7 +6,7 @@ from cellgen.cell import Level, Type
 from cellgen.context import Context, said
 from cellgen.diagnostics import Refused
 from cellgen.expr import Activate, Apply, Choose, Node, Number, Path, Pick, Ref, Shape, View, axis_text, live_children
-from cellgen.ops import OPS
+from cellgen.ops import EVERY
 from cellgen.reader import MAX_RANK
 from cellgen.rules import RULES
 
@@ -121,10 +121,11 @@ def _apply(node: Apply, types: list[Type], context: Context) -> Type:
             context=context.sides(node.args[0]),
             help="write a comparison: `where(x > 0, a, b)`",
         )
-    shape = RULES[OPS[node.op].shape](node, [type.shape for type in types], context)
+    shape = RULES[EVERY[node.op].shape](node, [type.shape for type in types], context)
     if len(shape) > MAX_RANK:
         context.report.refuse("CG108", f"a value of {len(shape)} axes; at most {MAX_RANK}", node.span)
-    return _type(shape, max(type.level for type in types), _binary(node, types))
+    level = Level.CONSTANT if ("batch", False) in node.attrs else max(type.level for type in types)
+    return _type(shape, level, _binary(node, types))
 
 
 def _type(shape: Shape, level: Level, binary: bool) -> Type:

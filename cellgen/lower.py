@@ -6,7 +6,7 @@ statement carries the test under which it exists. No TensorFlow is named: that i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 
@@ -29,10 +29,12 @@ from cellgen.expr import (
     children,
     walk,
 )
+from cellgen.hoist import norm_name
 from cellgen.merged import ARITHMETIC, Merged
-from cellgen.ops import OPS
+from cellgen.ops import EVERY
 from cellgen.parts import Line, Names, Parts, reshape
 from cellgen.refuse import refuse
+from cellgen.through import Through
 from cellgen.variants import when
 
 GIVEN = ("required", "number", "alias")  # the kinds of dims that are arguments
@@ -74,6 +76,7 @@ class Step:
     options: tuple[str, ...]
     opening: tuple[Line, ...]
     blocks: tuple[Block, ...]
+    transposed: tuple[Line, ...]  # weights that `through` reads with their axes swapped
 
     @property
     def cell(self) -> Cell:
@@ -86,6 +89,11 @@ def lower(typed: TypedCell) -> Step:
     Raises `SpecError` (CG601) for what is checked but not yet generated.
     """
     refuse(typed)
+    return statements(typed)
+
+
+def statements(typed: TypedCell) -> Step:
+    """The equations of a typed cell as statements, in their order; also those of a `derive.Joint`."""
     return _Lowering(typed).run()
 
 
@@ -94,10 +102,16 @@ class _Lowering:
         self.typed, self.cell = typed, typed.cell
         self.merged, self.names = Merged(typed), Names(typed.cell)
         self.parts = Parts(self.merged, self.names)
+        self.through = Through(self.merged)
         self.every = tuple(each.variant for each in typed.variants)
 
     def run(self) -> Step:
-        blocks = tuple(self.block(equation) for equation in self.cell.equations)
+        blocks: tuple[Block, ...] = ()
+        for equation in self.cell.equations:
+            if isinstance(equation.value, Apply) and equation.value.op == "rstd":
+                blocks = (*blocks[:-1], self.with_rstd(blocks[-1], equation.name))
+            else:
+                blocks = (*blocks, self.block(equation))
         states = self.cell.states
         opening = tuple(line for state in states for line in self.parts.lines(state.name, 1))
         lines = chain(opening, *(block.lines for block in blocks))
@@ -110,6 +124,7 @@ class _Lowering:
             options=tuple(self.read_options()),
             opening=opening,
             blocks=blocks,
+            transposed=tuple(self.through.transposed.values()),
         )
 
     # --- statements
@@ -131,6 +146,12 @@ class _Lowering:
             lowered = Apply("fill", (Ref(self.names.of(Ref(equation.name, 1))), lowered))
         lines = (*self.before, Line((equation.name,), lowered), *self.parts.lines(equation.name))
         return Block(equation.text, when(where, self.every), lines)
+
+    def with_rstd(self, block: Block, name: str) -> Block:
+        """A norm's statistics stand by its value: one function gives both."""
+        *before, line = block.lines
+        pair = Line((*line.targets, name), Apply("normalize_pair", line.value.args, line.value.attrs))
+        return replace(block, lines=(*before, pair))
 
     def node(self, node: Node, path: Path, top: bool = False, sure: bool = True) -> Node:
         """A node over stored tensors. `sure` where the node is computed in every variant that has the equation."""
@@ -163,12 +184,10 @@ class _Lowering:
 
     def is_norm(self, node: Apply) -> bool:
         """The affine part of a norm, or the norm itself where it has none."""
-        while node.op in ("add", "mul") and isinstance(node.args[1], Ref) and "/" in node.args[1].name:
-            node = node.args[0]
-        return node.op == "normalize"
+        return bool(norm_name(node))
 
     def named_norm(self, node: Apply, lowered: Node) -> Ref:
-        name = self.names.new(f"_{node.span.text.split('(', 1)[0].strip()}")
+        name = self.names.new(f"_{norm_name(node)}")
         self.before.append(Line((name,), lowered))
         return Ref(name)
 
@@ -203,7 +222,7 @@ class _Lowering:
         args = [self.node(arg, (*path, index), inside and index == 0, sure) for index, arg in enumerate(node.args)]
         types = [self.merged.type((*path, index)) for index in range(len(args))]
         result = self.merged.type(path)
-        rule = OPS[node.op].shape
+        rule = EVERY[node.op].shape
         if rule == "elementwise":
             args = [
                 self.expanded(arg, type, result, self.merged.algebra(path))
@@ -223,6 +242,8 @@ class _Lowering:
             return self.outer(args, types, result, self.merged.algebra(path))
         if rule == "normalize":
             return Apply(node.op, tuple(args), (("kind", node.attr("kind")), ("axes", len(node.attr("over")))))
+        if rule in ("first", "stated"):
+            return self.through.node(node, args, types, path)
         axis = self.place(node, types[0].shape, self.merged.algebra(path)) - len(types[0].shape)
         if rule == "reduce":
             keep = types[0].level.has_batch and len(types[0].shape) == 1

@@ -23,7 +23,8 @@ class Op:
     """One operation.
 
     shape: the rule in `rules` that types it: `elementwise` (all arguments broadcast), `contract` (`@`), `outer`,
-    `reduce` (`over` is removed), `along` (`over` stays), `normalize`.
+    `reduce` (`over` is removed), `along` (`over` stays), `normalize`, `first` (that of the first argument), `stated`
+    (the attribute `shape`).
     """
 
     name: str
@@ -111,3 +112,20 @@ OPS: dict[str, Op] = _table(
 
 ACTIVATIONS = tuple(name for name, op in OPS.items() if op.activation)
 WRITTEN = tuple(name for name, op in OPS.items() if op.written)
+
+# What only derivatives are made of. `batch` says whether a result has a batch: if not, it is summed over it.
+ADJOINT: dict[str, Op] = _table(
+    _elementwise("sign", 1, "1 where x > 0, -1 where x < 0, else 0", written=False),
+    _elementwise("erf", 1, "the error function", written=False),
+    _elementwise("zeros", 1, "zeros like x", written=False),
+    _elementwise("activation_gradient", 3, "of the activation of an `option`: (d, x, its value at x)", written=False),
+    Op("cumsum_back", 1, "along", "running sums from the end of an axis", written=False),
+    Op("rstd", 2, "stated", "1 / the standard deviation of a norm, (value, epsilon)", written=False),
+    Op("normalize_back", 3, "first", "through `normalize`: (d, the normalised value, its rstd)", written=False),
+    Op("sum_to", 1, "stated", "undoes a broadcast", written=False),
+    Op("product", 2, "stated", "through `@` and `outer`: an einsum of `left`, `right` and `out`", written=False),
+    Op("spread", 2, "stated", "through `sum` and `mean`: d along the axis of x at `at` that was reduced", written=False),
+    Op("join", 0, "stated", "the parts of a labelled axis, put together", written=False),
+)
+
+EVERY = OPS | ADJOINT

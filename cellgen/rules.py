@@ -180,6 +180,14 @@ def normalize(node: Apply, shapes: list[Shape], context: Context) -> Shape:
     return shape
 
 
+def first(node: Apply, shapes: list[Shape], context: Context) -> Shape:
+    return shapes[0]
+
+
+def stated(node: Apply, shapes: list[Shape], context: Context) -> Shape:
+    return context.dims.canonical(node.attr("shape"))
+
+
 def _called(node: Node) -> str:
     text = " ".join(node.span.text.split())
     return f"`{text}`" if len(text) <= 40 else "this"
@@ -192,4 +200,6 @@ RULES = {
     "reduce": reduce,
     "along": along,
     "normalize": normalize,
+    "first": first,
+    "stated": stated,
 }

@@ -10,7 +10,7 @@ from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
 from cellgen.expr import Equation, Ref, Shape, shape_text
 from cellgen.infer import infer
-from cellgen.variants import Alive, condition, variants
+from cellgen.variants import Alive, alive, condition, variants
 
 
 def shapes(cell: Cell) -> TypedCell:
@@ -21,6 +21,14 @@ def shapes(cell: Cell) -> TypedCell:
     report.stop()
     _one_shape(cell, typings, report)
     report.stop()
+    return TypedCell(cell, tuple(typing.done() for typing in typings))
+
+
+def retype(typed: TypedCell, cell: Cell, roots: tuple[str, ...] = ()) -> TypedCell:
+    """A cell that was made of a typed one, in the same variants; `roots` are wanted besides states and output."""
+    typings = [_Typing(cell, alive(cell, each.variant, roots)) for each in typed.variants]
+    for typing in typings:
+        typing.report.stop()
     return TypedCell(cell, tuple(typing.done() for typing in typings))
 
 
@@ -107,7 +115,7 @@ class _Typing:
                 context.where[param.name] = (param.shape_span, said(param.shape))
         for port in cell.inputs:
             self.names[port.name] = Type(canonical(port.shape), Level.STEP, port.binary)
-            if port.span.text == port.name:  # without `inputs:` it stands nowhere
+            if port.span and port.span.text == port.name:  # without `inputs:` it stands nowhere
                 context.where[port.name] = (port.span, said(port.shape))
         for state in cell.states:
             context.where[f"{state.name}[t-1]"] = (state.span, said(state.shape))

@@ -59,7 +59,7 @@ def variants(cell: Cell) -> tuple[Alive, ...]:
             help="split the spec in two: one that `extends:` the other",
         )
         report.stop()
-    found = tuple(_alive(cell, dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
+    found = tuple(alive(cell, dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
     _unused(cell, found, questions, report)
     report.stop()
     return found
@@ -94,11 +94,12 @@ def _questions(cell: Cell) -> dict[str, tuple]:
     return found
 
 
-def _alive(cell: Cell, variant: Variant) -> Alive:
+def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
+    """What exists in a variant of a cell, where `roots` are wanted besides its states and its output."""
     equations = {equation.name: equation for equation in cell.equations}
     reads: dict[str, None] = {}
     labels: dict[str, None] = {}
-    wanted, live = [*(state.name for state in cell.states), cell.output], set()
+    wanted, live = [*(state.name for state in cell.states), cell.output, *roots], set()
     while wanted:
         name = wanted.pop()
         if name in live or name not in equations:

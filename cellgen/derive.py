@@ -1,0 +1,446 @@
+"""The backward step: reverse mode over the equations, one rule an operation (`adjoint`).
+
+Input: a `TypedCell`, prepared by `hoist`. Output: a `Joint`, one cell that holds the forward equations and then those
+of the cotangents, typed in every variant. `_d_c` is the cotangent of `c`: the derivative of the loss by it. A cotangent
+has a name where it reaches a value of the spec, where it fans out, and where it enters an operation that couples lanes.
+Forward values that a rule reads get names too, after what the author wrote: `_tanh_c`, `_ln_c_hat`.
+
+Weight gradients are not accumulated here: each is one expression, summed over the batch. What runs over all steps at
+once is for `schedule` to say.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from cellgen.adjoint import ADJOINTS, ZERO, add, op, where
+from cellgen.cell import Cell, Input, Level, Type, TypedCell
+from cellgen.expr import Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, Shape, View, children, rebuild, walk
+from cellgen.hoist import norm_name
+from cellgen.merged import Merged
+from cellgen.ops import EVERY
+from cellgen.shapes import retype
+from cellgen.variants import when
+
+COUPLING = ("contract", "outer", "reduce", "along", "normalize")
+COMPARISONS = ("less", "less_equal", "greater", "greater_equal")
+
+Live = frozenset[int]  # in which variants something exists
+Key = tuple[str, int, str | None]  # a name, whether it is the carried one, and a label of it
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Forward and backward equations as one typed cell, the forward ones first.
+
+    given: the cotangents that come in, of the output and then of each state. carried: the names of the cotangents of
+    the carried states, sent to the step before. sent: those of what the step takes from outside: (key, name).
+    """
+
+    typed: TypedCell
+    forward: int
+    given: tuple[str, ...]
+    carried: tuple[str, ...]
+    sent: tuple[tuple[Key, str], ...]
+
+
+def derive(typed: TypedCell) -> Joint:
+    """The joint program of a step and its derivative."""
+    return _Derivation(typed).run()
+
+
+class _Derivation:
+    def __init__(self, typed: TypedCell):
+        self.typed, self.cell, self.merged = typed, typed.cell, Merged(typed)
+        self.every: Live = frozenset(range(len(typed.variants)))
+        self.variants = [each.variant for each in typed.variants]
+        self.live = {
+            equation.name: frozenset(i for i, each in enumerate(typed.variants) if equation.name in each.live)
+            for equation in self.cell.equations
+        }
+        cell = self.cell
+        groups = (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms, cell.equations)
+        self.taken = {each.name for group in groups for each in group}
+        self.named: dict[Path, str] = {}  # forward values that get a name
+        self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too
+        self.norms = {
+            path: norm_name(node)
+            for equation in cell.equations
+            for path, node in walk(equation.value, (equation.name,))
+            if isinstance(node, Apply) and node.op == "normalize"
+        }
+        self.found: dict[Key, list[tuple[Live, Node]]] = {}
+        self.backward: list[Equation] = []
+        self.active = self._active()
+
+    def run(self) -> Joint:
+        cell = self.cell
+        output = self.new("_d_output")
+        given = {state.name: self.new(f"_d_{state.name}_next") for state in cell.states}
+        for name, cotangent in {cell.output: output}.items():
+            self.found[name, 0, None] = [(self.every, Ref(cotangent))]
+        for name, cotangent in given.items():
+            self.found.setdefault((name, 0, None), []).insert(0, (self.every, Ref(cotangent)))
+        for equation in reversed(cell.equations):
+            self.equation(equation)
+        carried = tuple(self.carried(state.name) for state in cell.states)
+        sent = tuple(self.sent())
+        forward = tuple(self.forward())
+        shapes = {state.name: state.shape for state in cell.states}
+        ports = [Input(output, shapes.get(cell.output) or self.merged.type((cell.output,)).shape)]
+        ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
+        joint = replace(cell, equations=(*forward, *self.backward), inputs=(*cell.inputs, *ports))
+        roots = (*carried, *(name for _, name in sent))
+        # the statistics of a norm stand by it whether or not a variant reads them
+        return Joint(retype(self.typed, joint, roots), len(forward), (output, *given.values()), carried, sent)
+
+    # --- names
+
+    def new(self, name: str) -> str:
+        """This name, or with a number behind it if it is taken."""
+        count, found = 1, name
+        while found in self.taken:
+            count += 1
+            found = f"{name}_{count}"
+        self.taken.add(found)
+        return found
+
+    def cotangent(self, name: str) -> str:
+        return self.new(f"_d_{name.lstrip('_').replace('/', '_').replace('.', '_')}")
+
+    def said(self, node: Node, path: Path) -> str:
+        """A name for a forward value, after what it is: `tanh_c`, `ln_c`."""
+        match node:
+            case Apply("normalize"):
+                return f"{norm_name(node)}_hat"
+            case Apply(_, args):
+                if norm := norm_name(node):
+                    return norm
+                if path[:-1] in self.norms:  # what a norm is applied to
+                    return f"{self.norms[path[:-1]]}_in"
+                word = "_".join((node.op, *(self.short(arg) for arg in args[:1])))
+                return word if self.short(args[0]) else f"{path[0]}_{node.op}"
+            case Activate(option, value):
+                return f"{option}_{self.short(value)}" if self.short(value) else f"{path[0]}_{option}"
+        return f"{path[0]}_{type(node).__name__.lower()}"
+
+    def short(self, node: Node) -> str:
+        match node:
+            case Ref(name, 0):
+                return name.lstrip("_").replace("/", "_")
+            case Ref(name):
+                return f"{name}_prev"
+            case Pick(Ref(name), label):
+                return f"{name}_{label}"
+            case Apply():
+                return norm_name(node)
+        return ""
+
+    # --- forward values
+
+    def value(self, node: Node, path: Path) -> Node:
+        """A forward value, by a name where it is more than a leaf."""
+        match node:
+            case Number() | Ref() | Pick(Ref()):
+                return node
+            case Apply("linear", (inner,)):
+                return self.value(inner, (*path, 0))
+            case Apply("sub" | "neg" | "add", args) if all(isinstance(arg, (Number, Ref)) for arg in args):
+                return node  # cheaper to say again than to keep
+            case Apply(each, args) if each in COMPARISONS:
+                return Apply(each, tuple(self.value(arg, (*path, index)) for index, arg in enumerate(args)))
+            case Choose() if not self.active_below(node, path) and self.merged.type(path).level is Level.CONSTANT:
+                return node
+        if len(path) == 1:
+            return Ref(path[0])
+        if path not in self.named:
+            self.named[path] = self.new(f"_{self.said(node, path)}")
+        return Ref(self.named[path])
+
+    def forward(self) -> Iterator[Equation]:
+        """The author's equations, each after those that were named in it."""
+        for equation in self.cell.equations:
+            before: list[Equation] = []
+            value = self.taken_out(equation.value, (equation.name,), equation, before)
+            yield from before
+            yield replace(equation, value=value)
+
+    def taken_out(self, node: Node, path: Path, equation: Equation, before: list[Equation]) -> Node:
+        below = tuple(
+            self.taken_out(child, (*path, index), equation, before) for index, child in enumerate(children(node))
+        )
+        node = rebuild(node, below)
+        if path not in self.named:
+            return node
+        name = self.named[path]
+        before.append(replace(equation, name=name, value=node))
+        if path in self.statistics:
+            shape = self.merged.type(path).shape
+            over = len(node.attr("over"))
+            lanes = (*shape[: len(shape) - over], *[(1,)] * over)
+            rstd = op("rstd", *node.args, shape=lanes, kind=node.attr("kind"), over=node.attr("over"))
+            before.append(replace(equation, name=self.statistics[path], value=rstd))
+        return Ref(name)
+
+    # --- what is differentiated
+
+    def _active(self) -> dict[str, bool]:
+        """Whether an equation comes from anything that is differentiated."""
+        self.active = {}
+        for equation in self.cell.equations:
+            self.active[equation.name] = any(
+                isinstance(node, Ref) and self.moves(node) for _, node in walk(equation.value)
+            )
+        return self.active
+
+    def moves(self, ref: Ref) -> bool:
+        options = {option.name for option in self.cell.options}
+        dims = {dim.name for dim in self.cell.dims}
+        return bool(ref.ago) or self.active.get(ref.name, ref.name not in options | dims)
+
+    def active_below(self, node: Node, path: Path) -> bool:
+        return any(isinstance(each, Ref) and self.moves(each) for _, each in walk(node))
+
+    # --- equations
+
+    def equation(self, equation: Equation) -> None:
+        """Sends what has reached a name on to what its equation reads."""
+        name, live = equation.name, self.live[equation.name]
+        if not self.active[name]:
+            return
+        self.current = equation
+        value, path = equation.value, (name,)
+        type = self.type_of(name)
+        if isinstance(value, View) and (name, 0, None) not in self.found:
+            # read by label alone: put together as it was before it was viewed apart
+            inner = self.merged.type((*path, 0))
+            if len(inner.shape) == 1 and self.apart(inner.shape[0], type.shape):
+                value, path, type = value.value, (*path, 0), inner
+        total = self.total(name, 0, live, type)
+        if total is not None:
+            plain = isinstance(total, Ref)
+            d = total if plain else self.define(self.cotangent(name), total, equation)
+            self.push(value, path, d, type, live, ())
+
+    def apart(self, flat, shape) -> bool:
+        return shape == (flat[:1], flat[1:]) and self.cell.axis(flat[0]) is not None
+
+    def type_of(self, name: str) -> Type:
+        """Of a name, as it is kept: a state's is the declared one."""
+        state = next((state for state in self.cell.states if state.name == name), None)
+        type = self.merged.type((name,))
+        return Type(state.shape, Level.CARRIED) if state else type
+
+    def define(self, name: str, value: Node, equation: Equation) -> Ref:
+        text = equation.text
+        self.backward.append(Equation(name, value, text, equation.span, equation.name_span))
+        return Ref(name)
+
+    def total(self, name: str, ago: int, live: Live, type: Type) -> Node | None:
+        """What has reached a name: as a whole, and its labels put together."""
+        whole = self.combine(self.found.pop((name, ago, None), []), live)
+        labels = {key[2]: self.found.pop(key) for key in list(self.found) if key[:2] == (name, ago)}
+        if not labels:
+            return whole
+        parts = self.joined(type.shape, {label: self.combine(each, live) for label, each in labels.items()})
+        return parts if whole is None else add(whole, parts)
+
+    def joined(self, shape: Shape, parts: Mapping[str, Node | None]) -> Node:
+        index, axis = next(self.cell.places(next(iter(parts)), shape))
+        like = next(part for part in parts.values() if part is not None)
+        filled = [parts.get(label) or op("zeros", like) for label in axis.labels]
+        return op("join", *filled, shape=shape, axis=axis.name, at=index)
+
+    def combine(self, found: list[tuple[Live, Node]], live: Live) -> Node | None:
+        """The sum of what was sent in some variants each, as it is in the variants of `live`."""
+        by: dict[Live, Node] = {}
+        for where_, node in found:
+            inside = where_ & live
+            if inside:
+                by[inside] = add(by[inside], node) if inside in by else node
+        total = by.pop(live, None)
+        while by:
+            inside, node = next(iter(by.items()))
+            del by[inside]
+            other = by.pop(live - inside, ZERO)
+            test = when(self.chosen(inside), self.chosen(live))
+            choice = Choose(test, node, other)
+            total = choice if total is None else add(total, choice)
+        return total
+
+    def chosen(self, live: Live) -> tuple:
+        return tuple(self.variants[index] for index in sorted(live))
+
+    # --- expressions
+
+    def push(self, node: Node, path: Path, d: Node, have: Type, live: Live, guards: tuple) -> None:
+        """Sends `d`, of type `have`, through a node to the names below it."""
+        live = frozenset(i for i in live if path in self.typed.variants[i].types)
+        if not live or not self.active_below(node, path):
+            return
+        want = self.merged.type(path)
+        if self.needs_sum(have, want, path):
+            d, guards = self.select(d, guards), ()
+            d = op("sum_to", d, shape=want.shape, batch=want.level.has_batch)
+        match node:
+            case Ref(name, ago):
+                self.send((name, ago, None), d, live, guards)
+            case Pick(Ref(name, ago), label):
+                self.send((name, ago, label), d, live, guards)
+            case Pick(value, label):
+                inner = self.merged.type((*path, 0))
+                index, axis = next(self.cell.places(label, inner.shape))
+                d = self.fan(self.select(d, guards), node, path)
+                filled = [d if each == label else op("zeros", d) for each in axis.labels]
+                self.push(value, (*path, 0), op("join", *filled, shape=inner.shape, axis=axis.name, at=index), inner, live, ())
+            case View(value):
+                inner = self.merged.type((*path, 0))
+                self.push(value, (*path, 0), View(d, inner.shape), inner, live, self.viewed(guards, inner))
+            case Choose(_, a, b):
+                for index, arm in enumerate((a, b)):
+                    if self.merged.live((*path, index)):
+                        self.push(arm, (*path, index), d, want, live, guards)
+            case Activate(option, value):
+                x, y = self.value(value, (*path, 0)), self.value(node, path)
+                d = Apply("activation_gradient", (d, x, y), (("option", option),))
+                self.push(value, (*path, 0), d, want, live, guards)
+            case Apply():
+                self.through(node, path, d, want, live, guards)
+
+    def through(self, node: Apply, path: Path, d: Node, want: Type, live: Live, guards: tuple) -> None:
+        args = list(enumerate(node.args))
+        moving = [index for index, arg in args if self.active_below(arg, (*path, index))]
+        couples = EVERY[node.op].shape in COUPLING
+        if couples:
+            d, guards = self.select(d, guards), ()
+        probe = Ref("\0")
+        at = _At(self, node, path, probe, moving)
+        sent = ADJOINTS[node.op](at)
+        count = sum(each == probe for index in moving if sent[index] is not None for _, each in walk(sent[index]))
+        if node.op in ("matmul", "outer", "normalize") or count > 1:
+            d = self.fan(d, node, path)
+        for index in moving:
+            if sent[index] is not None:
+                here = guards
+                if node.op == "where":
+                    here = (*guards, (self.value(node.args[0], (*path, 0)), index == 1))
+                contribution = filled(sent[index], d)
+                have = self.merged.type((*path, index)) if couples else want
+                self.push(node.args[index], (*path, index), contribution, have, live, here)
+
+    def fan(self, d: Node, node: Node, path: Path) -> Node:
+        """A cotangent that is read more than once, by a name."""
+        if isinstance(d, (Ref, Number)):
+            return d
+        name = self.named.get(path, "") or self.said(node, path)
+        return self.define(self.cotangent(name), d, self.current)
+
+    def send(self, key: Key, d: Node, live: Live, guards: tuple) -> None:
+        name, ago, _ = key
+        if name in {port.name for port in self.cell.inputs} or ago or self.active.get(name, True):
+            self.found.setdefault(key, []).append((live, self.select(d, guards)))
+
+    def select(self, d: Node, guards: tuple) -> Node:
+        """The finished contribution of an arm of `where`, and zero where the other is taken."""
+        for condition, first in reversed(guards):
+            d = where(condition, d) if first else where(condition, ZERO, d)
+        return d
+
+    def viewed(self, guards: tuple, inner: Type) -> tuple:
+        return tuple((View(condition, inner.shape), first) for condition, first in guards)
+
+    def needs_sum(self, have: Type, want: Type, path: Path) -> bool:
+        algebra = self.merged.algebra(path)
+        return have.level.has_batch != want.level.has_batch or algebra.flat(have.shape) != algebra.flat(want.shape)
+
+    # --- what leaves the step
+
+    def carried(self, name: str) -> str:
+        live = self.every
+        total = self.total(name, 1, live, self.type_of(name))
+        if total is None:
+            total = op("zeros", Ref(name, 1))
+        equation = next(each for each in self.cell.equations if each.name == name)
+        return self.define(self.new(f"_d_{name}_prev"), total, equation).name
+
+    def sent(self) -> Iterator[tuple[Key, str]]:
+        """The cotangents of the input and of each weight, in the order of the spec."""
+        first = self.cell.inputs[0].name
+        for name in (first, *(param.name for param in self.cell.params)):
+            for key in [key for key in self.found if key[0] == name]:
+                where_ = frozenset(i for i, each in enumerate(self.typed.variants) if name in each.names)
+                total = self.combine(self.found[key], where_)
+                if total is not None:
+                    label = key[2] or ""
+                    name_ = self.cotangent(f"{name}_{label}" if label else name)
+                    self.define(name_, total, self.reader(name))
+                    yield key, name_
+
+    def reader(self, name: str) -> Equation:
+        """The equation that reads a name first."""
+        reads = ((each, node) for each in self.cell.equations for _, node in walk(each.value))
+        return next(each for each, node in reads if isinstance(node, Ref) and node.name == name and not node.ago)
+
+
+class _At:
+    """`adjoint.At` for one operation of the program."""
+
+    def __init__(self, derivation: _Derivation, node: Apply, path: Path, d: Node, moving: list[int]):
+        self.derivation, self.node, self.path, self.d, self.moving = derivation, node, path, d, moving
+
+    def x(self, index: int = 0) -> Node:
+        """An argument; where nobody asks for what it is needed for, nothing is named for it."""
+        if self.node.op in ("mul",) and 1 - index not in self.moving:
+            return ZERO
+        return self.derivation.value(self.node.args[index], (*self.path, index))
+
+    @property
+    def y(self) -> Node:
+        if self.path in self.derivation.named:
+            return Ref(self.derivation.named[self.path])
+        return self.derivation.value(self.node, self.path)
+
+    @property
+    def rstd(self) -> Node:
+        derivation = self.derivation
+        if self.path not in derivation.statistics:
+            name = f"_{derivation.norms[self.path]}"
+            derivation.named.setdefault(self.path, derivation.new(f"{name}_hat"))
+            derivation.statistics[self.path] = derivation.new(f"{name}_rstd")
+        return Ref(derivation.statistics[self.path])
+
+    def type(self, index: int | None = None) -> Type:
+        return self.derivation.merged.type(self.path if index is None else (*self.path, index))
+
+    def place(self) -> int:
+        shape, algebra = self.type(0).shape, self.derivation.merged.algebra(self.path)
+        if not self.node.attrs:
+            return len(shape) - 1
+        return next(index for index, axis in enumerate(shape) if algebra.equal(axis, self.node.attr("over")))
+
+    def pair(self, wanted: int) -> Node | None:
+        """Through `@` and `outer`: what reaches one operand is the product of `d` with the other."""
+        if wanted not in self.moving:
+            return None
+        a, b = self.type(0), self.type(1)
+        algebra = self.derivation.merged.algebra(self.path)
+        contract = self.node.op == "matmul"
+        if not contract and (algebra.scalar(a.shape) or algebra.scalar(b.shape)):
+            return op("mul", self.d, self.x(1 - wanted))
+        lead = algebra.shared(a.shape, b.shape)
+        letters = iter("ijklmnopqrstuvw")
+        left = "".join(next(letters) for _ in a.shape)
+        new = "".join(next(letters) for _ in b.shape[lead + contract :])
+        right = left[:lead] + (left[-1] if contract else "") + new
+        out = (left[:-1] if contract else left) + new
+        own, other = ((left, right), (right, left))[wanted]
+        type = (a, b)[wanted]
+        value = self.x(1 - wanted)
+        batch = type.level.has_batch
+        return op("product", self.d, value, left=out, right=other, out=own, shape=type.shape, batch=batch)
+
+
+def filled(node: Node, d: Node) -> Node:
+    """A rule's expression, with the cotangent in its place."""
+    if node == Ref("\0"):
+        return d
+    return rebuild(node, tuple(filled(child, d) for child in children(node)))

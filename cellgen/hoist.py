@@ -1,0 +1,110 @@
+"""What reads no state gets a name of its own, so that it can run for all steps at once, before the loop.
+
+Input and output: a `TypedCell`. In a sum the terms that read no state come first, together: `z = x @ W + h[t-1] @ U + b`
+becomes `_z_x = x @ W + b` and `z = _z_x + h[t-1] @ U`. Only the order of a sum changes, so only its rounding does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cellgen.adjoint import add, neg, sub
+from cellgen.cell import Level, TypedCell
+from cellgen.expr import Activate, Apply, Equation, Node, Path, Ref, children, rebuild, walk
+from cellgen.merged import Merged
+from cellgen.shapes import retype
+
+
+def hoist(typed: TypedCell) -> TypedCell:
+    """The same cell, with an equation for each largest piece that reads no state and in which there is work."""
+    hoisting = _Hoisting(typed)
+    equations = tuple(each for equation in typed.cell.equations for each in hoisting.equation(equation))
+    return retype(typed, replace(typed.cell, equations=equations))
+
+
+class _Hoisting:
+    def __init__(self, typed: TypedCell):
+        self.cell, self.merged = typed.cell, Merged(typed)
+        self.names: set[str] = set()
+
+    def equation(self, equation: Equation) -> Iterator[Equation]:
+        self.before: list[Equation] = []
+        self.now = equation
+        path = (equation.name,)
+        value = equation.value
+        if self.merged.live(path) and self.merged.type(path).level is Level.CARRIED:
+            value = self.node(value, path)
+        yield from self.before
+        yield replace(equation, value=value)
+
+    def node(self, node: Node, path: Path) -> Node:
+        if not self.merged.live(path):
+            return node
+        if self.level(path) < Level.CARRIED:
+            return self.name(node, node) if self.works(node, path) else node
+        if isinstance(node, Apply) and node.op in ("add", "sub") and not norm_name(node):
+            return self.sum(node, path)
+        below = (self.node(child, (*path, index)) for index, child in enumerate(children(node)))
+        return rebuild(node, tuple(below))
+
+    def sum(self, node: Apply, path: Path) -> Node:
+        terms = list(self.terms(node, path, False))
+        early = [term for term in terms if self.merged.live(term[1]) and self.level(term[1]) < Level.CARRIED]
+        if not any(self.works(term, where) for term, where, _ in early):
+            early = []
+        late = [term for term in terms if term not in early]
+        if not early:
+            below = (self.node(child, (*path, index)) for index, child in enumerate(node.args))
+            return rebuild(node, tuple(below))
+        total = self.name(self.total([(term, minus) for term, _, minus in early]), early[0][0])
+        for term, where, minus in late:
+            term = self.node(term, where)
+            total = sub(total, term) if minus else add(total, term)
+        return total
+
+    def terms(self, node: Node, path: Path, minus: bool) -> Iterator[tuple[Node, Path, bool]]:
+        """The terms of a sum that broadcasts nowhere but in them, each with its sign."""
+        if not (isinstance(node, Apply) and node.op in ("add", "sub")) or norm_name(node):
+            yield node, path, minus
+            return
+        for index, arg in enumerate(node.args):
+            yield from self.terms(arg, (*path, index), minus != (node.op == "sub" and index == 1))
+
+    def total(self, terms: list[tuple[Node, bool]]) -> Node:
+        (first, minus), *rest = terms
+        out = neg(first) if minus else first
+        for term, minus in rest:
+            out = sub(out, term) if minus else add(out, term)
+        return out
+
+    def level(self, path: Path) -> Level:
+        return self.merged.type(path).level
+
+    def works(self, node: Node, path: Path) -> bool:
+        """Whether there is anything to compute from the input."""
+        return self.level(path) > Level.CONSTANT and any(
+            isinstance(each, (Apply, Activate)) for _, each in walk(node)
+        )
+
+    def name(self, value: Node, first: Node) -> Ref:
+        wanted = f"_{norm_name(first) or f'{self.now.name}_{self.cell.inputs[0].name}'}"
+        name, count = wanted, 1
+        while name in self.names:
+            count += 1
+            name = f"{wanted}_{count}"
+        self.names.add(name)
+        self.before.append(replace(self.now, name=name, value=value))
+        return Ref(name)
+
+
+def norm_name(node: Node) -> str:
+    """The name of the norm whose use this is; else empty."""
+    hat = node
+    while isinstance(hat, Apply) and hat.op in ("add", "mul") and is_norm_weight(hat.args[1]):
+        hat = hat.args[0]
+    if not isinstance(hat, Apply) or hat.op != "normalize":
+        return ""
+    return hat.span.text.split("(", 1)[0].strip()
+
+
+def is_norm_weight(node: Node) -> bool:
+    return isinstance(node, Ref) and "/" in node.name

@@ -10,7 +10,10 @@
 | analyse  | `TypedCell`        | `Facts`, by structure                               |
 | laws     | both               | verdicts, by sympy; nothing below reads them        |
 | lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
-| view     | `Step`             | `CellView`, every string that a template puts in    |
+| hoist    | `TypedCell`        | the same, what reads no state in its own equations  |
+| derive   | that               | `Joint`, the equations and those of the cotangents  |
+| schedule | `Joint`            | `Plan`, what runs before the loop, in it, after it  |
+| view     | `Step`, `Plan`     | `CellView`, every string that a template puts in    |
 | render   | `CellView`         | the text of the cell and of its tests               |
 """
 
@@ -120,13 +123,18 @@ class Spec:
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
+        from cellgen.derive import derive
+        from cellgen.hoist import hoist
         from cellgen.lower import lower
         from cellgen.render import render
+        from cellgen.schedule import schedule
         from cellgen.testview import testview
         from cellgen.view import view
 
-        step = lower(self.typed())
-        files = {f"{self.stem}.py": render(view(step), "cell.py.j2", templates())}
+        typed = self.typed()
+        step = lower(typed)
+        plan = schedule(derive(hoist(typed)))
+        files = {f"{self.stem}.py": render(view(step, plan), "cell.py.j2", templates())}
         if tests:
             shown = testview(step, expand(self.expanded()))
             files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())

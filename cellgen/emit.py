@@ -221,10 +221,12 @@ class Emitter:
     """Prints for one cell: it knows which options are words or flags, and what the input is called.
 
     `prefix` stands before sizes and options: nothing in the step, whose arguments they are, `self.` in the classes.
+    `like` is a value whose dtype plain numbers take, if not the input.
     """
 
     cell: Cell
     prefix: str = ""
+    like: str = ""
 
     def text(self, node: Node, least: int = CHOOSE) -> str:
         """A node as Python, in parentheses if it binds less tightly than `least`."""
@@ -274,7 +276,7 @@ class Emitter:
     def keywords(self, node: Apply) -> dict[str, str]:
         attrs = dict(node.attrs)
         out = {name: str(value) for name, value in attrs.items()}
-        out["x"] = self.cell.inputs[0].name
+        out["x"] = self.like or self.cell.inputs[0].name
         if "keepdims" in attrs:
             out["keepdims"] = ", keepdims=True" if attrs["keepdims"] else ""
         if "axes" in attrs and isinstance(attrs["axes"], tuple):

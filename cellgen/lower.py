@@ -42,8 +42,9 @@ GIVEN = ("required", "number", "alias")  # the kinds of dims that are arguments
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The lines of one equation, and the test under which they run (None: always)."""
+    """The lines of one equation, and the test under which they run (None: always). `equation` is its text."""
 
+    name: str
     equation: str
     test: Test | None
     lines: tuple[Line, ...]
@@ -145,7 +146,7 @@ class _Lowering:
             # without a batch of its own: the state's
             lowered = Apply("fill", (Ref(self.names.of(Ref(equation.name, 1))), lowered))
         lines = (*self.before, Line((equation.name,), lowered), *self.parts.lines(equation.name))
-        return Block(equation.text, when(where, self.every), lines)
+        return Block(equation.name, equation.text, when(where, self.every), lines)
 
     def with_rstd(self, block: Block, name: str) -> Block:
         """A norm's statistics stand by its value: one function gives both."""

@@ -85,6 +85,42 @@ class StepView:
 
 
 @dataclass(frozen=True)
+class SegmentView:
+    """A function that runs a segment of the plan. `given` are pairs of a name and what is returned under it, `sometimes`
+    those with the test under which they exist."""
+
+    parameters: tuple[str, ...]
+    statements: tuple[StatementView, ...]
+    given: tuple[str, ...]
+    sometimes: tuple[tuple[str, str], ...]
+    reads: tuple[str, ...]  # the values of a step among the parameters
+
+
+@dataclass(frozen=True)
+class ScanView:
+    """The scan with the derived backward pass.
+
+    turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
+    d_output, d_state: the cotangents that come to a step. sent: pairs of an argument and the name of its cotangent.
+    extra: arguments that the step does not take.
+    """
+
+    once: SegmentView
+    before: SegmentView
+    forward: SegmentView
+    backward: SegmentView
+    after: SegmentView
+    turned: tuple[tuple[str, str], ...]
+    d_output: str
+    d_state: str
+    carried: tuple[str, ...]
+    d_input: str
+    sent: tuple[tuple[str, str], ...]
+    extra: tuple[tuple[str, str], ...]
+    gradients: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class CellView:
     cell: str
     stem: str
@@ -112,6 +148,7 @@ class CellView:
     functions: tuple[str, ...]
     label_slices: tuple[str, ...]
     step: StepView
+    scan: ScanView
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Option
 from cellgen.emit import FUNCTIONS, TENSORFLOW, VALUES, Emitter, functions
 from cellgen.expr import Axis, Node, Not, Ref, Shape, axis_text, children, rebuild
-from cellgen.lower import GIVEN, Line, Slot, Step, uses
+from cellgen.lower import GIVEN, Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import (
     ArgumentView,
@@ -24,13 +24,16 @@ from cellgen.records import (
     StepView,
     WeightView,
 )
+from cellgen.scanview import scanview
+from cellgen.schedule import Plan
+from cellgen.statements import code, statements
 
 WIDTH = 116  # of the header's lines
 
 
-def view(step: Step) -> CellView:
+def view(step: Step, plan: Plan) -> CellView:
     """Everything the templates write about a cell."""
-    return _Viewing(step).run()
+    return _Viewing(step, plan).run()
 
 
 def prose(text: str) -> str:
@@ -53,8 +56,8 @@ def _reading(node: Node, text: str) -> Node:
 
 
 class _Viewing:
-    def __init__(self, step: Step):
-        self.step, self.cell = step, step.cell
+    def __init__(self, step: Step, plan: Plan):
+        self.step, self.plan, self.cell = step, plan, step.cell
         self.emitter, self.outside = Emitter(step.cell), Emitter(step.cell, "self.")
         self.dims = {dim.name: dim for dim in self.cell.dims}
 
@@ -100,6 +103,7 @@ class _Viewing:
             functions=tuple(FUNCTIONS[name] for name in self.functions()),
             label_slices=tuple(self.label_slices()),
             step=self.step_view(),
+            scan=scanview(self.plan, self.step),
         )
 
     # --- for people
@@ -321,7 +325,8 @@ class _Viewing:
     # --- the step
 
     def functions(self) -> tuple[str, ...]:
-        return functions(node for block in self.step.blocks for line in block.lines for node in uses(line.value))
+        blocks = (*self.step.blocks, *self.plan.step.blocks)
+        return functions(node for block in blocks for line in block.lines for node in uses(line.value))
 
     def activation(self, name: str) -> str:
         """An activation as a value: a function of TensorFlow's by its name, or a lambda."""
@@ -356,27 +361,14 @@ class _Viewing:
         return StepView(
             parameters=tuple(name for name, _ in arguments) + (("training",) if training else ()),
             unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
-            statements=tuple(self.statements()),
+            statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),
             arguments=tuple(arguments),
             training=training,
         )
 
-    def statements(self) -> Iterator[StatementView]:
-        """The lines of every equation under its text; neighbours under the same test share one `if`."""
+    def opening(self) -> Iterator[StatementView]:
         if self.step.opening:
-            yield StatementView(tuple(self.code(line) for line in self.step.opening))
-        last = None
-        for block in self.step.blocks:
-            lines = [f"# {block.equation}", *(self.code(line) for line in block.lines)]
-            if block.test is not None:
-                lines = [f"    {line}" for line in lines]
-                if block.test != last:
-                    lines.insert(0, f"if {self.emitter.test(block.test)}:")
-            last = block.test
-            yield StatementView(tuple(lines))
-
-    def code(self, line: Line) -> str:
-        return f"{', '.join(line.targets)} = {self.emitter.text(line.value)}"
+            yield StatementView(tuple(code(line, self.emitter) for line in self.step.opening))
 
     def initial(self, state) -> str:
         if state.initial is None:

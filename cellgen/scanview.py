@@ -1,0 +1,129 @@
+"""Plan to `ScanView`: the functions of the scan with the derived backward pass, as the templates write them."""
+
+from cellgen.adjoint import UNARY
+from cellgen.cell import Cell
+from cellgen.emit import Emitter
+from cellgen.expr import Number, Ref
+from cellgen.lower import GIVEN, Line, Step, measured
+from cellgen.ops import ACTIVATIONS
+from cellgen.records import ScanView, SegmentView, StatementView
+from cellgen.schedule import Plan, Segment
+from cellgen.statements import code, statements
+
+
+def scanview(plan: Plan, step: Step) -> ScanView:
+    """Everything the templates write about a scan; `step` is the one that the cell runs."""
+    return _Viewing(plan, step).run()
+
+
+class _Viewing:
+    def __init__(self, plan: Plan, step: Step):
+        self.plan, self.step = plan, step
+        self.cell: Cell = plan.step.cell
+        self.x = self.cell.inputs[0].name
+        slots = plan.step.slots
+        self.arguments = [
+            *(name for slot in slots for name in (slot.argument, *(t for line in slot.splits for t in line.targets))),
+            *plan.step.dims,
+            *plan.step.options,
+            *(f"{option.name}_gradient" for option in self.cell.options if option.kind == "activation"),
+            *(target for line in plan.turned for target in line.targets),
+            *plan.once.gives,
+            "training",
+        ]
+        self.values = dict.fromkeys(
+            [self.x, *plan.before.gives, *plan.forward.gives, *plan.joint.given, *plan.backward.gives]
+        )
+        blocks = (*plan.step.blocks,)
+        self.tests = {name: block.test for block in blocks for line in block.lines for name in line.targets}
+
+    def run(self) -> ScanView:
+        plan = self.plan
+        output, *states = plan.joint.given
+        names = {slot.param.name: slot for slot in plan.step.slots}
+        labelled = {}
+        for slot in plan.step.slots:
+            for line in slot.splits:
+                axis = next(axis for axis in self.cell.axes if self.split_by(axis.labels, line))
+                labelled |= {(slot.param.name, label): name for label, name in zip(axis.labels, line.targets)}
+        sent = []
+        d_input = ""
+        for (name, _, label), cotangent in plan.joint.sent:
+            if name == self.x:
+                d_input = cotangent
+            else:
+                sent.append((labelled[name, label] if label else names[name].argument, cotangent))
+        activations = any(option.kind == "activation" for option in self.cell.options)
+        return ScanView(
+            once=self.segment(plan.once),
+            before=self.segment(plan.before),
+            forward=self.segment(plan.forward, like=plan.step.carried[0], without=plan.step.carried),
+            backward=self.segment(plan.backward, like=output, without=plan.joint.given),
+            after=self.segment(plan.after),
+            turned=tuple(self.turned(line) for line in plan.turned),
+            d_output=output,
+            d_state=", ".join(states) + ("," if len(states) == 1 else ""),
+            carried=plan.joint.carried,
+            d_input=d_input,
+            sent=tuple(sent),
+            extra=tuple(self.extra()),
+            gradients=tuple((name, self.gradient(name)) for name in ACTIVATIONS) if activations else (),
+        )
+
+    def segment(self, segment: Segment, like: str = "", without: tuple[str, ...] = ()) -> SegmentView:
+        emitter = Emitter(self.cell, like=like)
+        lines = [line for block in segment.blocks for line in block.lines]
+        if segment is self.plan.forward:
+            lines += self.plan.step.opening
+        sizes = self.cell.needed(axis for line in lines for axis in measured(line))
+        kinds = {dim.name: dim.kind for dim in self.cell.dims}
+        reads = set(segment.reads) | {name for name in sizes if kinds.get(name) in GIVEN}
+        texts = [emitter.text(line.value) for line in lines]
+        if any(f"{self.x}.shape" in text or f"{self.x}.dtype" in text for text in texts):
+            reads.add(self.x)
+        reads -= {*without, *(target for line in self.plan.step.opening for target in line.targets)} if without else set()
+        order = [*self.values, *self.arguments]
+        parameters = [name for name in dict.fromkeys(order) if name in reads]
+        sure = [name for name in segment.gives if self.tests.get(name) is None]
+        opening = self.plan.step.opening if segment is self.plan.forward else ()
+        body = [*self.opening(opening, emitter), *statements(segment.blocks, emitter)]
+        return SegmentView(
+            parameters=tuple(f"{name}=None" if self.tests.get(name) is not None else name for name in parameters),
+            statements=tuple(body),
+            given=tuple(sure),
+            sometimes=tuple(
+                (name, emitter.test(self.tests[name])) for name in segment.gives if self.tests.get(name) is not None
+            ),
+            reads=tuple(name for name in parameters if name in self.values),
+        )
+
+    def split_by(self, labels: tuple[str, ...], line: Line) -> bool:
+        pairs = zip(labels, line.targets)
+        return len(labels) == len(line.targets) and all(t == "_" or t.endswith(f"_{label}") for label, t in pairs)
+
+    def opening(self, lines: tuple[Line, ...], emitter: Emitter):
+        if lines:
+            yield StatementView(tuple(code(line, emitter) for line in lines))
+
+    def turned(self, line: Line) -> tuple[str, str]:
+        """A transposed weight; None where the weight does not exist."""
+        (name,) = line.targets
+        weight = name.removesuffix("_T")
+        slot = next((s for s in self.plan.step.slots if weight in (s.argument, *(t for x in s.splits for t in x.targets))), None)
+        text = f"tf.transpose({weight})"
+        maybe = slot is not None and slot.test is not None
+        return name, f"None if {weight} is None else {text}" if maybe else text
+
+    def extra(self):
+        """What the functions take that the step of a cell does not."""
+        for name in self.plan.step.dims:
+            if name not in self.step.dims and name not in self.step.options:
+                yield name, f"self.cell.{name}"
+        for option in self.cell.options:
+            if option.kind == "activation":
+                yield f"{option.name}_gradient", f"_GRADIENTS[self.cell.{option.name}]"
+
+    def gradient(self, name: str) -> str:
+        """The derivative of an activation as a function of (d, x, y)."""
+        value = UNARY[name](Ref("d"), Ref("x"), Ref("y"))
+        return f"lambda d, x, y: {Emitter(self.cell).text(value) if not isinstance(value, Number) else 'd'}"

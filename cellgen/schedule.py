@@ -1,0 +1,170 @@
+"""What runs when: before the loop, in it, on the way back, and after it.
+
+Input: a `Joint`. Output: a `Plan`. Decided by structure: what reads no state runs for all steps at once, before the
+loop; on the way back only what the cotangent of the state before a step comes from; all else, every weight gradient
+too, for all steps at once after it. Forward values that are read on the way back are kept; one that takes no more than
+cheap elementwise arithmetic on what is kept anyway is computed again instead. A matmul never is.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cellgen.cell import Level
+from cellgen.derive import Joint
+from cellgen.expr import Activate, Apply, Choose, Node, Ref, asked, walk
+from cellgen.lower import Block, Line, Step, statements, uses
+from cellgen.merged import Merged
+
+# what is cheaper to compute again than to keep
+CHEAP = (
+    *("add", "sub", "mul", "neg", "linear", "square", "less", "less_equal", "greater", "greater_equal"),
+    *("minimum", "maximum", "clip", "where", "relu", "relu6", "leaky_relu", "hard_sigmoid", "hard_tanh", "step", "abs"),
+    *("stop_gradient", "straight_through", "expand", "cast", "reshape", "fill"),
+)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Statements that run together. `reads` are the names that they take, `gives` those that others read of them."""
+
+    blocks: tuple[Block, ...]
+    reads: frozenset[str]
+    gives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The segments, in the order in which they run.
+
+    once: from weights and options alone. before: all steps at once. forward, backward: one step of a loop; `forward`
+    gives what is kept, `backward` what `after` reads of it. after: all steps at once. turned: transposed weights.
+    """
+
+    joint: Joint
+    step: Step
+    once: Segment
+    before: Segment
+    forward: Segment
+    turned: tuple[Line, ...]
+    backward: Segment
+    after: Segment
+
+
+def schedule(joint: Joint) -> Plan:
+    """The plan of a derived step."""
+    return _Scheduling(joint).run()
+
+
+def names(node: Node) -> Iterator[str]:
+    """What a lowered node reads, the options that its tests ask for included."""
+    for _, each in walk(node):
+        match each:
+            case Ref(name):
+                yield name
+            case Activate(option):
+                yield option
+            case Apply("activation_gradient"):
+                yield f"{each.attr('option')}_gradient"
+            case Choose(test):
+                yield from (question.name for question in asked(test))
+
+
+def reads(block: Block) -> set[str]:
+    found = {name for line in block.lines for name in names(line.value)}
+    return found | ({question.name for question in asked(block.test)} if block.test else set())
+
+
+def targets(block: Block) -> set[str]:
+    return {target for line in block.lines for target in line.targets} - {"_"}
+
+
+class _Scheduling:
+    def __init__(self, joint: Joint):
+        self.joint, self.step = joint, statements(joint.typed)
+        self.cell = joint.typed.cell
+        self.merged = Merged(joint.typed)
+        self.x = self.cell.inputs[0].name
+
+    def run(self) -> Plan:
+        backward_names = {equation.name for equation in self.cell.equations[self.joint.forward :]}
+        forward = [block for block in self.step.blocks if block.name not in backward_names]
+        back = [block for block in self.step.blocks if block.name in backward_names]
+        carried = {*self.step.carried, *(target for line in self.step.opening for target in line.targets)}
+        once = [block for block in forward if self.level(block) is Level.CONSTANT and not reads(block) & carried]
+        before = [block for block in forward if self.level(block) is Level.STEP]
+        loop = [block for block in forward if block not in once and block not in before]
+        returning = self.cone(back, {*self.joint.carried})
+        after = [block for block in back if block not in returning]
+        result = {self.cell.output, *(state.name for state in self.cell.states)}
+        ends = {name for _, name in self.joint.sent}
+        carry = {*self.joint.carried}
+
+        kept = (carried | made(loop)) & (read(returning) | read(after))
+        again: list[Block] = []
+        while (block := self.cheap(loop, kept, made(before) | made(once) | {self.x}, again)) is not None:
+            again.append(block)
+            kept = (kept - targets(block)) | (reads(block) & (made(loop) | carried))
+        again = [block for block in loop if block in again]
+        returning = self.with_again(again, returning)
+        after = self.with_again(again, after)
+        sent = (made(returning) - made(again) | {*self.joint.given}) & read(after)
+
+        def segment(blocks: list[Block], gives: Iterable[str], more: Iterable[str] = ()) -> Segment:
+            wanted = {*gives}
+            order = [name for block in blocks for line in block.lines for name in line.targets if name in wanted]
+            rest = [name for name in self.in_order(wanted) if name not in order]
+            inside = made(blocks)
+            return Segment(tuple(blocks), frozenset((read(blocks) | {*more}) - inside), (*rest, *dict.fromkeys(order)))
+
+        outside = read(loop) | read(returning) | read(after) | result
+        return Plan(
+            self.joint,
+            self.step,
+            once=segment(once, made(once) & (read(before) | outside)),
+            before=segment(before, made(before) & outside),
+            forward=segment(loop, kept, result),
+            turned=self.step.transposed,
+            backward=segment(returning, sent, carry),
+            after=segment(after, ends, ends | {self.x}),
+        )
+
+    def level(self, block: Block) -> Level:
+        return self.merged.type((block.name,)).level
+
+    def cone(self, blocks: list[Block], wanted: set[str]) -> list[Block]:
+        """The blocks that some names come from."""
+        found = []
+        for block in reversed(blocks):
+            if targets(block) & wanted:
+                found.insert(0, block)
+                wanted = wanted | reads(block)
+        return found
+
+    def cheap(self, loop: list[Block], kept: set[str], at_hand: set[str], again: list[Block]) -> Block | None:
+        """A block that is computed again with less to keep: all that it reads is kept anyway, or at hand."""
+        weights = {slot.argument for slot in self.step.slots} | {*self.step.options, *self.step.dims}
+        for block in loop:
+            if block in again or not targets(block) & kept or len(block.lines) > 1:
+                continue
+            operations = [node for line in block.lines for node in uses(line.value)]
+            if all(isinstance(node, Apply) and node.op in CHEAP for node in operations) and reads(block) <= kept | at_hand | weights:
+                return block
+        return None
+
+    def with_again(self, again: list[Block], blocks: list[Block]) -> list[Block]:
+        needed = self.cone([*again, *(block for block in blocks if block not in again)], read(blocks) | made(blocks))
+        return [block for block in needed if block in again or block in blocks]
+
+    def in_order(self, some: set[str]) -> list[str]:
+        """Carried states and their parts in the order of the spec, and the cotangents that come in."""
+        line = [*self.step.carried, *(target for line in self.step.opening for target in line.targets)]
+        line += self.joint.given
+        return [name for name in line if name in some]
+
+
+def made(blocks: Iterable[Block]) -> set[str]:
+    return {name for block in blocks for name in targets(block)}
+
+
+def read(blocks: Iterable[Block]) -> set[str]:
+    return {name for block in blocks for name in reads(block)}

@@ -70,6 +70,7 @@ class _Derivation:
         }
         self.found: dict[Key, list[tuple[Live, Node]]] = {}
         self.backward: list[Equation] = []
+        self.exists: dict[str, Live] = {}  # in which variants the cotangent of a weight is wanted
         self.active = self._active()
 
     def run(self) -> Joint:
@@ -89,8 +90,9 @@ class _Derivation:
         ports = [Input(output, shapes.get(cell.output) or self.merged.type((cell.output,)).shape)]
         ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
         joint = replace(cell, equations=(*forward, *self.backward), inputs=(*cell.inputs, *ports))
-        roots = (*carried, *(name for _, name in sent))
-        # the statistics of a norm stand by it whether or not a variant reads them
+        roots = [
+            (*carried, *(name for name, live in self.exists.items() if index in live)) for index in sorted(self.every)
+        ]
         return Joint(retype(self.typed, joint, roots), len(forward), (output, *given.values()), carried, sent)
 
     # --- names
@@ -237,7 +239,8 @@ class _Derivation:
 
     def total(self, name: str, ago: int, live: Live, type: Type) -> Node | None:
         """What has reached a name: as a whole, and its labels put together."""
-        whole = self.combine(self.found.pop((name, ago, None), []), live)
+        zero = op("zeros", Ref(name, ago))
+        whole = self.combine(self.found.pop((name, ago, None), []), live, zero)
         labels = {key[2]: self.found.pop(key) for key in list(self.found) if key[:2] == (name, ago)}
         if not labels:
             return whole
@@ -250,20 +253,29 @@ class _Derivation:
         filled = [parts.get(label) or op("zeros", like) for label in axis.labels]
         return op("join", *filled, shape=shape, axis=axis.name, at=index)
 
-    def combine(self, found: list[tuple[Live, Node]], live: Live) -> Node | None:
-        """The sum of what was sent in some variants each, as it is in the variants of `live`."""
+    def combine(self, found: list[tuple[Live, Node]], live: Live, zero: Node = ZERO) -> Node | None:
+        """The sum of what was sent in some variants each, as it is in the variants of `live`.
+
+        `zero` is what it is in a variant in which nothing was.
+        """
         by: dict[Live, Node] = {}
         for where_, node in found:
             inside = where_ & live
             if inside:
                 by[inside] = add(by[inside], node) if inside in by else node
+        same: dict[Node, Live] = {}
+        for inside, node in by.items():
+            other = same.get(node, frozenset())
+            same[node] = inside | other if not inside & other else inside
+        by = {inside: node for node, inside in same.items()} if len(same) < len(by) else by
         total = by.pop(live, None)
         while by:
             inside, node = next(iter(by.items()))
             del by[inside]
-            other = by.pop(live - inside, ZERO)
-            test = when(self.chosen(inside), self.chosen(live))
-            choice = Choose(test, node, other)
+            other = by.pop(live - inside, None)
+            if other is None:
+                other = ZERO if total is not None or by else zero
+            choice = Choose(when(self.chosen(inside), self.chosen(live)), node, other)
             total = choice if total is None else add(total, choice)
         return total
 
@@ -368,11 +380,13 @@ class _Derivation:
         for name in (first, *(param.name for param in self.cell.params)):
             for key in [key for key in self.found if key[0] == name]:
                 where_ = frozenset(i for i, each in enumerate(self.typed.variants) if name in each.names)
-                total = self.combine(self.found[key], where_)
+                zero = op("zeros", Pick(Ref(name), key[2]) if key[2] else Ref(name))
+                total = self.combine(self.found[key], where_, zero)
                 if total is not None:
                     label = key[2] or ""
                     name_ = self.cotangent(f"{name}_{label}" if label else name)
                     self.define(name_, total, self.reader(name))
+                    self.exists[name_] = where_
                     yield key, name_
 
     def reader(self, name: str) -> Equation:

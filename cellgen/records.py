@@ -101,7 +101,8 @@ class ScanView:
     """The scan with the derived backward pass.
 
     turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
-    d_output, d_state: the cotangents that come to a step. sent: pairs of an argument and the name of its cotangent.
+    d_output, d_state: the cotangents that come to a step. sent: an argument, the name of its
+    cotangent, and the test under which it exists.
     extra: arguments that the step does not take.
     """
 
@@ -115,7 +116,7 @@ class ScanView:
     d_state: str
     carried: tuple[str, ...]
     d_input: str
-    sent: tuple[tuple[str, str], ...]
+    sent: tuple[tuple[str, str, str], ...]
     extra: tuple[tuple[str, str], ...]
     gradients: tuple[tuple[str, str], ...]
 

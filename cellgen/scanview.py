@@ -52,7 +52,9 @@ class _Viewing:
             if name == self.x:
                 d_input = cotangent
             else:
-                sent.append((labelled[name, label] if label else names[name].argument, cotangent))
+                test = self.tests[cotangent]
+                argument = labelled[name, label] if label else names[name].argument
+                sent.append((argument, cotangent, Emitter(self.cell).test(test) if test else ""))
         activations = any(option.kind == "activation" for option in self.cell.options)
         return ScanView(
             once=self.segment(plan.once),

@@ -4,6 +4,9 @@ Dims are names, equal only if the names are equal; the batch is implicit. Raises
 of `variants`), each mistake with both sides shown where they come from.
 """
 
+from collections.abc import Iterable
+from itertools import repeat
+
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.context import Context, said
@@ -24,9 +27,12 @@ def shapes(cell: Cell) -> TypedCell:
     return TypedCell(cell, tuple(typing.done() for typing in typings))
 
 
-def retype(typed: TypedCell, cell: Cell, roots: tuple[str, ...] = ()) -> TypedCell:
-    """A cell that was made of a typed one, in the same variants; `roots` are wanted besides states and output."""
-    typings = [_Typing(cell, alive(cell, each.variant, roots)) for each in typed.variants]
+def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repeat(())) -> TypedCell:
+    """A cell that was made of a typed one, in the same variants.
+
+    `roots` are, for each variant, the names that are wanted besides states and output.
+    """
+    typings = [_Typing(cell, alive(cell, each.variant, wanted)) for each, wanted in zip(typed.variants, roots)]
     for typing in typings:
         typing.report.stop()
     return TypedCell(cell, tuple(typing.done() for typing in typings))

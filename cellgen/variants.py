@@ -4,7 +4,7 @@ A parameter, an option, an input or a label exists in an instance only if an equ
 variant reads is a mistake (CG212). At most 64 variants (CG213).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -210,6 +210,12 @@ def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
     """The shortest test found that holds in exactly these variants of all; None if it holds in every one."""
     if len(some) == len(every):
         return None
+    for name in every[0]:  # what makes no difference is not asked for
+        rest = [{key: value for key, value in variant.items() if key != name} for variant in every]
+        fewer = _distinct(rest)
+        inside = _distinct(row for row, variant in zip(rest, every) if variant in some)
+        if not any(row in inside for row, variant in zip(rest, every) if variant not in some):
+            return when(inside, fewer)
     facts = list(dict.fromkeys(fact for variant in every for fact in variant.items()))
     common = [fact for fact in facts if all(fact in variant.items() for variant in some)]
     for fact in common:
@@ -226,6 +232,14 @@ def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
         literal = _literal(name, value)
         parts.append(literal if inner is None else Both(literal, inner))
     return _joined(Either, parts)
+
+
+def _distinct(rows: Iterable[Variant]) -> tuple[Variant, ...]:
+    found: list[Variant] = []
+    for row in rows:
+        if row not in found:
+            found.append(row)
+    return tuple(found)
 
 
 def _exactly(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> bool:

@@ -9,6 +9,7 @@ from time import perf_counter
 import click
 
 from cellgen import __version__
+from cellgen.benchcommand import bench
 from cellgen.progress import PATIENCE, Progress
 from cellgen.terminal import count, say, show, tell
 
@@ -346,6 +347,9 @@ def schema():
     from cellgen.schema import json_schema
 
     show(json.dumps(json_schema(), indent=2))
+
+
+commands.add_command(bench)
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ class ScanView:
     turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
     d_output, d_state: the cotangents that come to a step. sent: an argument, the name of its
     cotangent, and the test under which it exists.
-    extra: arguments that the step does not take.
+    asks: the options that those tests ask for. extra: arguments that the step does not take.
     """
 
     once: SegmentView
@@ -117,6 +117,7 @@ class ScanView:
     carried: tuple[str, ...]
     d_input: str
     sent: tuple[tuple[str, str, str], ...]
+    asks: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
     gradients: tuple[tuple[str, str], ...]
 

@@ -3,7 +3,7 @@
 from cellgen.adjoint import UNARY
 from cellgen.cell import Cell
 from cellgen.emit import Emitter
-from cellgen.expr import Number, Ref
+from cellgen.expr import Number, Ref, asked
 from cellgen.lower import GIVEN, Line, Step, measured
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import ScanView, SegmentView, StatementView
@@ -68,6 +68,7 @@ class _Viewing:
             carried=plan.joint.carried,
             d_input=d_input,
             sent=tuple(sent),
+            asks=tuple(self.asks()),
             extra=tuple(self.extra()),
             gradients=tuple((name, self.gradient(name)) for name in ACTIVATIONS) if activations else (),
         )
@@ -115,6 +116,11 @@ class _Viewing:
         text = f"tf.transpose({weight})"
         maybe = slot is not None and slot.test is not None
         return name, f"None if {weight} is None else {text}" if maybe else text
+
+    def asks(self):
+        tests = [self.tests[cotangent] for _, cotangent in self.plan.joint.sent]
+        found = {question.name for test in tests if test is not None for question in asked(test)}
+        return [name for name in self.arguments if name in found]
 
     def extra(self):
         """What the functions take that the step of a cell does not."""

@@ -57,26 +57,33 @@ def race(
     patience: float,
     between: Callable[[], object] = lambda: None,
     begin: Callable[[str], object] = lambda name: None,
-) -> dict[str, Timing]:
+) -> dict[str, Timing | Exception]:
     """Each contestant's first run and warm-up; then rounds, in which they take turns.
 
     repeats: rounds. patience: seconds, after which a contestant sits out the rest; it gets no warm-up if its first run
-    took that long. between: called before every run, to tidy up. begin: called with who starts.
+    took that long. between: called before every run, to tidy up. begin: called with who starts, then with "rounds".
+    Whoever's first run raises is out, and what it raised stands in place of its timing.
     """
 
     def run(name: str) -> float:
         between()
         return runs[name]()
 
-    first = {}
+    out: dict[str, Timing | Exception] = {}
+    first: dict[str, float] = {}
     for name in runs:
         begin(name)
-        first[name] = run(name)
+        try:
+            first[name] = run(name)
+        except Exception as error:
+            out[name] = error
+            continue
         if first[name] < patience:
             run(name)
-    samples: dict[str, list[float]] = {name: [] for name in runs}
+    begin("rounds")
+    samples: dict[str, list[float]] = {name: [] for name in first}
     for round in range(repeats):
-        for name in turns(list(runs), round):
+        for name in turns(list(first), round):
             if len(samples[name]) < LEAST or sum(samples[name]) < patience:
                 samples[name].append(run(name))
-    return {name: Timing(first[name], tuple(samples[name])) for name in runs}
+    return out | {name: Timing(first[name], tuple(samples[name])) for name in first}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+MEASURES = "forward", "training"
 TRAINING = 3  # matmuls of a training step for one of the forward pass: the backward pass has two for each
 
 
@@ -23,8 +24,8 @@ class Workload:
     """One of the workloads, by its `name`.
 
     spec: the shipped spec, whose layer runs against its peers; "" if commands run. shapes: what is run; quick: what is
-    run instead by `--quick`. masked: with a mask that has a zero about every hundred steps. gates: units of the input's
-    and of the recurrent matmul, in multiples of the cell's units.
+    run instead by `--quick`. measures: what is timed of each. masked: with a mask that has a zero about every hundred
+    steps. gates: units of the input's and of the recurrent matmul, in multiples of the cell's units.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Workload:
     spec: str = ""
     shapes: tuple[Shape, ...] = ()
     quick: tuple[Shape, ...] = ()
+    measures: tuple[str, ...] = MEASURES
     masked: bool = False
     gates: tuple[int, int] = (0, 0)
 
@@ -51,14 +53,13 @@ EVEN = Shape(16, 1000, 64, 128)
 W1 = replace(LN_LSTM, name="W1", shapes=(WIDE, UNROLLED), quick=(Shape(4, 12, 8, 6), Shape(4, 6, 8, 6)))
 W2 = replace(LN_LSTM, name="W2", shapes=(Shape(1, 1000, 64, 128),), quick=(Shape(1, 10, 4, 8),))
 W3 = replace(LN_LSTM, name="W3", shapes=(Shape(16, 500, 64, 128),), quick=(Shape(4, 10, 4, 8),))
-W4 = Workload(
-    "W4", "minGRU", "mingru", (Shape(8, 4096, 256, 256),), (Shape(2, 16, 4, 4),), gates=(2, 0)
-)
+W4 = Workload("W4", "minGRU", "mingru", (Shape(8, 4096, 256, 256),), (Shape(2, 16, 4, 4),), gates=(2, 0))
 W5 = Workload("W5", "HM-LSTM stack, 3 x 96, with readout", "hm_lstm", (Shape(32, 100, 27, 96),), (Shape(2, 5, 4, 3),))
 W6 = replace(
     LN_LSTM,
     name="W6",
     about="layer-normalised LSTM, cost as steps and batch grow",
+    measures=("training",),
     shapes=(
         *(replace(EVEN, steps=1000 * k) for k in (1, 2, 4, 8, 16)),
         *(replace(EVEN, batch=batch) for batch in (1, 4, 64, 128)),
@@ -70,6 +71,7 @@ LENGTHS = replace(
     LN_LSTM,
     name="lengths",
     about="layer-normalised LSTM, a training step at each of many lengths",
+    measures=("training",),
     shapes=tuple(Shape(16, steps, 32, 32) for steps in range(23, 23 * 41, 23)),
     quick=tuple(Shape(2, steps, 4, 4) for steps in (5, 9)),
 )

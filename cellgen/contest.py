@@ -1,0 +1,88 @@
+"""A workload at one shape: everyone against everyone, and against the equations."""
+
+import gc
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cellgen.diagnostics import SpecError
+from cellgen.lineup import Contestant, Runners
+from cellgen.problem import Disagreement, Problem, agree, problem
+from cellgen.standings import LeftOut, Row
+from cellgen.stopwatch import race, timed
+from cellgen.workloads import Shape, Workload
+
+CHECKED = 64_000  # sequence steps: beyond these the values are not compared again, the reference would want too much
+
+
+def contest(
+    workload: Workload,
+    shape: Shape,
+    lineup: tuple[Contestant, ...],
+    reference: Contestant | None,
+    *,
+    repeats: int,
+    patience: float,
+    begin: Callable[[str], object],
+) -> tuple[list[Row], list[LeftOut]]:
+    """The timings of a line-up, and who was left out of it.
+
+    reference: whose values everyone's must be that computes the same equations; it need not take part.
+    """
+    task = problem(workload, shape)
+    runners, left_out = {}, []
+    for each in lineup:
+        try:
+            runners[each.name] = each.make(task)
+        except SpecError as error:
+            left_out.append(LeftOut(workload.name, each.name, error.diagnostics[0].message))
+    data = {name: task.data(each.tensor) for name, each in runners.items()}
+    wanted = _values(reference, task) if reference and shape.batch * shape.steps <= CHECKED else {}
+    rows = []
+    for measure in workload.measures:
+        values: dict[str, Any] = {}
+        timings = race(
+            {name: timed(_keeping(values, name, each, measure, data[name])) for name, each in runners.items()},
+            repeats=repeats,
+            patience=patience,
+            between=gc.collect,
+            begin=lambda name, measure=measure: begin(f"{workload.name} {measure}, {shape}: {name}"),
+        )
+        for each in lineup:
+            found = timings.get(each.name)
+            if found is None:
+                continue
+            wrong = found if isinstance(found, Exception) else _wrong(each, measure, values, wanted)
+            if wrong is not None:
+                why = f"{measure}: {type(wrong).__name__}: {str(wrong).strip().splitlines()[0][:200]}"
+                left_out.append(LeftOut(workload.name, each.name, why, failed=True))
+                del runners[each.name]
+            else:
+                rows.append(Row(workload.name, shape, each.name, measure, found, each.note))
+    return rows, left_out
+
+
+def _keeping(values: dict[str, Any], name: str, runners: Runners, measure: str, data: tuple) -> Callable[[], None]:
+    """The work of one call, which keeps what came out of it."""
+    call = getattr(runners, measure)
+
+    def work() -> None:
+        values[name] = call(*data)
+
+    return work
+
+
+def _values(reference: Contestant, task: Problem) -> dict[str, Any]:
+    """The outputs and the gradients of the reference."""
+    runners = reference.make(task)
+    data = task.data(runners.tensor)
+    return {measure: getattr(runners, measure)(*data) for measure in task.workload.measures}
+
+
+def _wrong(each: Contestant, measure: str, values: Mapping, wanted: Mapping) -> Disagreement | None:
+    if not each.same or measure not in wanted:
+        return None
+    try:
+        agree("outputs" if measure == "forward" else "gradients", values[each.name], wanted[measure])
+    except Disagreement as error:
+        return error
+    return None

@@ -1,0 +1,74 @@
+"""The peers in JAX."""
+
+import jax
+import jax.numpy as jnp
+
+from cellgen.lineup import Runners
+from cellgen.problem import EPSILON, Problem
+
+
+def _runners(call, problem: Problem) -> Runners:
+    """call: weights, x (batch, steps, input) and the mask -> outputs (batch, steps, units)."""
+    weights = {name: jnp.asarray(value.numpy()) for name, value in problem.weights.items()}
+    outputs = jax.jit(call)
+    gradients = jax.jit(jax.value_and_grad(lambda w, x, mask: jnp.mean(jnp.square(call(w, x, mask))), argnums=(0, 1)))
+
+    def forward(x, mask):
+        return jax.block_until_ready(outputs(weights, x, mask))
+
+    def training(x, mask):
+        _, (of_weights, of_x) = jax.block_until_ready(gradients(weights, x, mask))
+        return {"x": of_x, **of_weights}
+
+    return Runners(forward, training, jnp.asarray)
+
+
+def layer_norm_scan(problem: Problem) -> Runners:
+    def norm(w, name, x):
+        centred = x - x.mean(-1, keepdims=True)
+        rstd = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + EPSILON)
+        return centred * rstd * w[f"{name}_scale"] + w[f"{name}_shift"]
+
+    def call(w, x, mask):
+        def step(state, at):
+            x, on = at
+            h, c = state if on is None else (value * on[:, None] for value in state)
+            z = norm(w, "ln_x", x @ w["x_w"]) + norm(w, "ln_h", h @ w["h_w"])
+            f, i, o, u = jnp.split(z, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(u)
+            h = jax.nn.sigmoid(o) * jnp.tanh(norm(w, "ln_c", c))
+            return (h, c), h
+
+        start = jnp.zeros([x.shape[0], problem.shape.units])
+        over = jnp.swapaxes(x, 0, 1), None if mask is None else mask.T
+        return jnp.swapaxes(jax.lax.scan(step, (start, start), over)[1], 0, 1)
+
+    return _runners(call, problem)
+
+
+def _affine(w, x):
+    """The minGRU as h = keep * h[t-1] + new, over all steps."""
+    z = jax.nn.sigmoid(x @ w["Wz"] + w["bz"])
+    return 1 - z, z * (x @ w["Wh"] + w["bh"])
+
+
+def mingru_scan(problem: Problem) -> Runners:
+    def call(w, x, mask):
+        def step(h, at):
+            h = at[0] * h + at[1]
+            return h, h
+
+        over = _affine(w, jnp.swapaxes(x, 0, 1))
+        return jnp.swapaxes(jax.lax.scan(step, jnp.zeros_like(over[0][0]), over)[1], 0, 1)
+
+    return _runners(call, problem)
+
+
+def mingru_associative(problem: Problem) -> Runners:
+    def call(w, x, mask):
+        def both(first, second):
+            return first[0] * second[0], first[1] * second[0] + second[1]
+
+        return jax.lax.associative_scan(both, _affine(w, x), axis=1)[1]
+
+    return _runners(call, problem)

@@ -1,0 +1,28 @@
+"""The layers that cellgen generates from shipped specs, in memory."""
+
+from inspect import signature
+
+from cellgen.compiler import Spec
+from cellgen.functions import functions
+from cellgen.lineup import Runners
+from cellgen.module import module
+from cellgen.problem import Problem
+
+
+def generated(problem: Problem, jit_compile: bool | str) -> Runners:
+    """The layer of the workload's spec. Raises `SpecError` if there is no such spec, or no code for it yet."""
+    spec = Spec.at(problem.workload.spec)
+    text = spec.build(tests=False)[f"{spec.stem}.py"]
+    make = getattr(module(spec.stem, text), spec.cell().name)
+    chooses = "jit_compile" in signature(make).parameters
+    layer = make(problem.shape.units, return_sequences=True, **({"jit_compile": jit_compile} if chooses else {}))
+    layer.build((None, None, problem.shape.input))
+    weights = {_name(weight): weight for weight in layer.cell.trainable_variables}
+    for name, weight in weights.items():
+        weight.assign(problem.weights[name])
+    return functions(lambda x, mask: layer(x, mask=mask), weights, jit_compile is True)
+
+
+def _name(weight) -> str:
+    """`x_w` of the variable at layer_norm_lstm/cell/x_w, `ln_x_scale` of that at layer_norm_lstm/cell/ln_x/scale."""
+    return "_".join(weight.path.split("/cell/")[-1].split("/"))

@@ -19,7 +19,12 @@ from cellgen.standings import LeftOut, Limit, Report, Row
 from cellgen.stopwatch import Timing, turns
 from cellgen.workloads import WORKLOADS, Shape, Workload, resized
 
-PROCESSOR_ONLY = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "JAX_PLATFORMS": "cpu",
+    "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads otherwise spin: with another process on the cores, for seconds
+}
 LIBRARIES = "tensorflow", "keras", "torch", "jax"
 RUNS_OUT = 4000  # steps: what TensorFlow itself keeps for the backward pass of longer loops fills the memory
 FEWER = 3  # times: processes take seconds to start
@@ -94,7 +99,7 @@ def machine() -> dict[str, str]:
 
 def begin(names: tuple[str, ...], settings: Settings) -> Report:
     """The report's head. What the frameworks read from the environment is set before they are imported."""
-    os.environ.update({name: os.environ.get(name, value) for name, value in PROCESSOR_ONLY.items()})
+    os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
     report = Report(machine())
     if not any(WORKLOADS[name].gates != (0, 0) for name in names):
         return report

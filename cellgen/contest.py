@@ -11,6 +11,7 @@ from cellgen.standings import LeftOut, Row
 from cellgen.stopwatch import race, timed
 from cellgen.workloads import Shape, Workload
 
+MOST = 300  # characters of what went wrong
 CHECKED = 64_000  # sequence steps: beyond these the values are not compared again, the reference would want too much
 
 
@@ -37,6 +38,8 @@ def contest(
             left_out.append(LeftOut(workload.name, each.name, error.diagnostics[0].message))
     data = {name: task.data(each.tensor) for name, each in runners.items()}
     wanted = _values(reference, task) if reference and shape.batch * shape.steps <= CHECKED else {}
+    gc.collect()
+    gc.freeze()  # the frameworks have made a million objects: without this, tidying up takes longer than the runs
     rows = []
     for measure in workload.measures:
         values: dict[str, Any] = {}
@@ -53,11 +56,12 @@ def contest(
                 continue
             wrong = found if isinstance(found, Exception) else _wrong(each, measure, values, wanted)
             if wrong is not None:
-                why = f"{measure}: {type(wrong).__name__}: {str(wrong).strip().splitlines()[0][:200]}"
+                why = f"{measure}: {type(wrong).__name__}: {' '.join(str(wrong).split())[:MOST]}"
                 left_out.append(LeftOut(workload.name, each.name, why, failed=True))
                 del runners[each.name]
             else:
                 rows.append(Row(workload.name, shape, each.name, measure, found, each.note))
+    gc.unfreeze()
     return rows, left_out
 
 

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from cellgen.lineup import Runners
 
+tf.get_logger().setLevel("ERROR")  # that functions made here are traced often is what is measured
+
 
 def functions(call: Callable[..., tf.Tensor], weights: Mapping[str, Any], jit_compile: bool = False) -> Runners:
     """call: x (batch, steps, input) and a mask or None -> outputs (batch, steps, units).

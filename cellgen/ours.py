@@ -10,7 +10,10 @@ from cellgen.problem import Problem
 
 
 def generated(problem: Problem, jit_compile: bool | str) -> Runners:
-    """The layer of the workload's spec. Raises `SpecError` if there is no such spec, or no code for it yet."""
+    """The layer of the workload's spec. Raises `SpecError` if there is no such spec, or no code for it yet.
+
+    jit_compile: the layer's argument; where it has none, True compiles the function around it.
+    """
     spec = Spec.at(problem.workload.spec)
     text = spec.build(tests=False)[f"{spec.stem}.py"]
     make = getattr(module(spec.stem, text), spec.cell().name)
@@ -20,7 +23,7 @@ def generated(problem: Problem, jit_compile: bool | str) -> Runners:
     weights = {_name(weight): weight for weight in layer.cell.trainable_variables}
     for name, weight in weights.items():
         weight.assign(problem.weights[name])
-    return functions(lambda x, mask: layer(x, mask=mask), weights, jit_compile is True)
+    return functions(lambda x, mask: layer(x, mask=mask), weights, jit_compile is True and not chooses)
 
 
 def _name(weight) -> str:

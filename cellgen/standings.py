@@ -50,7 +50,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal and how far it was reached: `ratio` of what was measured to what it may be, None if it was not measured."""
+    """A goal, and the ratio of what was measured to what it may be; None if it was not measured."""
 
     workload: str
     text: str

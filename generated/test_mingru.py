@@ -1,0 +1,282 @@
+"""Tests of mingru.py, generated from mingru.yaml; run them with pytest.
+
+The oracle is cellgen's interpreter, numpy float64, which reads the spec below.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import mingru as built
+
+from cellgen import interpret
+from cellgen.compiler import Spec
+
+keras = tf.keras
+
+SPEC = """\
+language: 1
+cell: MinGRU
+about: |
+  Minimal gated recurrent unit: gate and candidate read the input alone, so the state is affine in the state before,
+  lane by lane, with coefficients that are known for all steps at once. The candidate is not squashed.
+papers: ["Feng, Tung, Ahmed, Bengio & Hajimirsadeghi 2024, Were RNNs All We Needed?, arXiv:2410.01201, section 3.1"]
+dims: {input: inferred, units: required}
+gates: [z, h]
+inputs:
+  x: [input]
+state:
+  h: [units]
+output: h
+mask: hold
+equations: |
+  a: [gates, units] = affine(x)                      # kernel, bias
+  z = sigmoid(a.z)
+  h = (1 - z) * h[t-1] + z * a.h
+laws: |
+  h == h[t-1]         when z == 0
+  h free of h[t-1]    when z == 1
+"""
+
+TYPED = Spec.of(SPEC, "mingru").typed(laws=False)
+INFERRED = {"input"}
+SIZES = [
+    {"input": 3, "units": 4},
+    {"input": 2, "units": 3},
+]
+CASES = [
+    {},
+]
+BATCH, STEPS = 4, 6
+MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]], bool)
+LENGTHS = np.array([6, 4, 5, 0])
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: ",".join(map(str, case)) or "default")
+
+
+class Trial:
+    """A layer and its oracle with the same random weights, and an input and a state to try them on."""
+
+    def __init__(self, case, sizes=SIZES[0], seed=0, dtype="float64", **arguments):
+        given = {**sizes, **case}
+        self.oracle = interpret.Instance(TYPED, given)
+        self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
+        rng = np.random.default_rng(seed)
+        settings, cell = self.oracle.settings, TYPED.cell
+        self.x = rng.normal(size=(BATCH, STEPS, *settings.shape(cell.inputs[0].shape)))
+        self.state = [rng.normal(size=(BATCH, *settings.shape(state.shape))) for state in cell.states]
+        keras.utils.set_random_seed(seed)
+        self.layer = self.made(dtype=dtype, **arguments)
+        self.weights = [np.asarray(w, np.float64) for w in self.layer.get_weights()]
+        self.weights = [w + rng.normal(scale=0.4, size=w.shape) for w in self.weights]
+        self.layer.set_weights(self.weights)
+
+    def made(self, **arguments):
+        layer = built.MinGRU(**self.arguments, **arguments)
+        layer.build(self.x.shape)
+        return layer
+
+    def twin(self, **arguments):
+        """Another layer with the same weights."""
+        layer = self.made(dtype="float64", **arguments)
+        layer.set_weights(self.weights)
+        return layer
+
+
+def close(came, wanted, bound=1e-11):
+    came, wanted = tf.nest.flatten(came), tf.nest.flatten(wanted)
+    assert len(came) == len(wanted) > 0
+    for one, other in zip(came, wanted):
+        one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        assert one.shape == other.shape and np.isfinite(other).all()
+        np.testing.assert_allclose(one, other, rtol=bound, atol=bound)
+
+
+EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
+
+
+def scanned(oracle, weights, x, state=None, **masks):
+    """What the layer returns under EVERYTHING, as the oracle has it."""
+    outputs, states, final = oracle.scan(weights, x, initial_state=state, **masks)
+    return [outputs, *final, *states]
+
+
+# --- the equations --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["small", "other"])
+@each_case
+def test_step(case, sizes):
+    trial = Trial(case, sizes)
+    assert [w.shape for w in trial.weights] == list(trial.oracle.weights.values())
+    for t in range(2):
+        x = trial.x[:, t]
+        close(trial.layer.cell(x, trial.state), trial.oracle.step(trial.weights, x, trial.state))
+
+
+@each_case
+def test_scan(case):
+    trial = Trial(case, **EVERYTHING)
+    close(trial.layer(trial.x), scanned(trial.oracle, trial.weights, trial.x))
+    wanted = scanned(trial.oracle, trial.weights, trial.x, trial.state)
+    close(trial.layer(trial.x, initial_state=trial.state), wanted)
+    backwards = trial.twin(go_backwards=True, **EVERYTHING)
+    close(backwards(trial.x[:, ::-1], initial_state=trial.state), wanted)
+    last = trial.twin()
+    close(last(trial.x, initial_state=trial.state), wanted[0][:, -1])
+
+
+@each_case
+def test_gradients(case):
+    """Against finite differences, their step chosen so that no argument crosses a kink (of relu, clip, where...)."""
+    point = max((Point(case, seed) for seed in range(3)), key=lambda point: point.reference.margin)
+    step = min(1e-4, point.reference.margin / 300)
+    assert step > 1e-8
+    trial, rng = point.trial, np.random.default_rng(0)
+    along = {name: rng.normal(size=array.shape) for name, array in point.arrays.items()}
+    inputs = [tf.constant(trial.x), *map(tf.constant, trial.state)]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        values = tf.nest.flatten(trial.layer(inputs[0], initial_state=inputs[1:], **point.masks))
+        loss = tf.add_n([tf.reduce_sum(value * cotangent) for value, cotangent in zip(values, point.cotangents)])
+    came = tape.gradient(loss, [*trial.layer.trainable_weights, *inputs])
+    slopes = {  # a gradient is None where the loss does not depend on it
+        name: 0.0 if gradient is None else np.sum(np.asarray(gradient) * along[name])
+        for name, gradient in zip(point.arrays, came)
+    }
+    directions = [along] if case else [along, *({name: along[name]} for name in along)]
+    for direction in directions:
+        wanted = interpret.derivative(point.loss, point.arrays, direction, step)
+        np.testing.assert_allclose(sum(slopes[name] for name in direction), wanted, rtol=1e-6, atol=1e-6)
+
+
+class Point:
+    """Where a gradient is tried: weights, input and state by name, and a loss that weighs all that the layer returns."""
+
+    def __init__(self, case, seed):
+        self.trial, self.reference = Trial(case, seed=seed, **EVERYTHING), interpret.Reference()
+        self.masks = {"mask": MASK}
+        self.arrays = {f"weight {index}": w for index, w in enumerate(self.trial.weights)}
+        self.arrays |= {"x": self.trial.x, **{f"state {index}": s for index, s in enumerate(self.trial.state)}}
+        rng = np.random.default_rng(seed)
+        self.cotangents = [rng.normal(size=value.shape) for value in self.outcome(self.arrays)]
+
+    def outcome(self, at):
+        weights, state = ([at[name] for name in at if name.startswith(kind)] for kind in ("weight", "state"))
+        return scanned(self.trial.oracle, weights, at["x"], state, reference=self.reference, **self.masks)
+
+    def loss(self, at):
+        return sum(np.sum(value * cotangent) for value, cotangent in zip(self.outcome(at), self.cotangents))
+
+
+# --- masks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "masks", [{"mask": MASK}, {"lengths": LENGTHS}, {"mask": MASK, "lengths": LENGTHS}], ids="-".join
+)
+@each_case
+def test_masks(case, masks):
+    trial = Trial(case, **EVERYTHING)
+    close(
+        trial.layer(trial.x, initial_state=trial.state, **masks),
+        scanned(trial.oracle, trial.weights, trial.x, trial.state, **masks),
+    )
+    close(trial.layer(trial.x, **masks), scanned(trial.oracle, trial.weights, trial.x, **masks))
+
+
+def test_a_masked_step_is_as_if_deleted():
+    trial = Trial({}, return_sequences=True, return_state=True)
+    outputs, *final = trial.layer(trial.x, initial_state=trial.state, mask=MASK)
+    for row in range(BATCH):
+        steps = np.flatnonzero(MASK[row])
+        state = [s[row : row + 1] for s in trial.state]
+        if not len(steps):
+            close([s[row : row + 1] for s in final], state)
+            assert not np.any(outputs[row])
+            continue
+        alone, *ended = trial.layer(trial.x[row : row + 1, steps], initial_state=state)
+        close([s[row : row + 1] for s in final], ended)
+        close(np.asarray(outputs)[row, steps], alone[0])
+        assert not np.any(outputs[row, : steps[0]])
+
+
+# --- one result, however it is run ----------------------------------------------------------------------------------
+
+
+def test_loop_unrolled_and_in_python():
+    trial = Trial({}, **EVERYTHING)
+    masks = {"mask": MASK}
+    wanted = trial.layer(trial.x, initial_state=trial.state, **masks)
+    close(trial.twin(unroll=True, **EVERYTHING)(trial.x, initial_state=trial.state, **masks), wanted)
+    close(trial.twin(debug=True, **EVERYTHING)(trial.x, initial_state=trial.state, **masks), wanted)
+    compiled = tf.function(lambda x: trial.layer(x, initial_state=trial.state, **masks), jit_compile=True)
+    close(compiled(trial.x), wanted)
+
+
+def test_as_a_cell_of_keras():
+    trial = Trial({}, return_sequences=True, return_state=True)
+    rnn = keras.layers.RNN(
+        built.MinGRUCell(**trial.arguments, dtype="float64"), return_sequences=True, return_state=True, dtype="float64"
+    )
+    rnn.build(trial.x.shape)
+    rnn.set_weights(trial.weights)
+    masks = {"mask": MASK}
+    close(rnn(trial.x, **masks), trial.layer(trial.x, **masks))
+
+
+def test_one_trace_for_all_lengths():
+    trial, traces = Trial({}, return_sequences=True), []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, *trial.x.shape[2:]], tf.float64)])
+    def run(x):
+        traces.append(x)
+        return trial.layer(x)
+
+    for steps in (1, 3, STEPS):
+        close(run(trial.x[:, :steps]), trial.layer(trial.x[:, :steps]))
+    assert len(traces) == 1
+
+
+def test_samples_do_not_mix():
+    trial = Trial({}, **EVERYTHING)
+    order = np.random.default_rng(1).permutation(BATCH)
+    came = trial.layer(trial.x[order], initial_state=[s[order] for s in trial.state])
+    close(
+        came, [np.asarray(value)[order] for value in tf.nest.flatten(trial.layer(trial.x, initial_state=trial.state))]
+    )
+
+
+@each_case
+def test_save_and_load(case, tmp_path):
+    trial = Trial(case, return_sequences=True)
+    model = keras.Sequential([keras.Input((None, *trial.x.shape[2:]), dtype="float64"), trial.layer])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    close(loaded(trial.x), trial.layer(trial.x))
+    assert loaded.layers[-1].get_config() == trial.layer.get_config()
+
+
+def test_float32():
+    """Within 5e-5 of float64 over these steps: some hundred roundings of 6e-8, and room for what they grow to."""
+    trial = Trial({}, dtype="float32", **EVERYTHING)
+    close(trial.layer(trial.x.astype("float32")), scanned(trial.oracle, trial.weights, trial.x), 5e-5)
+
+
+@pytest.mark.parametrize("policy, bound", [("mixed_bfloat16", 0.2), ("mixed_float16", 0.03)])
+def test_mixed_precision(policy, bound):
+    trial = Trial({}, dtype=policy, return_sequences=True)
+    came = trial.layer(trial.x.astype("float32"))
+    assert came.dtype == trial.layer.compute_dtype and all(w.dtype == "float32" for w in trial.layer.weights)
+    close(tf.cast(came, tf.float64), scanned(trial.oracle, trial.weights, trial.x)[0], bound)
+
+
+def test_arguments_are_checked():
+    trial = Trial({})
+    with pytest.raises(ValueError, match="must be of a floating dtype"):
+        trial.layer(trial.x.astype("int32"))
+    with pytest.raises(ValueError, match="`state` must be"):
+        trial.layer(trial.x, initial_state=[s[..., :-1] for s in trial.state])
+    for name, value in trial.arguments.items():
+        wrong = {**trial.arguments, name: "no such thing"}
+        with pytest.raises(ValueError, match=f"`{name}` must be"):
+            built.MinGRUCell(**wrong)

@@ -132,7 +132,7 @@ def _facts(program: Program) -> VariantFacts:
         _recurrences(program),
         gates(program),
         tuple(state for state in program.states if state not in reached),
-        total(_size(program, weight.shape) for weight in variant.weights),
+        total(size(program, weight.shape) for weight in variant.weights),
         total(_cost(program, *each) for each in program.everything() if program.level(each[1]) > Level.CONSTANT),
     )
 
@@ -226,7 +226,8 @@ def _elementwise(op: str, found: list[Touch]) -> Touch:
 # --- sizes ----------------------------------------------------------------------------------------------------------
 
 
-def _size(program: Program, shape: Shape) -> Size:
+def size(program: Program, shape: Shape) -> Size:
+    """How many numbers a value of this shape has, as a formula."""
     out = whole(1)
     for axis in shape:
         for atom in axis:
@@ -244,25 +245,25 @@ def _length(program: Program, atom: Atom) -> Size:
     if axis.widths is None:
         return whole(len(axis.labels))
     read = {node.label for node, _ in program.everything() if isinstance(node, Pick)}
-    return total(_size(program, (axis.width(label),)) for label in axis.labels if label in read)
+    return total(size(program, (axis.width(label),)) for label in axis.labels if label in read)
 
 
 def _cost(program: Program, node: Node, path: Path) -> Size:
     """The operations of a node, without those of what it is applied to."""
     shape = program.shape(path)
     if isinstance(node, Activate):
-        return _size(program, shape)
+        return size(program, shape)
     if not isinstance(node, Apply) or node.op in ("add", "sub") and any(map(program.is_zero, node.args)):
         return Size()
     first = program.shape(program.below(node, path)[0][1])
     match OPS[node.op].shape:
         case "contract":
-            return 2 * _size(program, shape) * _size(program, first[-1:])
+            return 2 * size(program, shape) * size(program, first[-1:])
         case "reduce" | "along":
-            return COST.get(node.op, 1) * _size(program, first)
+            return COST.get(node.op, 1) * size(program, first)
         case "normalize":
-            return NORM_COST[node.attr("kind")] * _size(program, shape)
-    return COST.get(node.op, 1) * _size(program, shape)
+            return NORM_COST[node.attr("kind")] * size(program, shape)
+    return COST.get(node.op, 1) * size(program, shape)
 
 
 # --- conditions -----------------------------------------------------------------------------------------------------

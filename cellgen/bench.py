@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from cellgen import goals
 from cellgen.fresh import Failed, Ran, fresh
-from cellgen.lineup import LINEUPS, OURS, RNN, UNROLLING, Contestant, chosen
+from cellgen.lineup import LINEUPS, LOW, OURS, RNN, UNROLLING, Contestant, chosen
 from cellgen.standings import LeftOut, Limit, Report, Row
 from cellgen.stopwatch import Timing, turns
 from cellgen.workloads import WORKLOADS, Shape, Workload, resized
@@ -179,7 +179,7 @@ def _fewer(settings: Settings) -> int:
 
 
 def _climbers(workload: Workload, settings: Settings) -> tuple[Contestant, ...]:
-    return tuple(each for each in _present(settings.lineup(workload)) if each.name in (OURS, RNN))
+    return tuple(each for each in _present(settings.lineup(workload)) if each.name in (OURS, LOW, RNN))
 
 
 def _with_memory(found: Found, workload: Workload, settings: Settings, begin: Begin) -> Found:

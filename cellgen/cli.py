@@ -129,26 +129,33 @@ def commands():
 
 @commands.command(epilog=SPECS)
 @_specs
+@click.option(
+    "--plan", is_flag=True, help="Show what runs before the loop, in it and on the way back, and what is kept."
+)
 @_strict
 @_format
-def check(specs, strict, format):
+def check(specs, plan, strict, format):
     """Check specs and show what follows from them.
 
     Of one spec: its equations with the shape of every value, the number of weights and of operations a step as
     formulas, and the verdicts on its laws. Of several: a line each.
     """
+    from cellgen.planscreen import planscreen
     from cellgen.screen import line, screen
 
     def work(spec):
         checked = spec.check()
-        return checked, checked.diagnostics
+        return (checked, spec.plan() if plan else None), checked.diagnostics
 
     paths = _paths(specs)
     run = _each(paths, work, strict)
     if format == "full":
-        for path, checked in zip(paths, run.results, strict=True):
-            if checked is not None:
+        for path, result in zip(paths, run.results, strict=True):
+            if result is not None:
+                checked, made = result
                 show(screen(checked) + "\n" if len(paths) == 1 else f"{path}: {line(checked)}")
+                if made is not None:
+                    show(planscreen(made) + "\n")
     run.tell(format)
     return FAILED if run.failed else FINE
 

@@ -37,6 +37,7 @@ from cellgen.span import Source, Span
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
     from cellgen.laws import Verdicts
+    from cellgen.schedule import Plan
 
 
 def shipped() -> Path:
@@ -123,22 +124,27 @@ class Spec:
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
-        from cellgen.derive import derive
-        from cellgen.hoist import hoist
         from cellgen.lower import lower
         from cellgen.render import render
-        from cellgen.schedule import schedule
         from cellgen.testview import testview
         from cellgen.view import view
 
         typed = self.typed()
         step = lower(typed)
-        plan = schedule(derive(hoist(typed)))
+        plan = planned(typed)
         files = {f"{self.stem}.py": render(view(step, plan), "cell.py.j2", templates())}
         if tests:
             shown = testview(step, expand(self.expanded()))
             files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
         return files
+
+    def plan(self) -> "Plan":
+        """What runs when, with the derived backward step. Raises `SpecError`, also (CG601) where no code is generated."""
+        from cellgen.refuse import refuse
+
+        typed = self.typed()
+        refuse(typed)
+        return planned(typed)
 
     def _other(self, stem: str, span: Span) -> Cell:
         """The cell that a law names."""
@@ -154,6 +160,15 @@ class Spec:
         """Where the spec says what it extends."""
         found = re.search(r"^extends\s*:[ \t]*(\S+)", self.source.text, re.M)
         return self.source.span(*found.span(1)) if found else None
+
+
+def planned(typed: TypedCell) -> "Plan":
+    """The stages from a typed cell to the plan of its scan."""
+    from cellgen.derive import derive
+    from cellgen.hoist import hoist
+    from cellgen.schedule import schedule
+
+    return schedule(derive(hoist(typed)))
 
 
 @contextmanager

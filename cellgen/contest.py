@@ -36,6 +36,8 @@ def contest(
             runners[each.name] = each.make(task)
         except SpecError as error:
             left_out.append(LeftOut(workload.name, each.name, error.diagnostics[0].message))
+        except Exception as error:
+            left_out.append(_failed(workload, each, error))
     data = {name: task.data(each.tensor) for name, each in runners.items()}
     wanted = _values(reference, task) if reference and shape.batch * shape.steps <= CHECKED else {}
     gc.collect()
@@ -56,13 +58,18 @@ def contest(
                 continue
             wrong = found if isinstance(found, Exception) else _wrong(each, measure, values, wanted)
             if wrong is not None:
-                why = f"{measure}: {type(wrong).__name__}: {' '.join(str(wrong).split())[:MOST]}"
-                left_out.append(LeftOut(workload.name, each.name, why, failed=True))
+                left_out.append(_failed(workload, each, wrong, f"{measure}: "))
                 del runners[each.name]
             else:
                 rows.append(Row(workload.name, shape, each.name, measure, found, each.note))
     gc.unfreeze()
     return rows, left_out
+
+
+def _failed(workload: Workload, each: Contestant, error: Exception, when: str = "") -> LeftOut:
+    """The words of an exception, the end of them if they are many: TensorFlow begins with where it was called from."""
+    said = " ".join(str(error).split())
+    return LeftOut(workload.name, each.name, f"{when}{type(error).__name__}: {said[-MOST:]}", failed=True)
 
 
 def _keeping(values: dict[str, Any], name: str, runners: Runners, measure: str, data: tuple) -> Callable[[], None]:

@@ -14,7 +14,22 @@ from dataclasses import dataclass, replace
 
 from cellgen.adjoint import ADJOINTS, ZERO, add, op, where
 from cellgen.cell import Cell, Input, Level, Type, TypedCell
-from cellgen.expr import Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, Shape, View, children, rebuild, walk
+from cellgen.expr import (
+    Activate,
+    Apply,
+    Choose,
+    Equation,
+    Node,
+    Number,
+    Path,
+    Pick,
+    Ref,
+    Shape,
+    View,
+    children,
+    rebuild,
+    walk,
+)
 from cellgen.hoist import norm_name
 from cellgen.merged import Merged
 from cellgen.ops import EVERY
@@ -303,7 +318,9 @@ class _Derivation:
                 index, axis = next(self.cell.places(label, inner.shape))
                 d = self.fan(self.select(d, guards), node, path)
                 filled = [d if each == label else op("zeros", d) for each in axis.labels]
-                self.push(value, (*path, 0), op("join", *filled, shape=inner.shape, axis=axis.name, at=index), inner, live, ())
+                self.push(
+                    value, (*path, 0), op("join", *filled, shape=inner.shape, axis=axis.name, at=index), inner, live, ()
+                )
             case View(value):
                 inner = self.merged.type((*path, 0))
                 self.push(value, (*path, 0), View(d, inner.shape), inner, live, self.viewed(guards, inner))

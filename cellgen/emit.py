@@ -153,10 +153,10 @@ def _layer_norm_parts(x, axes, epsilon):
     rstd = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), over, keepdims=True) + epsilon)
     return tf.cast(centred * rstd, x.dtype), rstd
 ''',
-    "_layer_norm": '''
+    "_layer_norm": """
 def _layer_norm(x, axes, epsilon):
     return _layer_norm_parts(x, axes, epsilon)[0]
-''',
+""",
     "_layer_norm_back": '''
 def _layer_norm_back(d, hat, rstd, axes):
     """Through a layer norm: d without its mean and without what lies along `hat`, by 1 / the standard deviation."""
@@ -176,10 +176,10 @@ def _rms_norm_parts(x, axes, epsilon):
     rrms = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True) + epsilon)
     return tf.cast(wide * rrms, x.dtype), rrms
 ''',
-    "_rms_norm": '''
+    "_rms_norm": """
 def _rms_norm(x, axes, epsilon):
     return _rms_norm_parts(x, axes, epsilon)[0]
-''',
+""",
     "_rms_norm_back": '''
 def _rms_norm_back(d, hat, rrms, axes):
     """Through an RMS norm: d without what lies along `hat`, by 1 / the root of the mean square."""

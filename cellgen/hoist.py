@@ -81,9 +81,7 @@ class _Hoisting:
 
     def works(self, node: Node, path: Path) -> bool:
         """Whether there is anything to compute from the input."""
-        return self.level(path) > Level.CONSTANT and any(
-            isinstance(each, (Apply, Activate)) for _, each in walk(node)
-        )
+        return self.level(path) > Level.CONSTANT and any(isinstance(each, (Apply, Activate)) for _, each in walk(node))
 
     def name(self, value: Node, first: Node) -> Ref:
         wanted = f"_{norm_name(first) or f'{self.now.name}_{self.cell.inputs[0].name}'}"

@@ -48,8 +48,9 @@ def layer_norm_scan(problem: Problem) -> Runners:
 
 def _affine(w, x):
     """The minGRU as h = keep * h[t-1] + new, over all steps."""
-    z = jax.nn.sigmoid(x @ w["Wz"] + w["bz"])
-    return 1 - z, z * (x @ w["Wh"] + w["bh"])
+    z, candidates = jnp.split(x @ w["kernel"] + w["bias"], 2, -1)
+    z = jax.nn.sigmoid(z)
+    return 1 - z, z * candidates
 
 
 def mingru_scan(problem: Problem) -> Runners:

@@ -59,15 +59,16 @@ class MinGRUCell(keras.layers.Layer):
         self.state_size = self.output_size = units
 
     def build(self, input_shape):
-        kernel, bias = [input_shape[-1], self.output_size], [self.output_size]
+        units = self.output_size
         self.w = {
-            name: self.add_weight(shape=shape) if len(shape) > 1 else self.add_weight(shape=shape, initializer="zeros")
-            for name, shape in {"Wz": kernel, "bz": bias, "Wh": kernel, "bh": bias}.items()
+            "kernel": self.add_weight(shape=[input_shape[-1], 2 * units]),
+            "bias": self.add_weight(shape=[2 * units], initializer="zeros"),
         }
 
     def call(self, x, states):
-        z = tf.sigmoid(x @ self.w["Wz"] + self.w["bz"])
-        h = (1 - z) * states[0] + z * (x @ self.w["Wh"] + self.w["bh"])
+        z, candidate = tf.split(x @ self.w["kernel"] + self.w["bias"], 2, axis=-1)
+        z = tf.sigmoid(z)
+        h = (1 - z) * states[0] + z * candidate
         return h, [h]
 
 
@@ -96,9 +97,8 @@ def layer_norm_unrolled(problem: Problem) -> Runners:
     def call(x, mask):
         h = c = tf.zeros([problem.shape.batch, problem.shape.units])
         outputs = []
-        for t in range(problem.shape.steps):
-            on = tf.cast(mask[:, t, tf.newaxis], x.dtype)
-            h, c = _layer_norm_lstm(x[:, t], h * on, c * on, weights)
+        for at, on in zip(tf.unstack(x, axis=1), tf.unstack(tf.cast(mask, x.dtype)[:, :, tf.newaxis], axis=1)):
+            h, c = _layer_norm_lstm(at, h * on, c * on, weights)
             outputs.append(h)
         return tf.stack(outputs, 1)
 
@@ -122,10 +122,10 @@ def mingru_scan(problem: Problem, jit_compile: bool = False) -> Runners:
 
     def call(x, mask):
         x = tf.transpose(x, [1, 0, 2])
-        z = tf.sigmoid(x @ weights["Wz"] + weights["bz"])
-        candidates = z * (x @ weights["Wh"] + weights["bh"])
+        z, candidates = tf.split(x @ weights["kernel"] + weights["bias"], 2, axis=-1)
+        z = tf.sigmoid(z)
         start = tf.zeros([problem.shape.batch, problem.shape.units])
-        outputs = tf.scan(lambda h, step: step[0] * h + step[1], (1 - z, candidates), start)
+        outputs = tf.scan(lambda h, step: step[0] * h + step[1], (1 - z, z * candidates), start)
         return tf.transpose(outputs, [1, 0, 2])
 
     return functions(call, weights, jit_compile)

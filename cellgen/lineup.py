@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-OURS, GRAPH, XLA = "cellgen", "cellgen, graph", "cellgen, XLA"
+OURS, GRAPH, XLA, LOW = "cellgen", "cellgen, graph", "cellgen, XLA", "cellgen, low memory"
 LSTM = "keras.layers.LSTM"
 RNN, RNN_XLA = "keras.layers.RNN", "keras.layers.RNN, XLA"
 TORCH = "torch.nn.LSTM"
@@ -92,7 +92,11 @@ MINGRU = (
     Contestant("jax.lax.associative_scan", "jaxpeers:mingru_associative", library="jax"),
 )
 UNROLLING = (*_ours(), *RNNS[:1], _tensorflow(UNROLLED, "layer_norm_unrolled"))
-GROWTH = tuple(each for each in LAYER_NORM if each.name in (OURS, GRAPH, XLA, LSTM, RNN, "jax.lax.scan"))
+GROWTH = (
+    *_ours(),
+    Contestant(LOW, "ours:generated", (("jit_compile", "auto"), ("memory", "low"))),
+    *(each for each in LAYER_NORM if each.name in (LSTM, RNN, "jax.lax.scan")),
+)
 LENGTHS = (*_ours(), *RNNS)
 
 LINEUPS = {

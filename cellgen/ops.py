@@ -124,7 +124,9 @@ ADJOINT: dict[str, Op] = _table(
     Op("normalize_back", 3, "first", "through `normalize`: (d, the normalised value, its rstd)", written=False),
     Op("sum_to", 1, "stated", "undoes a broadcast", written=False),
     Op("product", 2, "stated", "through `@` and `outer`: an einsum of `left`, `right` and `out`", written=False),
-    Op("spread", 2, "stated", "through `sum` and `mean`: d along the axis of x at `at` that was reduced", written=False),
+    Op(
+        "spread", 2, "stated", "through `sum` and `mean`: d along the axis of x at `at` that was reduced", written=False
+    ),
     Op("join", 0, "stated", "the parts of a labelled axis, put together", written=False),
 )
 

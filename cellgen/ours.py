@@ -1,7 +1,5 @@
 """The layers that cellgen generates from shipped specs, in memory."""
 
-from inspect import signature
-
 from cellgen.compiler import Spec
 from cellgen.functions import functions
 from cellgen.lineup import Runners
@@ -9,21 +7,20 @@ from cellgen.module import module
 from cellgen.problem import Problem
 
 
-def generated(problem: Problem, jit_compile: bool | str) -> Runners:
+def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal") -> Runners:
     """The layer of the workload's spec. Raises `SpecError` if there is no such spec, or no code for it yet.
 
-    jit_compile: the layer's argument; where it has none, True compiles the function around it.
+    jit_compile and memory: the layer's arguments.
     """
     spec = Spec.at(problem.workload.spec)
     text = spec.build(tests=False)[f"{spec.stem}.py"]
     make = getattr(module(spec.stem, text), spec.cell().name)
-    chooses = "jit_compile" in signature(make).parameters
-    layer = make(problem.shape.units, return_sequences=True, **({"jit_compile": jit_compile} if chooses else {}))
+    layer = make(problem.shape.units, return_sequences=True, jit_compile=jit_compile, memory=memory)
     layer.build((None, None, problem.shape.input))
     weights = {_name(weight): weight for weight in layer.cell.trainable_variables}
     for name, weight in weights.items():
         weight.assign(problem.weights[name])
-    return functions(lambda x, mask: layer(x, mask=mask), weights, jit_compile is True and not chooses)
+    return functions(lambda x, mask: layer(x, mask=mask), weights)
 
 
 def _name(weight) -> str:

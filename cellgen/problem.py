@@ -39,12 +39,7 @@ def problem(workload: Workload, shape: Shape) -> Problem:
 def _weights(spec: str, shape: Shape) -> list[tuple]:
     ins, units = shape.input, shape.units
     if spec == "mingru":
-        return [
-            ("Wz", [ins, units], _kernel),
-            ("bz", [units], _normal),
-            ("Wh", [ins, units], _kernel),
-            ("bh", [units], _normal),
-        ]
+        return [("kernel", [ins, 2 * units], _kernel), ("bias", [2 * units], _normal)]
     norms = ("ln_x", 4 * units), ("ln_h", 4 * units), ("ln_c", units)
     parts = ("scale", _scale), ("shift", _normal)
     return [

@@ -84,7 +84,9 @@ class _Viewing:
         texts = [emitter.text(line.value) for line in lines]
         if any(f"{self.x}.shape" in text or f"{self.x}.dtype" in text for text in texts):
             reads.add(self.x)
-        reads -= {*without, *(target for line in self.plan.step.opening for target in line.targets)} if without else set()
+        reads -= (
+            {*without, *(target for line in self.plan.step.opening for target in line.targets)} if without else set()
+        )
         order = [*self.values, *self.arguments]
         parameters = [name for name in dict.fromkeys(order) if name in reads]
         sure = [name for name in segment.gives if self.tests.get(name) is None]
@@ -112,7 +114,9 @@ class _Viewing:
         """A transposed weight; None where the weight does not exist."""
         (name,) = line.targets
         weight = name.removesuffix("_T")
-        slot = next((s for s in self.plan.step.slots if weight in (s.argument, *(t for x in s.splits for t in x.targets))), None)
+        slot = next(
+            (s for s in self.plan.step.slots if weight in (s.argument, *(t for x in s.splits for t in x.targets))), None
+        )
         text = f"tf.transpose({weight})"
         maybe = slot is not None and slot.test is not None
         return name, f"None if {weight} is None else {text}" if maybe else text
@@ -120,7 +124,7 @@ class _Viewing:
     def asks(self):
         tests = [self.tests[cotangent] for _, cotangent in self.plan.joint.sent]
         found = {question.name for test in tests if test is not None for question in asked(test)}
-        return [name for name in self.arguments if name in found]
+        return [name for name in dict.fromkeys(self.arguments) if name in found]
 
     def extra(self):
         """What the functions take that the step of a cell does not."""

@@ -147,7 +147,10 @@ class _Scheduling:
             if block in again or not targets(block) & kept or len(block.lines) > 1:
                 continue
             operations = [node for line in block.lines for node in uses(line.value)]
-            if all(isinstance(node, Apply) and node.op in CHEAP for node in operations) and reads(block) <= kept | at_hand | weights:
+            if (
+                all(isinstance(node, Apply) and node.op in CHEAP for node in operations)
+                and reads(block) <= kept | at_hand | weights
+            ):
                 return block
         return None
 

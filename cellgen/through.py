@@ -54,7 +54,9 @@ class Through:
             return Apply("matmul", (d, self.turned(other)))
         if batches == (True, True) and not node.attr("batch") and len(left) == len(right) == 1 and out == right + left:
             return Apply("matmul_over_batch", (other, d))
-        sides = [batch * "b" + side for batch, side in zip((*batches, node.attr("batch")), (left, right, out), strict=True)]
+        sides = [
+            batch * "b" + side for batch, side in zip((*batches, node.attr("batch")), (left, right, out), strict=True)
+        ]
         einsum = Apply("einsum", (d, other), (("subscripts", f"{sides[0]},{sides[1]}->{sides[2]}"),))
         return Apply("expand", (einsum,), (("axes", (1,)),)) if sides[2] == "b" else einsum
 

@@ -1,0 +1,110 @@
+"""What `cellgen check --plan` shows: what runs before the loop, in it, on the way back and after it, and what is kept."""
+
+import textwrap
+from collections.abc import Iterator
+
+from cellgen.analyse import size
+from cellgen.cell import default_variant
+from cellgen.emit import Emitter
+from cellgen.expr import Shape, shape_text
+from cellgen.lower import Line
+from cellgen.program import Program
+from cellgen.schedule import Plan, Segment
+from cellgen.sizes import Size, total
+
+BYTES = 4  # of a float32
+
+
+def planscreen(plan: Plan) -> str:
+    """The plan of a cell, for the variant that has its defaults; an equation of another says under which test it runs."""
+    return "\n\n".join(_Showing(plan).parts())
+
+
+class _Showing:
+    def __init__(self, plan: Plan):
+        self.plan, self.cell = plan, plan.step.cell
+        variants = plan.joint.typed.variants
+        default = next(each for each in variants if each.variant == default_variant(self.cell, each.variant))
+        self.program = Program(plan.joint.typed, default)
+        self.shapes = dict(self._shapes())
+
+    def parts(self) -> Iterator[str]:
+        plan = self.plan
+        heads = (
+            ("once, from weights and options", plan.once),
+            ("before the loop, all steps of a chunk at once", plan.before),
+            ("in the loop", plan.forward),
+            ("on the way back", plan.backward),
+            ("after it, all steps of a chunk at once", plan.after),
+        )
+        for head, segment in heads:
+            if segment.blocks:
+                yield f"{head}\n{textwrap.indent(self.code(segment), '  ')}"
+        made = {name for block in plan.forward.blocks for line in block.lines for name in line.targets}
+        again = [
+            name
+            for segment in (plan.backward, plan.after)
+            for block in segment.blocks
+            for line in block.lines
+            for name in line.targets
+            if name in made
+        ]
+        reads = plan.backward.reads | plan.after.reads
+        before = [name for name in plan.before.gives if name in reads]
+        rows = [
+            ("kept", self.said([*plan.forward.gives, *before])),
+            ("computed again", self.said(list(dict.fromkeys(again))) or "nothing"),
+            ("bytes a step", f"{self.bytes([*plan.forward.gives, *before])} a sample in float32"),
+            ('memory="low"', f"{self.bytes(list(plan.step.carried))} a chunk of steps instead; a chunk runs again"),
+            ("transposed once", ", ".join(name for line in plan.turned for name in line.targets) or "nothing"),
+            ("inference", "keeps nothing"),
+        ]
+        width = max(len(head) for head, _ in rows)
+        lines = []
+        for head, text in rows:
+            lines += textwrap.wrap(text, 110, initial_indent=f"{head:{width}}  ", subsequent_indent=" " * (width + 2))
+        yield "plan\n" + textwrap.indent("\n".join(lines), "  ")
+
+    def code(self, segment: Segment) -> str:
+        emitter = Emitter(self.cell)
+        lines = []
+        for block in segment.blocks:
+            under = f"   where {emitter.test(block.test)}" if block.test else ""
+            lines += (f"{', '.join(line.targets)} = {emitter.text(line.value)}{under}" for line in block.lines)
+        return "\n".join(lines)
+
+    def said(self, names: list[str]) -> str:
+        return ", ".join(f"{name} {shape_text(self.shapes[name])}" for name in names if name in self.shapes)
+
+    def bytes(self, names: list[str]) -> Size:
+        return BYTES * total(size(self.program, self.shapes[name]) for name in names if name in self.shapes)
+
+    def _shapes(self) -> Iterator[tuple[str, Shape]]:
+        """The shape of every value of the variant by its name in the code, parts included."""
+        plan, types = self.plan, self.program.variant.types
+        states = {state.name: state.shape for state in self.cell.states}
+        for carried, shape in zip(plan.step.carried, states.values()):
+            yield carried, shape
+        for block in plan.step.blocks:
+            known = types.get((block.name,))
+            if known is None:
+                continue
+            shape = states.get(block.name, known.shape)
+            yield block.name, shape
+            for line in block.lines:
+                axis = next((axis for axis in self.cell.axes if self.split_by(axis.labels, line, block.name)), None)
+                for index, name in enumerate(line.targets):
+                    if (name,) in types:
+                        yield name, types[(name,)].shape
+                    elif axis:
+                        yield name, self.part(shape, axis.labels[index])
+
+    def split_by(self, labels: tuple[str, ...], line: Line, name: str) -> bool:
+        """Whether a line takes the value of this name apart by these labels."""
+        wanted = (f"{name}_{label}" for label in labels)
+        return all(target in ("_", want) for target, want in zip(line.targets, wanted)) and len(line.targets) > 1
+
+    def part(self, shape: Shape, label: str) -> Shape:
+        index, axis = next(self.cell.places(label, shape))
+        rest = axis.width(label) or tuple(atom for atom in shape[index] if atom != axis.name)
+        return (*shape[:index], *([rest] if rest else []), *shape[index + 1 :])

@@ -31,6 +31,8 @@ class At(Protocol):
     def rstd(self) -> Node: ...
 
 
+COMPARISONS = ("less", "less_equal", "greater", "greater_equal")
+
 # --- building -------------------------------------------------------------------------------------------------------
 
 

@@ -154,8 +154,7 @@ def check(specs, plan, strict, format):
             if result is not None:
                 checked, made = result
                 show(screen(checked) + "\n" if len(paths) == 1 else f"{path}: {line(checked)}")
-                if made is not None:
-                    show(planscreen(made) + "\n")
+                show(planscreen(made) + "\n") if made else None
     run.tell(format)
     return FAILED if run.failed else FINE
 

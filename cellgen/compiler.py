@@ -139,7 +139,7 @@ class Spec:
         return files
 
     def plan(self) -> "Plan":
-        """What runs when, with the derived backward step. Raises `SpecError`, also (CG601) where no code is generated."""
+        """What runs when, and what backward. Raises `SpecError`, also (CG601) where no code is generated."""
         from cellgen.refuse import refuse
 
         typed = self.typed()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cellgen.adjoint import ADJOINTS, ZERO, add, op, where
-from cellgen.cell import Cell, Input, Level, Type, TypedCell
+from cellgen.cell import Input, Level, Type, TypedCell
 from cellgen.expr import (
     Activate,
     Apply,
@@ -30,14 +30,13 @@ from cellgen.expr import (
     rebuild,
     walk,
 )
-from cellgen.hoist import norm_name
 from cellgen.merged import Merged
 from cellgen.ops import EVERY
 from cellgen.shapes import retype
+from cellgen.values import Values
 from cellgen.variants import when
 
 COUPLING = ("contract", "outer", "reduce", "along", "normalize")
-COMPARISONS = ("less", "less_equal", "greater", "greater_equal")
 
 Live = frozenset[int]  # in which variants something exists
 Key = tuple[str, int, str | None]  # a name, whether it is the carried one, and a label of it
@@ -72,26 +71,15 @@ class _Derivation:
             equation.name: frozenset(i for i, each in enumerate(typed.variants) if equation.name in each.live)
             for equation in self.cell.equations
         }
-        cell = self.cell
-        groups = (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms, cell.equations)
-        self.taken = {each.name for group in groups for each in group}
-        self.named: dict[Path, str] = {}  # forward values that get a name
-        self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too
-        self.norms = {
-            path: norm_name(node)
-            for equation in cell.equations
-            for path, node in walk(equation.value, (equation.name,))
-            if isinstance(node, Apply) and node.op == "normalize"
-        }
+        self.values = Values(typed)
         self.found: dict[Key, list[tuple[Live, Node]]] = {}
         self.backward: list[Equation] = []
         self.exists: dict[str, Live] = {}  # in which variants the cotangent of a weight is wanted
-        self.active = self._active()
 
     def run(self) -> Joint:
         cell = self.cell
-        output = self.new("_d_output")
-        given = {state.name: self.new(f"_d_{state.name}_next") for state in cell.states}
+        output = self.values.new("_d_output")
+        given = {state.name: self.values.new(f"_d_{state.name}_next") for state in cell.states}
         for name, cotangent in {cell.output: output}.items():
             self.found[name, 0, None] = [(self.every, Ref(cotangent))]
         for name, cotangent in given.items():
@@ -100,7 +88,7 @@ class _Derivation:
             self.equation(equation)
         carried = tuple(self.carried(state.name) for state in cell.states)
         sent = tuple(self.sent())
-        forward = tuple(self.forward())
+        forward = tuple(self.values.forward())
         shapes = {state.name: state.shape for state in cell.states}
         ports = [Input(output, shapes.get(cell.output) or self.merged.type((cell.output,)).shape)]
         ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
@@ -110,119 +98,12 @@ class _Derivation:
         ]
         return Joint(retype(self.typed, joint, roots), len(forward), (output, *given.values()), carried, sent)
 
-    # --- names
-
-    def new(self, name: str) -> str:
-        """This name, or with a number behind it if it is taken."""
-        count, found = 1, name
-        while found in self.taken:
-            count += 1
-            found = f"{name}_{count}"
-        self.taken.add(found)
-        return found
-
-    def cotangent(self, name: str) -> str:
-        return self.new(f"_d_{name.lstrip('_').replace('/', '_').replace('.', '_')}")
-
-    def said(self, node: Node, path: Path) -> str:
-        """A name for a forward value, after what it is: `tanh_c`, `ln_c`."""
-        match node:
-            case Apply("normalize"):
-                return f"{norm_name(node)}_hat"
-            case Apply(_, args):
-                if norm := norm_name(node):
-                    return norm
-                if path[:-1] in self.norms:  # what a norm is applied to
-                    return f"{self.norms[path[:-1]]}_in"
-                word = "_".join((node.op, *(self.short(arg) for arg in args[:1])))
-                return word if self.short(args[0]) else f"{path[0]}_{node.op}"
-            case Activate(option, value):
-                return f"{option}_{self.short(value)}" if self.short(value) else f"{path[0]}_{option}"
-        return f"{path[0]}_{type(node).__name__.lower()}"
-
-    def short(self, node: Node) -> str:
-        match node:
-            case Ref(name, 0):
-                return name.lstrip("_").replace("/", "_")
-            case Ref(name):
-                return f"{name}_prev"
-            case Pick(Ref(name), label):
-                return f"{name}_{label}"
-            case Apply():
-                return norm_name(node)
-        return ""
-
-    # --- forward values
-
-    def value(self, node: Node, path: Path) -> Node:
-        """A forward value, by a name where it is more than a leaf."""
-        match node:
-            case Number() | Ref() | Pick(Ref()):
-                return node
-            case Apply("linear", (inner,)):
-                return self.value(inner, (*path, 0))
-            case Apply("sub" | "neg" | "add", args) if all(isinstance(arg, (Number, Ref)) for arg in args):
-                return node  # cheaper to say again than to keep
-            case Apply(each, args) if each in COMPARISONS:
-                return Apply(each, tuple(self.value(arg, (*path, index)) for index, arg in enumerate(args)))
-            case Choose() if not self.active_below(node, path) and self.merged.type(path).level is Level.CONSTANT:
-                return node
-        if len(path) == 1:
-            return Ref(path[0])
-        if path not in self.named:
-            self.named[path] = self.new(f"_{self.said(node, path)}")
-        return Ref(self.named[path])
-
-    def forward(self) -> Iterator[Equation]:
-        """The author's equations, each after those that were named in it."""
-        for equation in self.cell.equations:
-            before: list[Equation] = []
-            value = self.taken_out(equation.value, (equation.name,), equation, before)
-            yield from before
-            yield replace(equation, value=value)
-
-    def taken_out(self, node: Node, path: Path, equation: Equation, before: list[Equation]) -> Node:
-        below = tuple(
-            self.taken_out(child, (*path, index), equation, before) for index, child in enumerate(children(node))
-        )
-        node = rebuild(node, below)
-        if path not in self.named:
-            return node
-        name = self.named[path]
-        before.append(replace(equation, name=name, value=node))
-        if path in self.statistics:
-            shape = self.merged.type(path).shape
-            over = len(node.attr("over"))
-            lanes = (*shape[: len(shape) - over], *[(1,)] * over)
-            rstd = op("rstd", *node.args, shape=lanes, kind=node.attr("kind"), over=node.attr("over"))
-            before.append(replace(equation, name=self.statistics[path], value=rstd))
-        return Ref(name)
-
-    # --- what is differentiated
-
-    def _active(self) -> dict[str, bool]:
-        """Whether an equation comes from anything that is differentiated."""
-        self.active = {}
-        for equation in self.cell.equations:
-            self.active[equation.name] = any(
-                isinstance(node, Ref) and self.moves(node) for _, node in walk(equation.value)
-            )
-        return self.active
-
-    def moves(self, ref: Ref) -> bool:
-        options = {option.name for option in self.cell.options}
-        dims = {dim.name for dim in self.cell.dims}
-        return bool(ref.ago) or self.active.get(ref.name, ref.name not in options | dims)
-
-    def active_below(self, node: Node, path: Path) -> bool:
-        return any(isinstance(each, Ref) and self.moves(each) for _, each in walk(node))
-
     # --- equations
 
     def equation(self, equation: Equation) -> None:
         """Sends what has reached a name on to what its equation reads."""
         name, live = equation.name, self.live[equation.name]
-        if not self.active[name]:
+        if not self.values.active[name]:
             return
         self.current = equation
         value, path = equation.value, (name,)
@@ -235,7 +116,7 @@ class _Derivation:
         total = self.total(name, 0, live, type)
         if total is not None:
             plain = isinstance(total, Ref)
-            d = total if plain else self.define(self.cotangent(name), total, equation)
+            d = total if plain else self.define(self.values.cotangent(name), total, equation)
             self.push(value, path, d, type, live, ())
 
     def apart(self, flat, shape) -> bool:
@@ -302,7 +183,7 @@ class _Derivation:
     def push(self, node: Node, path: Path, d: Node, have: Type, live: Live, guards: tuple) -> None:
         """Sends `d`, of type `have`, through a node to the names below it."""
         live = frozenset(i for i in live if path in self.typed.variants[i].types)
-        if not live or not self.active_below(node, path):
+        if not live or not self.values.active_below(node):
             return
         want = self.merged.type(path)
         if self.needs_sum(have, want, path):
@@ -329,7 +210,7 @@ class _Derivation:
                     if self.merged.live((*path, index)):
                         self.push(arm, (*path, index), d, want, live, guards)
             case Activate(option, value):
-                x, y = self.value(value, (*path, 0)), self.value(node, path)
+                x, y = self.values.value(value, (*path, 0)), self.values.value(node, path)
                 d = Apply("activation_gradient", (d, x, y), (("option", option),))
                 self.push(value, (*path, 0), d, want, live, guards)
             case Apply():
@@ -337,7 +218,7 @@ class _Derivation:
 
     def through(self, node: Apply, path: Path, d: Node, want: Type, live: Live, guards: tuple) -> None:
         args = list(enumerate(node.args))
-        moving = [index for index, arg in args if self.active_below(arg, (*path, index))]
+        moving = [index for index, arg in args if self.values.active_below(arg)]
         couples = EVERY[node.op].shape in COUPLING
         if couples:
             d, guards = self.select(d, guards), ()
@@ -351,7 +232,7 @@ class _Derivation:
             if sent[index] is not None:
                 here = guards
                 if node.op == "where":
-                    here = (*guards, (self.value(node.args[0], (*path, 0)), index == 1))
+                    here = (*guards, (self.values.value(node.args[0], (*path, 0)), index == 1))
                 contribution = filled(sent[index], d)
                 have = self.merged.type((*path, index)) if couples else want
                 self.push(node.args[index], (*path, index), contribution, have, live, here)
@@ -360,12 +241,12 @@ class _Derivation:
         """A cotangent that is read more than once, by a name."""
         if isinstance(d, (Ref, Number)):
             return d
-        name = self.named.get(path, "") or self.said(node, path)
-        return self.define(self.cotangent(name), d, self.current)
+        name = self.values.named.get(path, "") or self.values.said(node, path)
+        return self.define(self.values.cotangent(name), d, self.current)
 
     def send(self, key: Key, d: Node, live: Live, guards: tuple) -> None:
         name, ago, _ = key
-        if name in {port.name for port in self.cell.inputs} or ago or self.active.get(name, True):
+        if name in {port.name for port in self.cell.inputs} or ago or self.values.active.get(name, True):
             self.found.setdefault(key, []).append((live, self.select(d, guards)))
 
     def select(self, d: Node, guards: tuple) -> Node:
@@ -389,7 +270,7 @@ class _Derivation:
         if total is None:
             total = op("zeros", Ref(name, 1))
         equation = next(each for each in self.cell.equations if each.name == name)
-        return self.define(self.new(f"_d_{name}_prev"), total, equation).name
+        return self.define(self.values.new(f"_d_{name}_prev"), total, equation).name
 
     def sent(self) -> Iterator[tuple[Key, str]]:
         """The cotangents of the input and of each weight, in the order of the spec."""
@@ -401,7 +282,7 @@ class _Derivation:
                 total = self.combine(self.found[key], where_, zero)
                 if total is not None:
                     label = key[2] or ""
-                    name_ = self.cotangent(f"{name}_{label}" if label else name)
+                    name_ = self.values.cotangent(f"{name}_{label}" if label else name)
                     self.define(name_, total, self.reader(name))
                     self.exists[name_] = where_
                     yield key, name_
@@ -422,22 +303,17 @@ class _At:
         """An argument; where nobody asks for what it is needed for, nothing is named for it."""
         if self.node.op in ("mul",) and 1 - index not in self.moving:
             return ZERO
-        return self.derivation.value(self.node.args[index], (*self.path, index))
+        return self.derivation.values.value(self.node.args[index], (*self.path, index))
 
     @property
     def y(self) -> Node:
-        if self.path in self.derivation.named:
-            return Ref(self.derivation.named[self.path])
-        return self.derivation.value(self.node, self.path)
+        if self.path in self.derivation.values.named:
+            return Ref(self.derivation.values.named[self.path])
+        return self.derivation.values.value(self.node, self.path)
 
     @property
     def rstd(self) -> Node:
-        derivation = self.derivation
-        if self.path not in derivation.statistics:
-            name = f"_{derivation.norms[self.path]}"
-            derivation.named.setdefault(self.path, derivation.new(f"{name}_hat"))
-            derivation.statistics[self.path] = derivation.new(f"{name}_rstd")
-        return Ref(derivation.statistics[self.path])
+        return self.derivation.values.rstd(self.path)
 
     def type(self, index: int | None = None) -> Type:
         return self.derivation.merged.type(self.path if index is None else (*self.path, index))

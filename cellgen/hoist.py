@@ -1,6 +1,6 @@
 """What reads no state gets a name of its own, so that it can run for all steps at once, before the loop.
 
-Input and output: a `TypedCell`. In a sum the terms that read no state come first, together: `z = x @ W + h[t-1] @ U + b`
+Input and output: a `TypedCell`. Terms of a sum that read no state come first, together: `z = x @ W + h[t-1] @ U + b`
 becomes `_z_x = x @ W + b` and `z = _z_x + h[t-1] @ U`. Only the order of a sum changes, so only its rounding does.
 """
 

@@ -1,20 +1,25 @@
 """The layers that cellgen generates from shipped specs, in memory."""
 
+from itertools import count
+
 from cellgen.compiler import Spec
 from cellgen.functions import functions
 from cellgen.lineup import Runners
 from cellgen.module import module
 from cellgen.problem import Problem
 
+_NUMBERS = count()
+
 
 def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal") -> Runners:
     """The layer of the workload's spec. Raises `SpecError` if there is no such spec, or no code for it yet.
 
-    jit_compile and memory: the layer's arguments.
+    jit_compile and memory: the layer's arguments. Each has a module of its own: functions at its top are traced and
+    compiled once for all of its layers, and another's first call would be shorter for it.
     """
     spec = Spec.at(problem.workload.spec)
     text = spec.build(tests=False)[f"{spec.stem}.py"]
-    make = getattr(module(spec.stem, text), spec.cell().name)
+    make = getattr(module(f"{spec.stem}_{next(_NUMBERS)}", text), spec.cell().name)
     layer = make(problem.shape.units, return_sequences=True, jit_compile=jit_compile, memory=memory)
     layer.build((None, None, problem.shape.input))
     weights = {_name(weight): weight for weight in layer.cell.trainable_variables}

@@ -1,4 +1,4 @@
-"""What `cellgen check --plan` shows: what runs before the loop, in it, on the way back and after it, and what is kept."""
+"""What `cellgen check --plan` shows: what runs before the loop, in it and on the way back, and what is kept."""
 
 import textwrap
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ BYTES = 4  # of a float32
 
 
 def planscreen(plan: Plan) -> str:
-    """The plan of a cell, for the variant that has its defaults; an equation of another says under which test it runs."""
+    """The plan of a cell; what is kept is that of its default variant. A test behind an equation says when it runs."""
     return "\n\n".join(_Showing(plan).parts())
 
 

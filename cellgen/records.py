@@ -86,7 +86,7 @@ class StepView:
 
 @dataclass(frozen=True)
 class SegmentView:
-    """A function that runs a segment of the plan. `given` are pairs of a name and what is returned under it, `sometimes`
+    """A function that runs a segment of the plan. `given` are the names that it returns values under, `sometimes`
     those with the test under which they exist."""
 
     parameters: tuple[str, ...]

@@ -1,0 +1,144 @@
+"""Forward values that the backward step reads: each in an equation of its own, named after what the author wrote."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cellgen.adjoint import COMPARISONS, op
+from cellgen.cell import Level, TypedCell
+from cellgen.expr import Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, children, rebuild, walk
+from cellgen.hoist import norm_name
+from cellgen.merged import Merged
+
+
+class Values:
+    """The values of a typed cell's equations, and the names that some of them are given on demand."""
+
+    def __init__(self, typed: TypedCell):
+        self.cell, self.merged = typed.cell, Merged(typed)
+        cell = self.cell
+        groups = (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms, cell.equations)
+        self.taken = {each.name for group in groups for each in group}
+        self.named: dict[Path, str] = {}
+        self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too
+        self.norms = {
+            path: norm_name(node)
+            for equation in cell.equations
+            for path, node in walk(equation.value, (equation.name,))
+            if isinstance(node, Apply) and node.op == "normalize"
+        }
+        self.active = self._active()
+
+    # --- names
+
+    def new(self, name: str) -> str:
+        """This name, or with a number behind it if it is taken."""
+        count, found = 1, name
+        while found in self.taken:
+            count += 1
+            found = f"{name}_{count}"
+        self.taken.add(found)
+        return found
+
+    def cotangent(self, name: str) -> str:
+        return self.new(f"_d_{name.lstrip('_').replace('/', '_').replace('.', '_')}")
+
+    def said(self, node: Node, path: Path) -> str:
+        """A name for a forward value, after what it is: `tanh_c`, `ln_c`."""
+        match node:
+            case Apply("normalize"):
+                return f"{norm_name(node)}_hat"
+            case Apply(_, args):
+                if norm := norm_name(node):
+                    return norm
+                if path[:-1] in self.norms:  # what a norm is applied to
+                    return f"{self.norms[path[:-1]]}_in"
+                word = "_".join((node.op, *(self.short(arg) for arg in args[:1])))
+                return word if self.short(args[0]) else f"{path[0]}_{node.op}"
+            case Activate(option, value):
+                return f"{option}_{self.short(value)}" if self.short(value) else f"{path[0]}_{option}"
+        return f"{path[0]}_{type(node).__name__.lower()}"
+
+    def short(self, node: Node) -> str:
+        match node:
+            case Ref(name, 0):
+                return name.lstrip("_").replace("/", "_")
+            case Ref(name):
+                return f"{name}_prev"
+            case Pick(Ref(name), label):
+                return f"{name}_{label}"
+            case Apply():
+                return norm_name(node)
+        return ""
+
+    # --- forward values
+
+    def value(self, node: Node, path: Path) -> Node:
+        """A forward value, by a name where it is more than a leaf."""
+        match node:
+            case Number() | Ref() | Pick(Ref()):
+                return node
+            case Apply("linear", (inner,)):
+                return self.value(inner, (*path, 0))
+            case Apply("sub" | "neg" | "add", args) if all(isinstance(arg, (Number, Ref)) for arg in args):
+                return node  # cheaper to say again than to keep
+            case Apply(each, args) if each in COMPARISONS:
+                return Apply(each, tuple(self.value(arg, (*path, index)) for index, arg in enumerate(args)))
+            case Choose() if not self.active_below(node) and self.merged.type(path).level is Level.CONSTANT:
+                return node
+        if len(path) == 1:
+            return Ref(path[0])
+        if path not in self.named:
+            self.named[path] = self.new(f"_{self.said(node, path)}")
+        return Ref(self.named[path])
+
+    def forward(self) -> Iterator[Equation]:
+        """The author's equations, each after those that were named in it."""
+        for equation in self.cell.equations:
+            before: list[Equation] = []
+            value = self.taken_out(equation.value, (equation.name,), equation, before)
+            yield from before
+            yield replace(equation, value=value)
+
+    def taken_out(self, node: Node, path: Path, equation: Equation, before: list[Equation]) -> Node:
+        below = tuple(
+            self.taken_out(child, (*path, index), equation, before) for index, child in enumerate(children(node))
+        )
+        node = rebuild(node, below)
+        if path not in self.named:
+            return node
+        name = self.named[path]
+        before.append(replace(equation, name=name, value=node))
+        if path in self.statistics:
+            shape = self.merged.type(path).shape
+            over = len(node.attr("over"))
+            lanes = (*shape[: len(shape) - over], *[(1,)] * over)
+            rstd = op("rstd", *node.args, shape=lanes, kind=node.attr("kind"), over=node.attr("over"))
+            before.append(replace(equation, name=self.statistics[path], value=rstd))
+        return Ref(name)
+
+    # --- what is differentiated
+
+    def _active(self) -> dict[str, bool]:
+        """Whether an equation comes from anything that is differentiated."""
+        self.active = {}
+        for equation in self.cell.equations:
+            self.active[equation.name] = any(
+                isinstance(node, Ref) and self.moves(node) for _, node in walk(equation.value)
+            )
+        return self.active
+
+    def moves(self, ref: Ref) -> bool:
+        options = {option.name for option in self.cell.options}
+        dims = {dim.name for dim in self.cell.dims}
+        return bool(ref.ago) or self.active.get(ref.name, ref.name not in options | dims)
+
+    def active_below(self, node: Node) -> bool:
+        return any(isinstance(each, Ref) and self.moves(each) for _, each in walk(node))
+
+    def rstd(self, path: Path) -> Ref:
+        """1 / the standard deviation of a norm, by the name that it is given."""
+        if path not in self.statistics:
+            name = f"_{self.norms[path]}"
+            self.named.setdefault(path, self.new(f"{name}_hat"))
+            self.statistics[path] = self.new(f"{name}_rstd")
+        return Ref(self.statistics[path])

@@ -15,6 +15,7 @@ A masked step holds state and output (the output is zero before the first step t
     rnn = keras.layers.RNN(IndRNNCell(128))  # the cell alone, here or wherever a cell goes
 """
 
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -37,6 +38,404 @@ def _step(x, state, *, kernel, recurrent_kernel, bias, activation):
     # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
     h = activation(x @ kernel + recurrent_kernel * h_prev + bias)
     return h, IndRNNState(h)
+
+
+# --- the equations, as the scan runs them --------------------------------------------------------------------------
+
+
+def _before(*, x, kernel, bias, **_):
+    """All steps at once: what reads no state -> values by name, each (steps, ...)."""
+    # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
+    _h_x = x @ kernel + bias
+    return {"_h_x": _h_x}
+
+
+def _forward(state, *, _h_x, recurrent_kernel, activation, **_):
+    """One step of the loop -> output, state, and what the way back reads."""
+    (h_prev,) = state
+    # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
+    _add_h_x = _h_x + recurrent_kernel * h_prev
+    h = activation(_add_h_x)
+    return h, IndRNNState(h), {"h_prev": h_prev, "h": h}
+
+
+def _backward(_d_output, _d_state, *, _h_x, h_prev, h, recurrent_kernel, activation_gradient, **_):
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    (_d_h_next,) = _d_state
+    # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
+    _add_h_x = _h_x + recurrent_kernel * h_prev
+    _d_h = _d_h_next + _d_output
+    _d_add_h_x = activation_gradient(_d_h, _add_h_x, h)
+    _d_h_prev = _d_add_h_x * recurrent_kernel
+    return IndRNNState(_d_h_prev), {"_d_add_h_x": _d_add_h_x}
+
+
+def _after(*, x, h_prev, _d_add_h_x, kernel_T, **_):
+    """All steps at once: the derivatives of the loss by the input and by each weight."""
+    # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
+    _d_x = _d_add_h_x @ kernel_T
+    _d_kernel = tf.matmul(x, _d_add_h_x, transpose_a=True)
+    _d_recurrent_kernel = tf.reduce_sum(_d_add_h_x * h_prev, axis=0)
+    _d_bias = tf.reduce_sum(_d_add_h_x, axis=0)
+    return _d_x, {"kernel": _d_kernel, "recurrent_kernel": _d_recurrent_kernel, "bias": _d_bias}
+
+
+# --- the scan -------------------------------------------------------------------------------------------------------
+
+
+def _scan(
+    sequence,
+    mask,
+    state,
+    fresh,
+    arguments,
+    *,
+    return_sequences,
+    return_all_states,
+    zero_output,
+    steps=None,
+    low_memory=False,
+    compiled=False,
+):
+    """All steps, in chunks that stay in cache, differentiated by `_backward`.
+
+    sequence (batch, time, input), mask (batch, time, 1) or None, state and fresh: IndRNNState
+    -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
+    steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
+    way back. compiled: by XLA, which cannot hand arrays of tensors on to the way back.
+    """
+    weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
+    options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
+    wanted = {"return_sequences": return_sequences, "return_all_states": return_all_states, "zero_output": zero_output}
+
+    def layout():
+        """The time, the steps that run, those of a chunk, the chunks, those that run: by XLA's leave not handed on."""
+        batch_size, time = keras.ops.shape(whole_sequence)[:2]
+        size = _chunk_size(batch_size, time, low_memory)
+        runs = time if steps is None else steps
+        return time, runs, size, (time + size - 1) // size, (runs + size - 1) // size
+
+    whole_sequence = sequence
+    time, runs, size, chunks, _ = layout()
+    whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time % size == 0
+    mask = None if mask is None else _filled(mask, chunks * size, 1)
+
+    def chunk(values, index, size):
+        """(batch, time, ...) -> the steps of a chunk in front."""
+        rank = len(values.shape)
+        part = tf.slice(values, [0, index * size, *[0] * (rank - 2)], [-1, size, *values.shape[2:]])
+        part.set_shape([values.shape[0], None if tf.is_tensor(size) else size, *values.shape[2:]])
+        return tf.transpose(part, [1, 0, *range(2, rank)])
+
+    @tf.custom_gradient
+    def scan(sequence, *tensors):
+        state, fresh, rest = IndRNNState(*tensors[:1]), IndRNNState(*tensors[1:2]), tensors[2:]
+        arguments = {**options, **dict(zip(weights, rest))}
+        time, runs, size, chunks, count = layout()
+        sequence = _filled(sequence, chunks * size, 1)
+
+        def run(index, output, state, size):
+            on = None if mask is None else chunk(mask, index, size)
+            length = size if whole else tf.minimum(size, runs - index * size)
+            return _chunk_forward(chunk(sequence, index, size), length, on, output, state, fresh, arguments, **wanted)
+
+        def forward(index, output, state, starts, rooms, results):
+            starts = [room.write(index, value) for room, value in zip(starts, [output, *state])]
+            output, state, sequences, kept = run(index, output, state, size)
+            rooms = {name: room.write(index, kept[name]) for name, room in rooms.items()}
+            results = [room.write(index, values) for room, values in zip(results, sequences)]
+            return index + 1, output, state, starts, rooms, results
+
+        output, _, sequences, kept = run(0, None, state, size)  # for dtypes and shapes
+        output = tf.zeros_like(output)
+        starts = [_room(value, chunks) for value in [output, *state]]
+        rooms = {name: _room(value, chunks) for name, value in kept.items() if not low_memory}
+        results = [_room(values, chunks) for values in sequences]
+        loop = 0, output, state, starts, rooms, results
+        if whole and chunks == 1:
+            loop = forward(*loop)
+        else:
+            loop = tf.while_loop(lambda index, *_: index < count, forward, loop, maximum_iterations=chunks)
+        _, output, final, starts, rooms, results = loop
+        if compiled:
+            starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
+
+        def backward(d_output, *d_results):
+            time, runs, size, chunks, count = layout()
+            d_state, d_sequences = IndRNNState(*d_results[:1]), [_filled(d, chunks * size, 0) for d in d_results[1:]]
+            turned = {**arguments, **_turned(**arguments)}
+            before = [_array(values) if compiled else values for values in starts]
+            arrays = {name: _array(values) if compiled else values for name, values in rooms.items()}
+
+            def back(index, d_output, d_state, d_fresh, d_weights, d_sequence):
+                kept = {name: array.read(index) for name, array in arrays.items()}
+                if low_memory:
+                    output, *state = [array.read(index) for array in before]
+                    kept = run(index, output, IndRNNState(*state), size)[-1]
+                kept["x"] = chunk(sequence, index, size)
+                on = None if mask is None else chunk(mask, index, size)
+                length = size if whole else tf.minimum(size, runs - index * size)
+                d_parts = [_part(d, index, size) for d in d_sequences]
+                d_output, d_state, d_fresh, d_part, more = _chunk_back(
+                    d_output, d_state, d_fresh, d_parts, kept, length, on, turned, **wanted
+                )
+                d_weights = {name: value + more[name] for name, value in d_weights.items()}
+                return index - 1, d_output, d_state, d_fresh, d_weights, d_sequence.write(index, d_part)
+
+            d_fresh = IndRNNState(*(tf.zeros_like(value) for value in state))
+            d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
+            d_sequence = _room(chunk(sequence, 0, size), chunks)
+            loop = count - 1, d_output, d_state, d_fresh, d_weights, d_sequence
+            if whole and chunks == 1:
+                loop = back(*loop)
+            else:
+                loop = tf.while_loop(lambda index, *_: index >= 0, back, loop, maximum_iterations=chunks)
+            _, _, d_state, d_fresh, d_weights, d_sequence = loop
+            d_sequence = tf.transpose(_joined(d_sequence, time), [1, 0, *range(2, len(sequence.shape))])
+            return d_sequence, *d_state, *d_fresh, *(d_weights.get(name) for name in weights)
+
+        return [output, *final, *(_joined(room, time) for room in results)], backward
+
+    last_output, *results = scan(sequence, *state, *fresh, *weights.values())
+    return last_output, IndRNNState(*results[:1]), list(results[1:])
+
+
+@functools.cache
+def _traced(widths, eager, **how):
+    """`_scan` as a function of TensorFlow's, for weights and values of some widths and any batch and time.
+
+    eager: whether it is called eagerly; TensorFlow mixes up the gradients of a trace that serves both.
+    """
+    return tf.function(_scan, autograph=False, reduce_retracing=True, **how)
+
+
+def _widths(sequence, state, arguments):
+    """What is known of the shapes of all that a scan takes, but for batch and time."""
+    shapes = [sequence.shape[2:], *(value.shape[1:] for value in state)]
+    shapes += (value.shape for value in arguments.values() if tf.is_tensor(value))
+    return tuple(map(tuple, shapes))
+
+
+def _scan_in_graph(sequence, mask, state, fresh, arguments, **wanted):
+    """`_scan`, traced: called eagerly, its steps run as a graph."""
+    scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly())
+    return scan(sequence, mask, state, fresh, arguments, **wanted)
+
+
+def _scan_compiled(sequence, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for each batch and time."""
+    scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly(), jit_compile=True)
+    return scan(sequence, mask, state, fresh, arguments, compiled=True, **wanted)
+
+
+def _scan_in_bucket(sequence, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
+    time = keras.ops.shape(sequence)[1]
+    bucket = _bucket(time)
+    sequence, mask = _filled(sequence, bucket, 1), None if mask is None else _filled(mask, bucket, 1)
+    steps = tf.convert_to_tensor(time)
+    output, state, sequences = _scan_compiled(sequence, mask, state, fresh, arguments, steps=steps, **wanted)
+    return output, state, [values[:time] for values in sequences]
+
+
+def _bucket(time):
+    """The next of 16, 24, 32, 48, 64, ...: at most half as long again."""
+    if tf.is_tensor(time):
+        exponent = tf.math.ceil(tf.math.log(tf.cast(time, tf.float32) - 0.5) / tf.math.log(2.0))
+        power = tf.maximum(16, tf.cast(tf.pow(2.0, exponent), tf.int32))
+    else:
+        power = max(16, 1 << (max(1, time) - 1).bit_length())
+    less = power // 4 * 3
+    if tf.is_tensor(time):
+        return tf.where((time <= less) & (power > 16), less, power)
+    return less if time <= less and power > 16 else power
+
+
+def _chunk_forward(
+    xs, length, on, output, state, fresh, arguments, *, return_sequences, return_all_states, zero_output
+):
+    """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
+    size = keras.ops.shape(xs)[0]
+    ready = _together(_before, {"x": xs}, arguments)
+    values = {"x": xs, **ready}
+    each = {name: _array(values[name]) for name in ["_h_x"] if name in values}
+    ons = None if on is None else _array(on)
+    likely = {name: tf.zeros_like(values[name][0]) for name in each}
+    new_output, _, kept = _forward(state, **likely, **arguments)  # for dtypes and shapes
+    output = tf.zeros_like(new_output) if output is None else output
+    rooms = {name: _room(value, size) for name, value in kept.items()}
+    wanted = [*([output] if return_sequences else []), *(state if return_all_states else [])]
+    sequences = [_room(value, size) for value in wanted]
+
+    def step(t, output, state, rooms, sequences):
+        new_output, new_state, kept = _forward(
+            state, **{name: array.read(t) for name, array in each.items()}, **arguments
+        )
+        if on is not None:  # mask: hold
+            here = ons.read(t)
+            held = tf.zeros_like(output) if zero_output else output
+            new_output = tf.where(here, new_output, held)
+            new_state = IndRNNState(*(tf.where(here, new, old) for new, old in zip(new_state, state)))
+        rooms = {name: room.write(t, kept[name]) for name, room in rooms.items()}
+        wanted = [*([new_output] if return_sequences else []), *(new_state if return_all_states else [])]
+        sequences = [room.write(t, value) for room, value in zip(sequences, wanted)]
+        return t + 1, new_output, new_state, rooms, sequences
+
+    loop = tf.while_loop(lambda t, *_: t < length, step, (0, output, state, rooms, sequences), maximum_iterations=size)
+    _, output, state, rooms, sequences = loop
+    kept = {**ready, **{name: _finite(room.stack(), length) for name, room in rooms.items()}}
+    return output, state, [room.stack() for room in sequences], kept
+
+
+def _chunk_back(
+    d_output,
+    d_state,
+    d_fresh,
+    d_sequences,
+    kept,
+    length,
+    on,
+    arguments,
+    *,
+    return_sequences,
+    return_all_states,
+    zero_output,
+):
+    """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
+    size = keras.ops.shape(kept["x"])[0]
+    d_wanted = [_array(values) for values in d_sequences]
+    each = {name: _array(kept[name]) for name in ["_h_x", "h_prev", "h"] if name in kept}
+    ons = None if on is None else _array(on)
+    likely = {name: tf.zeros_like(kept[name][0]) for name in each}
+    sent = _backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
+    rooms = {name: _room(value, size) for name, value in sent.items()}
+
+    def step(t, d_output, d_state, d_fresh, rooms):
+        d_here = [array.read(t) for array in d_wanted]
+        if return_sequences:
+            d_output += d_here.pop(0)
+        if return_all_states:
+            d_state = IndRNNState(*(a + b for a, b in zip(d_state, d_here)))
+        d_before = tf.zeros_like(d_output)
+        if on is not None:  # mask: hold
+            here = ons.read(t)
+            nothing = tf.zeros_like(d_output)
+            d_held, d_output = tf.where(here, nothing, d_output), tf.where(here, d_output, nothing)
+            d_before = d_before if zero_output else d_held
+            held = IndRNNState(*(tf.where(here, tf.zeros_like(d), d) for d in d_state))
+            d_state = IndRNNState(*(tf.where(here, d, tf.zeros_like(d)) for d in d_state))
+        d_state, sent = _backward(
+            d_output, d_state, **{name: array.read(t) for name, array in each.items()}, **arguments
+        )
+        if on is not None:
+            d_state = IndRNNState(*(a + b for a, b in zip(d_state, held)))
+        rooms = {name: room.write(t, sent[name]) for name, room in rooms.items()}
+        return t - 1, d_before, d_state, d_fresh, rooms
+
+    loop = length - 1, d_output, d_state, d_fresh, rooms
+    loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
+    _, d_output, d_state, d_fresh, rooms = loop
+    values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
+    values = {name: _flat(values[name]) for name in ["x", "h_prev", "_d_add_h_x"] if name in values}
+    d_xs, d_weights = _after(**values, **arguments)
+    return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
+
+
+def _unrolled(sequence, mask, state, fresh, arguments, *, return_sequences, return_all_states, zero_output, **_):
+    """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
+    output, lists = None, []
+    for t in range(sequence.shape[1]):
+        new_output, new_state = _step(sequence[:, t], state, **arguments)
+        if mask is not None:  # mask: hold
+            held = tf.zeros_like(new_output) if zero_output or output is None else output
+            new_output = tf.where(mask[:, t], new_output, held)
+            new_state = IndRNNState(*(tf.where(mask[:, t], new, old) for new, old in zip(new_state, state)))
+        output, state = new_output, new_state
+        lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
+    return output, state, [tf.stack(values) for values in zip(*lists)]
+
+
+def _turned(*, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(**_):
+    """The names of the weights that are differentiated."""
+    return ["kernel", "recurrent_kernel", "bias"]
+
+
+def _chunk_size(batch_size, time, low_memory):
+    """How many steps run between two looks at main memory: about 1024 rows; for low memory the root of all, if more."""
+    if tf.is_tensor(batch_size) or tf.is_tensor(time):
+        size = tf.maximum(1, 1024 // tf.maximum(1, batch_size))
+        root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
+        return tf.maximum(size, root) if low_memory else size
+    size = max(1, 1024 // max(1, batch_size), int(time**0.5) if low_memory else 1)
+    if size >= time:
+        return max(1, time)
+    even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
+    return min(even, key=lambda each: abs(each - size), default=size)
+
+
+def _part(values, index, size):
+    """(time, ...) -> the steps of a chunk."""
+    part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *[-1] * (len(values.shape) - 1)])
+    part.set_shape([None if tf.is_tensor(size) else size, *values.shape[1:]])
+    return part
+
+
+def _filled(values, time, axis):
+    """With the last step again and again, up to a length: nothing comes of those, but they are no worse than it."""
+    missing = time - keras.ops.shape(values)[axis]
+    if not tf.is_tensor(missing) and missing == 0:
+        return values
+    last = values[:, -1:] if axis else values[-1:]
+    shape = keras.ops.shape(last)
+    more = tf.broadcast_to(last, [*shape[:axis], shape[axis] * missing, *shape[axis + 1 :]])
+    return tf.concat([values, more], axis)
+
+
+def _finite(values, length):
+    """The steps that did not run as the last one that did, so that a derivative of zero is zero there too."""
+    size = keras.ops.shape(values)[0]
+    if not tf.is_tensor(length) and length == size:
+        return values
+    rows = tf.minimum(tf.range(size), length - 1)
+    return tf.cond(length < size, lambda: tf.gather(values, rows), lambda: values)
+
+
+def _array(values):
+    """(steps, ...) -> an array to read more than once."""
+    array = tf.TensorArray(
+        values.dtype, size=tf.shape(values)[0], element_shape=values.shape[1:], clear_after_read=False
+    )
+    return array.unstack(values)
+
+
+def _room(value, count):
+    """An array for `count` values like this one."""
+    return tf.TensorArray(value.dtype, size=count, element_shape=value.shape, clear_after_read=False)
+
+
+def _joined(room, time):
+    """Chunks of steps -> (time, ...)."""
+    chunks = room.stack()
+    return tf.reshape(chunks, [-1, *keras.ops.shape(chunks)[2:]])[:time]
+
+
+def _flat(values):
+    """(steps, batch, ...) -> (steps * batch, ...)."""
+    return tf.reshape(values, [-1, *values.shape[2:]])
+
+
+def _together(function, values, arguments):
+    """Applies a function of all steps to values (steps, batch, ...) -> the same of its results, by name."""
+    steps, batch_size = keras.ops.shape(values["x"])[:2]
+    results = function(**{name: _flat(value) for name, value in values.items()}, **arguments)
+    return {name: tf.reshape(value, [steps, batch_size, *value.shape[1:]]) for name, value in results.items()}
 
 
 # --- arguments ------------------------------------------------------------------------------------------------------
@@ -72,6 +471,30 @@ _ACTIVATIONS = {
     "hard_sigmoid": lambda x: tf.nn.relu6(x + 3) / 6,
     "hard_silu": lambda x: x * tf.nn.relu6(x + 3) / 6,
     "hard_tanh": lambda x: tf.clip_by_value(x, -1, 1),
+}
+_GRADIENTS = {  # of each, by d, its argument x and its value y
+    "linear": lambda d, x, y: d,
+    "sigmoid": lambda d, x, y: d * y * (1 - y),
+    "tanh": lambda d, x, y: d * (1 - tf.square(y)),
+    "relu": lambda d, x, y: tf.where(y > 0, d, 0),
+    "relu6": lambda d, x, y: tf.where(y > 0, tf.where(y < 6, d, 0), 0),
+    "leaky_relu": lambda d, x, y: tf.where(x > 0, d, 0.2 * d),
+    "elu": lambda d, x, y: tf.where(x > 0, d, d * (y + 1)),
+    "selu": lambda d, x, y: tf.where(x > 0, 1.0507009873554805 * d, d * (y + 1.7580993408473766)),
+    "softplus": lambda d, x, y: d * tf.sigmoid(x),
+    "softsign": lambda d, x, y: d / tf.square(1 + tf.abs(x)),
+    "silu": lambda d, x, y: d * (y + tf.sigmoid(x) * (1 - y)),
+    "gelu": lambda d, x, y: (
+        d * ((1 + tf.math.erf(x * 0.7071067811865476)) / 2 + x * tf.exp(-0.5 * tf.square(x)) * 0.3989422804014327)
+    ),
+    "mish": lambda d, x, y: (
+        d * (tf.tanh(tf.nn.softplus(x)) + x * tf.sigmoid(x) * (1 - tf.square(tf.tanh(tf.nn.softplus(x)))))
+    ),
+    "exponential": lambda d, x, y: d * y,
+    "log_sigmoid": lambda d, x, y: d * tf.sigmoid(-x),
+    "hard_sigmoid": lambda d, x, y: tf.where(x > -3, tf.where(x < 3, d / 6, 0), 0),
+    "hard_silu": lambda d, x, y: d * (tf.nn.relu6(x + 3) / 6 + tf.where(x > -3, tf.where(x < 3, x / 6, 0), 0)),
+    "hard_tanh": lambda d, x, y: tf.where(x < -1, 0, tf.where(x > 1, 0, d)),
 }
 
 
@@ -182,9 +605,11 @@ class IndRNNCell(keras.layers.Layer):
 class IndRNN(keras.layers.RNN):
     """IndRNN over a sequence: (batch, time, input) -> (batch, units).
 
-    Takes the arguments of `IndRNNCell` and of `keras.layers.RNN`, and two more:
+    Takes the arguments of `IndRNNCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a `IndRNNState` of sequences (batch, time, size) at the end of the result;
-    debug runs step by step in Python, for breakpoints.
+    debug runs step by step in Python, for breakpoints;
+    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": small known batches);
+    memory="low" keeps about the square root of what the way back reads, and computes the rest again.
     """
 
     def __init__(
@@ -198,6 +623,8 @@ class IndRNN(keras.layers.RNN):
         stateful=False,
         unroll=False,
         debug=False,
+        jit_compile="auto",
+        memory="normal",
         **kwargs,
     ):
         cell = IndRNNCell(
@@ -219,6 +646,10 @@ class IndRNN(keras.layers.RNN):
         )
         self.return_all_states = return_all_states
         self.debug = debug
+        _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
+        _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
+        self.jit_compile = jit_compile
+        self.memory = memory
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, sequences_shape, initial_state_shape=None):
@@ -268,43 +699,33 @@ class IndRNN(keras.layers.RNN):
         batch_size, steps = keras.ops.shape(sequences)[:2]
         step_arguments = self.cell.step_arguments()
 
-        def read(sequence):
-            sequence = tf.transpose(sequence, [1, 0, 2])
-            sequence = tf.reverse(sequence, [0]) if self.go_backwards else sequence
-            return tf.TensorArray(sequence.dtype, size=steps, element_shape=sequence.shape[1:]).unstack(sequence)
-
-        def kept(output, state):
-            return [*([output] if self.return_sequences else []), *(state if self.return_all_states else [])]
-
-        def step(t, output, state, arrays):
-            new_output, new_state = _step(xs.read(t), state, **step_arguments)
-            if mask is None:
-                output, state = new_output, new_state
-            else:  # mask: hold
-                on = masks.read(t)
-                held = tf.zeros_like(output) if self.zero_output_for_mask else output
-                output = tf.where(on, new_output, held)
-                state = IndRNNState(*(tf.where(on, new, old) for new, old in zip(new_state, state)))
-            arrays = tuple(array.write(t + 1, value) for array, value in zip(arrays, kept(output, state)))
-            return t + 1, output, state, arrays
-
-        xs = read(sequences)
-        masks = None if mask is None else read(tf.expand_dims(mask, -1))
-        output = tf.zeros([batch_size, self.cell.output_size], self.compute_dtype)
-        arrays = tuple(  # one place more than steps, for what was before: no steps at all could not be stacked
-            tf.TensorArray(value.dtype, size=steps + 1, element_shape=value.shape).write(0, value)
-            for value in kept(output, initial_state)
+        xs = tf.cast(sequences, self.compute_dtype)
+        masks = None if mask is None else tf.expand_dims(mask, -1)
+        if self.go_backwards:
+            xs, masks = tf.reverse(xs, [1]), None if mask is None else tf.reverse(masks, [1])
+        wanted = {"return_sequences": self.return_sequences, "return_all_states": self.return_all_states}
+        zero_output = bool(self.zero_output_for_mask)
+        if not (self.unroll or self.debug):
+            wanted["low_memory"] = self.memory == "low"
+            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+        scan = self._scan(batch_size, steps)
+        output, state, sequences = scan(
+            xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted
         )
-        loop = 0, output, initial_state, arrays
+        sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
+        outputs = sequences.pop(0) if self.return_sequences else None
+        return output, outputs, state, IndRNNState(*sequences) if self.return_all_states else None
+
+    def _scan(self, batch_size, steps):
+        """Which scan runs, for sizes that are known (integers) or not (tensors)."""
         if self.unroll or self.debug:
-            for _ in range(steps):
-                loop = step(*loop)
-        else:
-            loop = tf.while_loop(lambda t, *_: t < steps, step, loop, maximum_iterations=steps)
-        _, output, state, arrays = loop
-        stacked = [tf.transpose(array.stack()[1:], [1, 0, 2]) for array in arrays]
-        outputs = stacked.pop(0) if self.return_sequences else None
-        return output, outputs, state, IndRNNState(*stacked) if self.return_all_states else None
+            return _unrolled
+        long = tf.is_tensor(steps) or steps >= 64
+        pays = long and not tf.is_tensor(batch_size) and batch_size <= 32
+        eager = tf.executing_eagerly()
+        if pays if self.jit_compile == "auto" else self.jit_compile:
+            return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
+        return _scan_in_graph if eager and long else _scan
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         batch_size, steps = sequences_shape[:2]
@@ -319,7 +740,13 @@ class IndRNN(keras.layers.RNN):
     def get_config(self):
         config = {**self.cell.get_config(), **super().get_config()}
         del config["cell"]
-        return {**config, "return_all_states": self.return_all_states, "debug": self.debug}
+        return {
+            **config,
+            "return_all_states": self.return_all_states,
+            "debug": self.debug,
+            "jit_compile": self.jit_compile,
+            "memory": self.memory,
+        }
 
     @classmethod
     def from_config(cls, config):

@@ -71,9 +71,9 @@ def _forward(state, *, _h_x, _h_x_2, **_):
     return h, MinGRUState(h), {"h_prev": h_prev}
 
 
-def _backward(_d_output, d_state, *, _h_x_2, **_):
+def _backward(_d_output, _d_state, *, _h_x_2, **_):
     """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
-    (_d_h_next,) = d_state
+    (_d_h_next,) = _d_state
     # h = (1 - z) * h[t-1] + z * a.h
     _d_h = _d_h_next + _d_output
     _d_h_prev = _d_h * _h_x_2
@@ -214,10 +214,32 @@ def _scan(
     return last_output, MinGRUState(*results[:1]), list(results[1:])
 
 
-_scan_in_graph = tf.function(_scan, autograph=False, reduce_retracing=True)
-_scan_compiled = {  # by whether it is called eagerly: TensorFlow mixes up the gradients of a trace that serves both
-    eager: tf.function(_scan, autograph=False, reduce_retracing=True, jit_compile=True) for eager in (True, False)
-}
+@functools.cache
+def _traced(widths, eager, **how):
+    """`_scan` as a function of TensorFlow's, for weights and values of some widths and any batch and time.
+
+    eager: whether it is called eagerly; TensorFlow mixes up the gradients of a trace that serves both.
+    """
+    return tf.function(_scan, autograph=False, reduce_retracing=True, **how)
+
+
+def _widths(sequence, state, arguments):
+    """What is known of the shapes of all that a scan takes, but for batch and time."""
+    shapes = [sequence.shape[2:], *(value.shape[1:] for value in state)]
+    shapes += (value.shape for value in arguments.values() if tf.is_tensor(value))
+    return tuple(map(tuple, shapes))
+
+
+def _scan_in_graph(sequence, mask, state, fresh, arguments, **wanted):
+    """`_scan`, traced: called eagerly, its steps run as a graph."""
+    scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly())
+    return scan(sequence, mask, state, fresh, arguments, **wanted)
+
+
+def _scan_compiled(sequence, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for each batch and time."""
+    scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly(), jit_compile=True)
+    return scan(sequence, mask, state, fresh, arguments, compiled=True, **wanted)
 
 
 def _scan_in_bucket(sequence, mask, state, fresh, arguments, **wanted):
@@ -226,8 +248,7 @@ def _scan_in_bucket(sequence, mask, state, fresh, arguments, **wanted):
     bucket = _bucket(time)
     sequence, mask = _filled(sequence, bucket, 1), None if mask is None else _filled(mask, bucket, 1)
     steps = tf.convert_to_tensor(time)
-    scan = _scan_compiled[tf.executing_eagerly()]
-    output, state, sequences = scan(sequence, mask, state, fresh, arguments, steps=steps, compiled=True, **wanted)
+    output, state, sequences = _scan_compiled(sequence, mask, state, fresh, arguments, steps=steps, **wanted)
     return output, state, [values[:time] for values in sequences]
 
 
@@ -650,12 +671,12 @@ class MinGRU(keras.layers.RNN):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
         if self.unroll or self.debug:
             return _unrolled
-        known = not tf.is_tensor(batch_size)
-        pays = known and batch_size <= 32 and (tf.is_tensor(steps) or steps >= 64)
+        long = tf.is_tensor(steps) or steps >= 64
+        pays = long and not tf.is_tensor(batch_size) and batch_size <= 32
+        eager = tf.executing_eagerly()
         if pays if self.jit_compile == "auto" else self.jit_compile:
-            fixed = not tf.is_tensor(steps) and not tf.executing_eagerly()
-            return functools.partial(_scan_compiled[False], compiled=True) if fixed else _scan_in_bucket
-        return _scan_in_graph if tf.executing_eagerly() else _scan
+            return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
+        return _scan_in_graph if eager and long else _scan
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         batch_size, steps = sequences_shape[:2]

@@ -68,7 +68,7 @@ TENSORFLOW: dict[str, Form] = {
     "elu": _call("tf.nn.elu"),
     "selu": _call("tf.nn.selu"),
     "softplus": _call("tf.nn.softplus"),
-    "softsign": _call("tf.nn.softsign"),
+    "softsign": _own("_softsign"),
     "silu": _call("tf.nn.silu"),
     "gelu": _own("_gelu"),
     "mish": _own("_mish"),
@@ -132,6 +132,7 @@ ROUNDED = ("gelu", "leaky_relu")
 VALUES: dict[str, str] = {
     "linear": "tf.identity",
     "gelu": "tf.nn.gelu",
+    "softsign": "tf.nn.softsign",
     "leaky_relu": "lambda x: tf.nn.leaky_relu(x, alpha=0.2)",
     "mish": "lambda x: x * tf.tanh(tf.nn.softplus(x))",
     "hard_silu": "lambda x: x * tf.nn.relu6(x + 3) / 6",
@@ -190,6 +191,10 @@ def _rms_norm_back(d, hat, rrms, axes):
     "_leaky_relu": """
 def _leaky_relu(x):
     return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
+""",
+    "_softsign": """
+def _softsign(x):
+    return x / (1 + tf.abs(x))  # tf.nn.softsign has no second derivative
 """,
     "_gelu": """
 def _gelu(x):

@@ -231,11 +231,8 @@ class _Lowering:
             ]
             if node.op not in ARITHMETIC:
                 first = 1 if node.op == "where" else 0
-                if (
-                    all(self.merged.plain(arg, (*path, index)) for index, arg in enumerate(node.args) if index >= first)
-                    and len(args) > first
-                ):
-                    args[first] = Apply("cast", (args[first],))
+                if len(args) > first and self.merged.plain(node.args[first], (*path, first)):
+                    args[first] = Apply("cast", (args[first],))  # TensorFlow takes the type from it
             return Apply(node.op, tuple(args), node.attrs)
         if rule == "contract":
             return self.contract(args, types, result, self.merged.algebra(path))

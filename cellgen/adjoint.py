@@ -92,7 +92,22 @@ def div(a: Node, b: Node) -> Node:
 
 
 def where(condition: Node, a: Node, b: Node = ZERO) -> Node:
-    return ZERO if a == b == ZERO else op("where", condition, a, b)
+    """Zeros are written in full: TensorFlow's vectorised map confuses the ranks of a choice with a scalar."""
+    if a == b == ZERO:
+        return ZERO
+    return op("where", condition, nothing(b) if a == ZERO else a, nothing(a) if b == ZERO else b)
+
+
+def nothing(like: Node) -> Node:
+    """Zeros like a value."""
+    match like:
+        case Apply("where", (_, a, b)):
+            return a if isinstance(a, Apply) and a.op == "zeros" else nothing(b)
+        case Apply("neg", (inner,)):
+            return nothing(inner)
+        case Apply("zeros"):
+            return like
+    return op("zeros", like)
 
 
 # --- elementwise functions of one argument: of (d, x, y), what is sent on ---------------------------------------------

@@ -151,10 +151,9 @@ def check(specs, plan, strict, format):
     run = _each(paths, work, strict)
     if format == "full":
         for path, result in zip(paths, run.results, strict=True):
-            if result is not None:
-                checked, made = result
-                show(screen(checked) + "\n" if len(paths) == 1 else f"{path}: {line(checked)}")
-                show(planscreen(made) + "\n") if made else None
+            if result:
+                show(screen(result[0]) + "\n" if len(paths) == 1 else f"{path}: {line(result[0])}")
+                show(planscreen(result[1]) + "\n") if plan else None
     run.tell(format)
     return FAILED if run.failed else FINE
 

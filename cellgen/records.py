@@ -133,7 +133,6 @@ class CellView:
     input_shape: str
     input_rank: int
     input_checks: tuple[CheckView, ...]
-    time_first: str  # the order of a sequence's axes with time in front
     star: str  # `*` where a size is a tuple
     states: tuple[StateView, ...]
     output: OutputView

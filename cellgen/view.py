@@ -77,7 +77,6 @@ class _Viewing:
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),
             input_checks=tuple(self.input_checks()),
-            time_first="[1, 0, *range(2, sequence.shape.rank)]" if len(port.shape) > 1 else "[1, 0, 2]",
             star="" if flat else "*",
             states=tuple(
                 StateView(

@@ -252,12 +252,12 @@ def _backward(
     _d_a4 = _d_mul_a4 * a5
     _d_add_u_b4 = _d_a4 * (1 - tf.square(a4))
     # a3 = relu(u.b3 * v.b3)
-    _d_mul_u_b3 = tf.where(a3 > 0, _d_add_a2, 0)
+    _d_mul_u_b3 = tf.where(a3 > 0, _d_add_a2, tf.zeros_like(_d_add_a2))
     # a2 = sigmoid(u.b2 + v.b2)
     _d_add_u_b2 = _d_add_a2 * a2 * (1 - a2)
     # a1 = relu(u.b1 + v.b1)
     _d_a1 = _d_mul_a0 * a0
-    _d_add_u_b1 = tf.where(a1 > 0, _d_a1, 0)
+    _d_add_u_b1 = tf.where(a1 > 0, _d_a1, tf.zeros_like(_d_a1))
     # a0 = sigmoid(u.b0 + v.b0)
     _d_a0 = _d_mul_a0 * a1
     _d_add_u_b0 = _d_a0 * a0 * (1 - a0)
@@ -345,14 +345,14 @@ def _scan(
     zero_output,
     steps=None,
     low_memory=False,
-    compiled=False,
+    stacked=False,
 ):
     """All steps, in chunks that stay in cache, differentiated by `_backward`.
 
     sequence (batch, time, input), mask (batch, time, 1) or None, state and fresh: NASState
     -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
     steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
-    way back. compiled: by XLA, which cannot hand arrays of tensors on to the way back.
+    way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
     """
     weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
     options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
@@ -363,11 +363,18 @@ def _scan(
         batch_size, time = keras.ops.shape(whole_sequence)[:2]
         size = _chunk_size(batch_size, time, low_memory)
         runs = time if steps is None else steps
-        return time, runs, size, (time + size - 1) // size, (runs + size - 1) // size
+        chunks = (time + size - 1) // size
+        return (
+            time,
+            runs,
+            size,
+            tf.maximum(1, chunks) if tf.is_tensor(chunks) else max(1, chunks),
+            tf.maximum(1, (runs + size - 1) // size),
+        )
 
     whole_sequence = sequence
     time, runs, size, chunks, _ = layout()
-    whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time % size == 0
+    whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
     mask = None if mask is None else _filled(mask, chunks * size, 1)
 
     def chunk(values, index, size):
@@ -398,24 +405,25 @@ def _scan(
 
         output, _, sequences, kept = run(0, None, state, size)  # for dtypes and shapes
         output = tf.zeros_like(output)
-        starts = [_room(value, chunks) for value in [output, *state]]
-        rooms = {name: _room(value, chunks) for name, value in kept.items() if not low_memory}
-        results = [_room(values, chunks) for values in sequences]
+        batch_size = keras.ops.shape(sequence)[0]
+        starts = [_room(value, chunks, batch_size) for value in [output, *state]]
+        rooms = {name: _room(value, chunks, size, batch_size) for name, value in kept.items() if not low_memory}
+        results = [_room(values, chunks, size, batch_size) for values in sequences]
         loop = 0, output, state, starts, rooms, results
         if whole and chunks == 1:
             loop = forward(*loop)
         else:
             loop = tf.while_loop(lambda index, *_: index < count, forward, loop, maximum_iterations=chunks)
         _, output, final, starts, rooms, results = loop
-        if compiled:
+        if stacked:
             starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
 
         def backward(d_output, *d_results):
             time, runs, size, chunks, count = layout()
             d_state, d_sequences = NASState(*d_results[:2]), [_filled(d, chunks * size, 0) for d in d_results[2:]]
             turned = {**arguments, **_turned(**arguments)}
-            before = [_array(values) if compiled else values for values in starts]
-            arrays = {name: _array(values) if compiled else values for name, values in rooms.items()}
+            before = [_array(values) if stacked else values for values in starts]
+            arrays = {name: _array(values) if stacked else values for name, values in rooms.items()}
 
             def back(index, d_output, d_state, d_fresh, d_weights, d_sequence):
                 kept = {name: array.read(index) for name, array in arrays.items()}
@@ -434,7 +442,7 @@ def _scan(
 
             d_fresh = NASState(*(tf.zeros_like(value) for value in state))
             d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
-            d_sequence = _room(chunk(sequence, 0, size), chunks)
+            d_sequence = _room(chunk(sequence, 0, size), chunks, size, keras.ops.shape(sequence)[0])
             loop = count - 1, d_output, d_state, d_fresh, d_weights, d_sequence
             if whole and chunks == 1:
                 loop = back(*loop)
@@ -475,7 +483,7 @@ def _scan_in_graph(sequence, mask, state, fresh, arguments, **wanted):
 def _scan_compiled(sequence, mask, state, fresh, arguments, **wanted):
     """`_scan`, compiled by XLA for each batch and time."""
     scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly(), jit_compile=True)
-    return scan(sequence, mask, state, fresh, arguments, compiled=True, **wanted)
+    return scan(sequence, mask, state, fresh, arguments, stacked=True, **wanted)
 
 
 def _scan_in_bucket(sequence, mask, state, fresh, arguments, **wanted):
@@ -505,7 +513,7 @@ def _chunk_forward(
     xs, length, on, output, state, fresh, arguments, *, return_sequences, return_all_states, zero_output
 ):
     """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
-    size = keras.ops.shape(xs)[0]
+    size, batch_size = keras.ops.shape(xs)[:2]
     ready = _together(_before, {"x": xs}, arguments)
     values = {"x": xs, **ready}
     each = {
@@ -517,9 +525,9 @@ def _chunk_forward(
     likely = {name: tf.zeros_like(values[name][0]) for name in each}
     new_output, _, kept = _forward(state, **likely, **arguments)  # for dtypes and shapes
     output = tf.zeros_like(new_output) if output is None else output
-    rooms = {name: _room(value, size) for name, value in kept.items()}
+    rooms = {name: _room(value, size, batch_size) for name, value in kept.items()}
     wanted = [*([output] if return_sequences else []), *(state if return_all_states else [])]
-    sequences = [_room(value, size) for value in wanted]
+    sequences = [_room(value, size, batch_size) for value in wanted]
 
     def step(t, output, state, rooms, sequences):
         new_output, new_state, kept = _forward(
@@ -556,7 +564,7 @@ def _chunk_back(
     zero_output,
 ):
     """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
-    size = keras.ops.shape(kept["x"])[0]
+    size, batch_size = keras.ops.shape(kept["x"])[:2]
     d_wanted = [_array(values) for values in d_sequences]
     each = {
         name: _array(kept[name])
@@ -583,7 +591,7 @@ def _chunk_back(
     ons = None if on is None else _array(on)
     likely = {name: tf.zeros_like(kept[name][0]) for name in each}
     sent = _backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
-    rooms = {name: _room(value, size) for name, value in sent.items()}
+    rooms = {name: _room(value, size, batch_size) for name, value in sent.items()}
 
     def step(t, d_output, d_state, d_fresh, rooms):
         d_here = [array.read(t) for array in d_wanted]
@@ -690,13 +698,13 @@ def _part(values, index, size):
 
 def _filled(values, time, axis):
     """With the last step again and again, up to a length: nothing comes of those, but they are no worse than it."""
-    missing = time - keras.ops.shape(values)[axis]
+    shape = keras.ops.shape(values)
+    missing, none = time - shape[axis], 1 - tf.minimum(1, shape[axis])
     if not tf.is_tensor(missing) and missing == 0:
         return values
     last = values[:, -1:] if axis else values[-1:]
-    shape = keras.ops.shape(last)
-    more = tf.broadcast_to(last, [*shape[:axis], shape[axis] * missing, *shape[axis + 1 :]])
-    return tf.concat([values, more], axis)
+    last = tf.concat([last, tf.zeros([*shape[:axis], none, *shape[axis + 1 :]], values.dtype)], axis)
+    return tf.concat([values, tf.broadcast_to(last, [*shape[:axis], missing, *shape[axis + 1 :]])], axis)
 
 
 def _finite(values, length):
@@ -704,7 +712,7 @@ def _finite(values, length):
     size = keras.ops.shape(values)[0]
     if not tf.is_tensor(length) and length == size:
         return values
-    rows = tf.minimum(tf.range(size), length - 1)
+    rows = tf.maximum(0, tf.minimum(tf.range(size), length - 1))
     return tf.cond(length < size, lambda: tf.gather(values, rows), lambda: values)
 
 
@@ -716,9 +724,12 @@ def _array(values):
     return array.unstack(values)
 
 
-def _room(value, count):
-    """An array for `count` values like this one."""
-    return tf.TensorArray(value.dtype, size=count, element_shape=value.shape, clear_after_read=False)
+def _room(value, count, *sizes):
+    """An array for `count` values like this one, whose first sizes are these."""
+    room = tf.TensorArray(value.dtype, size=count, element_shape=value.shape, clear_after_read=False)
+    if None in value.shape:  # what nothing is written to must know its shape
+        room = room.write(0, tf.zeros([*sizes, *value.shape[len(sizes) :]], value.dtype))
+    return room
 
 
 def _joined(room, time):
@@ -993,7 +1004,9 @@ class NAS(keras.layers.RNN):
         eager = tf.executing_eagerly()
         if pays if self.jit_compile == "auto" else self.jit_compile:
             return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
-        return _scan_in_graph if eager and long else _scan
+        if eager:
+            return _scan_in_graph if long else functools.partial(_scan, stacked=True)
+        return _scan
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         batch_size, steps = sequences_shape[:2]

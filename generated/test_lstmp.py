@@ -241,14 +241,42 @@ def test_a_masked_step_is_as_if_deleted():
 # --- one result, however it is run ----------------------------------------------------------------------------------
 
 
-def test_loop_unrolled_and_in_python():
+def slopes(layer, x, state, masks):
+    """What a layer returns, and the derivatives of a loss of all of it, by state, x and weights; and those of these."""
+    x, state = tf.constant(x), [tf.constant(each) for each in state]
+    with tf.GradientTape() as second:
+        second.watch([x, *state])
+        with tf.GradientTape() as tape:
+            tape.watch([x, *state])
+            values = tf.nest.flatten(layer(x, initial_state=state, **masks))
+            loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
+        first = tape.gradient(loss, [*state, x, *layer.trainable_weights], unconnected_gradients="none")
+        size = tf.add_n([tf.reduce_sum(tf.square(each)) for each in first if each is not None])
+    more = second.gradient(size, [*state, x])
+    return [zeros(each, x) for each in (*values, *first, *more)]
+
+
+def zeros(value, like):
+    """A gradient is None where the loss does not depend on it."""
+    return tf.zeros([], like.dtype) if value is None or not np.any(value) else value
+
+
+def test_every_way():
+    """In chunks or with low memory, by XLA, unrolled and step by step in Python: values and two orders of gradients."""
     trial = Trial({}, **EVERYTHING)
-    masks = {"mask": MASK}
-    wanted = trial.layer(trial.x, initial_state=trial.state, **masks)
-    close(trial.twin(unroll=True, **EVERYTHING)(trial.x, initial_state=trial.state, **masks), wanted)
-    close(trial.twin(debug=True, **EVERYTHING)(trial.x, initial_state=trial.state, **masks), wanted)
-    compiled = tf.function(lambda x: trial.layer(x, initial_state=trial.state, **masks), jit_compile=True)
-    close(compiled(trial.x), wanted)
+    at = trial.x, trial.state, {"mask": MASK}
+    wanted = slopes(trial.twin(unroll=True, **EVERYTHING), *at)
+    close(slopes(trial.layer, *at), wanted, 1e-9)
+    close(slopes(trial.twin(memory="low", **EVERYTHING), *at), wanted, 1e-9)
+    in_python = tf.nest.flatten(trial.twin(debug=True, **EVERYTHING)(at[0], initial_state=at[1], **at[2]))
+    close(in_python, wanted[: len(in_python)])
+    compiled = trial.twin(jit_compile=True, **EVERYTHING)
+    with tf.GradientTape() as tape:
+        values = tf.nest.flatten(compiled(at[0], initial_state=at[1], **at[2]))
+        loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
+    came = [zeros(each, loss) for each in tape.gradient(loss, compiled.trainable_weights)]
+    count = len(values) + len(trial.state) + 1
+    close([*values, *came], [*wanted[: len(values)], *wanted[count : count + len(came)]], 1e-9)
 
 
 def test_as_a_cell_of_keras():

@@ -16,15 +16,13 @@ def mutants(text: str) -> Iterator[tuple[str, str]]:
     tree = ast.parse(text)
     step = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_step")
     cell = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Cell"))
-    layer = next(
-        node
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and node is not cell and _method(node, "inner_loop")
-    )
+    scan = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     places = [
         (step, RULES),
         (_method(cell, "step_arguments"), {"gates": swapped_gates}),
-        (_method(layer, "inner_loop"), {"mask": swapped_where}),
+        (scan["_chunk_forward"], {"mask": swapped_where}),
+        *((scan[name], FORWARD) for name in ("_before", "_forward")),
+        *((scan[name], BACKWARD) for name in ("_backward", "_after")),
     ]
     for function, rules in places:
         for kind, rule in rules.items():
@@ -158,3 +156,7 @@ RULES = {
     "last": last_for_new,
     "where": swapped_where,
 }
+
+# what the layer's own functions are held to, by the tests of the scan and of gradients
+FORWARD = {f"scan-{kind}": rule for kind, rule in RULES.items() if kind != "last"}
+BACKWARD = {f"back-{kind}": RULES[kind] for kind in ("sign", "where")}

@@ -136,7 +136,11 @@ def test_classes_of_the_shipped_cells():
         typed = Spec.at(stem).typed()
         kinds[stem] = {name: each.kind for name, each in default(typed, analyse(typed)).recurrences.items()}
     special = {stem: found for stem, found in kinds.items() if set(found.values()) != {"general"}}
-    assert special == {"indrnn": {"h": "elementwise"}, "scrn": {"s": "affine", "h": "general"}}
+    assert special == {
+        "indrnn": {"h": "elementwise"},
+        "mingru": {"h": "affine"},
+        "scrn": {"s": "affine", "h": "general"},
+    }
 
 
 # --- before the loop ---

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from cellgen.adjoint import ADJOINTS
 from cellgen.compiler import Spec, shipped, templates
 from cellgen.diagnostics import SpecError
-from cellgen.emit import FUNCTIONS, LOWERED, TENSORFLOW
+from cellgen.emit import BACKWARD, FORMS, FUNCTIONS, LOWERED, TENSORFLOW
 from cellgen.expr import Apply, walk
-from cellgen.ops import OPS
+from cellgen.ops import ADJOINT, OPS
 from cellgen.records import CellView, TestView
 from cellgen.render import undeclared
 
@@ -74,8 +75,12 @@ def test_a_template_reads_just_what_its_view_has(template, view):
 
 def test_every_operation_can_be_printed():
     assert TENSORFLOW.keys() == OPS.keys()
-    assert not LOWERED.keys() & OPS.keys()
-    assert {form.function for form in (*TENSORFLOW.values(), *LOWERED.values())} - {""} <= FUNCTIONS.keys()
+    assert not (LOWERED.keys() | BACKWARD.keys()) & OPS.keys() and not ADJOINT.keys() & OPS.keys()
+    assert {form.function for form in FORMS.values()} - {""} <= FUNCTIONS.keys()
+
+
+def test_every_operation_can_be_differentiated():
+    assert ADJOINTS.keys() == OPS.keys()
 
 
 def test_every_operation_runs_as_the_oracle_says(tmp_path):

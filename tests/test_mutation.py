@@ -41,6 +41,10 @@ def passes(tests: ModuleType, kind: str) -> bool:
         for case in tests.CASES:
             if kind == "mask":
                 tests.test_masks(case, {"mask": tests.MASK})
+            elif kind.startswith("scan"):
+                tests.test_scan(case)
+            elif kind.startswith("back"):
+                tests.test_gradients(case)
             else:
                 tests.test_step(case, tests.SIZES[0])
     except Exception:  # whatever goes wrong is seen

@@ -12,6 +12,7 @@
 | lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
 | hoist    | `TypedCell`        | the same, what reads no state in its own equations  |
 | derive   | that               | `Joint`, the equations and those of the cotangents  |
+| rederive | all three          | `Proof`, by sympy, that these are derivatives       |
 | schedule | `Joint`            | `Plan`, what runs before the loop, in it, after it  |
 | view     | `Step`, `Plan`     | `CellView`, every string that a template puts in    |
 | render   | `CellView`         | the text of the cell and of its tests               |
@@ -37,6 +38,7 @@ from cellgen.span import Source, Span
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
     from cellgen.laws import Verdicts
+    from cellgen.rederive import Proof
     from cellgen.schedule import Plan
 
 
@@ -120,7 +122,7 @@ class Spec:
 
         typed = self.typed()
         facts = analyse(typed)
-        return Checked(typed, facts, laws(typed, facts))
+        return Checked(typed, facts, laws(typed, facts), proved(typed))
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
@@ -171,6 +173,23 @@ def planned(typed: TypedCell) -> "Plan":
     return schedule(derive(hoist(typed)))
 
 
+def proved(typed: TypedCell) -> "Proof | None":
+    """Whether the derived backward step is the derivative of the equations; None where no code is generated."""
+    from cellgen.derive import derive
+    from cellgen.hoist import hoist
+    from cellgen.rederive import rederive
+    from cellgen.refuse import refuse
+
+    try:
+        refuse(typed)
+    except SpecError:
+        return None
+    hoisted = hoist(typed)
+    proof = rederive(typed, hoisted, derive(hoisted))
+    assert not proof.wrong, f"this is no derivative: {', '.join(proof.wrong)}"
+    return proof
+
+
 @contextmanager
 def _pointed(span: Span | None, text: str) -> Iterator[None]:
     """What is wrong in another file also points to the place in this one that brought it in."""
@@ -194,6 +213,7 @@ class Checked:
     typed: TypedCell
     facts: "Facts"
     verdicts: "Verdicts"
+    proof: "Proof | None"
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

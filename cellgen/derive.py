@@ -48,6 +48,8 @@ class Joint:
 
     given: the cotangents that come in, of the output and then of each state. carried: the names of the cotangents of
     the carried states, sent to the step before. sent: those of what the step takes from outside: (key, name).
+    cotangents: the cotangent of each value that has one by name, by where the value stands in what was derived.
+    named, statistics: the names of forward values, and of the rstd of norms, by where they stand there.
     """
 
     typed: TypedCell
@@ -55,6 +57,9 @@ class Joint:
     given: tuple[str, ...]
     carried: tuple[str, ...]
     sent: tuple[tuple[Key, str], ...]
+    cotangents: Mapping[Path, str]
+    named: Mapping[Path, str]
+    statistics: Mapping[Path, str]
 
 
 def derive(typed: TypedCell) -> Joint:
@@ -74,6 +79,7 @@ class _Derivation:
         self.values = Values(typed)
         self.found: dict[Key, list[tuple[Live, Node]]] = {}
         self.backward: list[Equation] = []
+        self.cotangents: dict[Path, str] = {}
         self.exists: dict[str, Live] = {}  # in which variants the cotangent of a weight is wanted
 
     def run(self) -> Joint:
@@ -96,7 +102,18 @@ class _Derivation:
         roots = [
             (*carried, *(name for name, live in self.exists.items() if index in live)) for index in sorted(self.every)
         ]
-        return Joint(retype(self.typed, joint, roots), len(forward), (output, *given.values()), carried, sent)
+        cotangents = (output, *given.values())
+        values = self.values
+        return Joint(
+            retype(self.typed, joint, roots),
+            len(forward),
+            cotangents,
+            carried,
+            sent,
+            self.cotangents,
+            values.named,
+            values.statistics,
+        )
 
     # --- equations
 
@@ -117,6 +134,7 @@ class _Derivation:
         if total is not None:
             plain = isinstance(total, Ref)
             d = total if plain else self.define(self.values.cotangent(name), total, equation)
+            self.cotangents[name,] = self.cotangents[path] = d.name
             self.push(value, path, d, type, live, ())
 
     def apart(self, flat, shape) -> bool:
@@ -197,7 +215,7 @@ class _Derivation:
             case Pick(value, label):
                 inner = self.merged.type((*path, 0))
                 index, axis = next(self.cell.places(label, inner.shape))
-                d = self.fan(self.select(d, guards), node, path)
+                d, guards = self.fan(self.select(d, guards), node, path), ()
                 filled = [d if each == label else op("zeros", d) for each in axis.labels]
                 self.push(
                     value, (*path, 0), op("join", *filled, shape=inner.shape, axis=axis.name, at=index), inner, live, ()
@@ -227,7 +245,7 @@ class _Derivation:
         sent = ADJOINTS[node.op](at)
         count = sum(each == probe for index in moving if sent[index] is not None for _, each in walk(sent[index]))
         if node.op in ("matmul", "outer", "normalize") or count > 1:
-            d = self.fan(d, node, path)
+            d = self.fan(d, node, path, guards)
         for index in moving:
             if sent[index] is not None:
                 here = guards
@@ -237,12 +255,14 @@ class _Derivation:
                 have = self.merged.type((*path, index)) if couples else want
                 self.push(node.args[index], (*path, index), contribution, have, live, here)
 
-    def fan(self, d: Node, node: Node, path: Path) -> Node:
+    def fan(self, d: Node, node: Node, path: Path, guards: tuple = ()) -> Node:
         """A cotangent that is read more than once, by a name."""
-        if isinstance(d, (Ref, Number)):
-            return d
-        name = self.values.named.get(path, "") or self.values.said(node, path)
-        return self.define(self.values.cotangent(name), d, self.current)
+        if not isinstance(d, (Ref, Number)):
+            name = self.values.named.get(path, "") or self.values.said(node, path)
+            d = self.define(self.values.cotangent(name), d, self.current)
+        if isinstance(d, Ref) and not guards:
+            self.cotangents[path] = d.name
+        return d
 
     def send(self, key: Key, d: Node, live: Live, guards: tuple) -> None:
         name, ago, _ = key

@@ -27,7 +27,7 @@ from cellgen.expr import (
     holds,
     shape_text,
 )
-from cellgen.ops import OPS
+from cellgen.ops import EVERY, OPS
 from cellgen.settings import Settings
 
 
@@ -97,7 +97,7 @@ class Scope:
         shapes = [[self._plain(axis) for axis in type.shape] for type in types]
         batched = [type.level.has_batch for type in types]
         rank, attrs = batched[0] + len(shapes[0]), dict(node.attrs)
-        match OPS[node.op].shape:
+        match EVERY[node.op].shape:
             case "contract" | "outer":
                 return {"axes": _einsum(*shapes, *batched, contract=node.op == "matmul")}
             case "reduce" | "along" if "over" in attrs:

@@ -31,9 +31,18 @@ def screen(checked: Checked) -> str:
         _section("equations", _table(_equations(typed, facts))),
         _table(_figures(typed, facts)),
         _section("laws", _table((verdict.status, _claim(verdict)) for verdict in verdicts.laws)),
-        _section("found", _table((verdict.about, _claim(verdict)) for verdict in verdicts.traits)),
+        _section("found", _table([*((each.about, _claim(each)) for each in verdicts.traits), *_backward(checked)])),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _backward(checked: Checked) -> Iterable[tuple[str, str]]:
+    """Of the derived backward step."""
+    proof = checked.proof
+    if proof and proof.open:
+        yield "backward", f"open whether the derived step is the derivative of the equations: {proof.open}"
+    elif proof:
+        yield "backward", f"the derived step is the derivative of the equations ({proof.compared} cotangents)"
 
 
 def line(checked: Checked) -> str:

@@ -79,8 +79,8 @@ class Values:
                 return node
             case Apply("linear", (inner,)):
                 return self.value(inner, (*path, 0))
-            case Apply("sub" | "neg" | "add", args) if all(isinstance(arg, (Number, Ref)) for arg in args):
-                return node  # cheaper to say again than to keep
+            case Apply() if said_again(node):
+                return node
             case Apply(each, args) if each in COMPARISONS:
                 return Apply(each, tuple(self.value(arg, (*path, index)) for index, arg in enumerate(args)))
             case Choose() if not self.active_below(node) and self.merged.type(path).level is Level.CONSTANT:
@@ -142,3 +142,12 @@ class Values:
             self.named.setdefault(path, self.new(f"{name}_hat"))
             self.statistics[path] = self.new(f"{name}_rstd")
         return Ref(self.statistics[path])
+
+
+def said_again(node: Node) -> bool:
+    """What is cheaper to compute again than to keep."""
+    return (
+        isinstance(node, Apply)
+        and node.op in ("add", "sub", "neg")
+        and all(isinstance(arg, (Number, Ref)) for arg in node.args)
+    )

@@ -74,7 +74,7 @@ def swapped_states(function, number: int) -> int | None:
         names = []
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "state":
             names = node.targets[0].elts
-        elif isinstance(node, ast.Return):
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             names = node.value.elts[1].args
         if number < len(names) - 1:
             names[number].id, names[number + 1].id = names[number + 1].id, names[number].id

@@ -1,0 +1,238 @@
+"""That the derived backward step is the derivative of the equations: differentiated again, by sympy, and compared.
+
+Input: a `TypedCell`, what `hoist` made of it, and the `Joint` that `derive` made of that. Output: `Proof`. Every value
+is an array of symbols at the least sizes that tell axes apart: a batch of 2, and 2 for each dim. The work is bounded by
+counts (`lanes`).
+
+The program is cut where a cotangent has a name, at its *points*. For each point and each leaf, what the backward step
+says is compared with the sum, over the points that read it, of their cotangent times `diff` of their expression. So
+each claim is about one equation, and together they are the chain rule. Gradients are those of the reference program:
+in `straight_through(f, g)` and `stop_gradient(x)` what has no gradient is frozen.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellgen.cell import Type, TypedCell, TypedVariant
+from cellgen.derive import Joint
+from cellgen.evaluate import Scope
+from cellgen.expr import Equation, Node, Path, children
+from cellgen.lanes import Lanes, Symbolic, TooMuch, objects
+from cellgen.settings import Settings
+from cellgen.values import said_again
+
+BATCH = SIZE = 2
+
+
+@dataclass(frozen=True)
+class Proof:
+    """compared: how many cotangents, in all variants. wrong: the names of those that are no derivative, and where.
+
+    open: what there was too much of, or empty.
+    """
+
+    compared: int
+    wrong: tuple[str, ...]
+    open: str = ""
+
+
+def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
+    """Compares every cotangent in every variant. Sympy is imported here."""
+    algebra = Symbolic()
+    compared, wrong = 0, []
+    for index, each in enumerate(typed.variants):
+        where = f" where {each.variant}" if each.variant else ""
+        try:
+            for name, right in _Variant(typed, hoisted, joint, index, algebra).claims():
+                compared += 1
+                if not right:
+                    wrong.append(name + where)
+        except TooMuch as error:
+            return Proof(compared, tuple(wrong), str(error))
+    return Proof(compared, tuple(wrong))
+
+
+class _Variant:
+    def __init__(self, typed: TypedCell, hoisted: TypedCell, joint: Joint, index: int, algebra: Symbolic):
+        self.typed, self.hoisted, self.joint, self.algebra = typed, hoisted, joint, algebra
+        self.cell = hoisted.cell
+        self.own, self.variant, self.both = (each.variants[index] for each in (typed, hoisted, joint.typed))
+        self.settings = Settings(hoisted, self.given())
+        self.env = self.symbols()
+        self.points = {
+            path: self.array(
+                "".join(f".{index}" if isinstance(index, int) else index for index in path), self.variant.types[path]
+            )
+            for path in joint.cotangents
+            if len(path) > 1 and path in self.variant.types
+        }
+        equations = {equation.name: equation.value for equation in self.cell.equations}
+        self.nodes = {path: _at(equations[path[0]], path[1:]) for path in (*joint.cotangents, *joint.named)}
+        self.again = [path for path in self.points if said_again(self.nodes[path])]
+        self.reads = Lanes(self.settings, self.variant, self.variant.types, BATCH, algebra=algebra, points=self.points)
+        self.plain = Lanes(self.settings, self.variant, self.variant.types, BATCH, algebra=algebra)
+
+    def given(self) -> Mapping[str, object]:
+        """Settings of the variant, with dims as small as they can be."""
+        variant, given = self.variant.variant, {}
+        for dim in self.cell.dims:
+            if dim.kind != "quotient" and variant.get(dim.name, True):
+                given[dim.name] = SIZE
+        for option in self.cell.options:
+            if option.name in variant and option.kind in ("flag", "word"):
+                given[option.name] = variant[option.name]
+            elif option.kind == "maybe" and variant.get(option.name):
+                given[option.name] = next(each for each in (option.low, option.high, 1) if each is not None)
+        given.update({port.name: variant[port.name] for port in self.cell.inputs if port.name in variant})
+        return given
+
+    # --- symbols
+
+    def array(self, name: str, type: Type) -> np.ndarray:
+        return self.algebra.array(name, self.stored(type), type.binary)
+
+    def stored(self, type: Type) -> tuple[int, ...]:
+        return Scope(self.settings, self.variant, {}, BATCH).stored(type)
+
+    def symbols(self) -> dict[str, np.ndarray]:
+        """Of every name that has a value, and of the carried states."""
+        names = {**self.both.names, **self.variant.names}
+        env = {name: self.array(name, type) for name, type in names.items()}
+        return env | {f"{name}[t-1]": self.array(f"{name}[t-1]", type) for name, type in self.states().items()}
+
+    def states(self) -> dict[str, Type]:
+        return {state.name: self.variant.names[state.name] for state in self.cell.states}
+
+    # --- what is claimed
+
+    def claims(self) -> Iterator[tuple[str, bool]]:
+        """Each cotangent by name, and whether it is what it should be; and each equation that was taken apart."""
+        yield from self.regrouped()
+        expressions, totals = self.forward(), self.backward()
+        sums, readers = self.sums(expressions)
+        for path, name in self.joint.cotangents.items():
+            if path in expressions:
+                came = self.env.get(name) if name in self.joint.given else totals.get(name)
+                also = None if name in self.joint.given else self.env.get(name)
+                wanted = self.wanted(sums, self.symbols_at(path)) + self.incoming(path)
+                inside = self.inside(readers, self.symbols_at(path), expressions)
+                yield name, any(self.equal(each, wanted, inside) for each in (came, also))
+        for name, leaf, came in self.leaves(totals):
+            yield name, self.equal(came, self.wanted(sums, leaf), self.inside(readers, leaf, expressions))
+
+    def regrouped(self) -> Iterator[tuple[str, bool]]:
+        """Equations of which `hoist` took a part out: with that part put back they are the author's."""
+        env = dict(self.env)
+        authors = {equation.name: equation for equation in self.typed.cell.equations}
+        scope = Lanes(self.settings, self.own, self.own.types, BATCH, algebra=self.algebra)
+        for equation in self.settings.live(self.variant):
+            author = authors.get(equation.name)
+            if author is None:
+                env[equation.name] = self.named(equation, self.plain, self.variant, env)
+            elif author.value != equation.value and equation.name in self.own.live:
+                came = self.named(equation, self.plain, self.variant, env)
+                yield equation.name, self.equal(came, self.named(author, scope, self.own, env), {})
+
+    def forward(self) -> dict[Path, np.ndarray]:
+        """The expression of each point, over the symbols of the points and leaves below it."""
+        found, env = {}, self.env
+        for equation in self.settings.live(self.variant):
+            for path in self.joint.cotangents:
+                if path[0] == equation.name and path in self.variant.types and len(path) > 1:
+                    found[path] = self.reads.expression(self.nodes[path], path, env)
+            found[equation.name,] = self.named(equation, self.reads, self.variant, env)
+        for told, read in ((self.joint.named, self.reads.value), (self.joint.statistics, self.reads.rstd)):
+            for path, name in told.items():
+                if path in self.variant.types:
+                    env[name] = read(self.nodes[path], path, env)
+        return found
+
+    def named(self, equation: Equation, scope: Lanes, variant: TypedVariant, env: Mapping) -> np.ndarray:
+        path = (equation.name,)
+        value = scope.expression(equation.value, path, env)
+        return scope.fit(value, scope.types[path], variant.names.get(equation.name, scope.types[path]))
+
+    def backward(self) -> dict[str, np.ndarray]:
+        """The expression of each cotangent, over the symbols of those above it."""
+        scope = Lanes(self.settings, self.both, self.both.types, BATCH, algebra=self.algebra)
+        kept, found = set(self.joint.cotangents.values()), {}
+        for equation in self.joint.typed.cell.equations[self.joint.forward :]:
+            if equation.name in self.both.live:
+                found[equation.name] = self.named(equation, scope, self.both, self.env)
+                if equation.name not in kept:
+                    self.env[equation.name] = found[equation.name]
+        return found
+
+    def sums(self, expressions: Mapping[Path, np.ndarray]) -> tuple[dict, dict]:
+        """For each symbol, the sum of what reaches it, and the points that read it."""
+        sums, readers = defaultdict(list), defaultdict(set)
+        for path, lanes in expressions.items():
+            name = self.joint.cotangents.get(path)
+            cotangent = self.env.get(name) if name else None
+            if cotangent is None:
+                continue
+            for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
+                for symbol, slope in self.algebra.slopes(lane):
+                    sums[symbol].append(d * slope)
+                    readers[symbol].add(path)
+        return sums, readers
+
+    def incoming(self, path: Path):
+        """What reaches a name from outside the step."""
+        if len(path) > 1:
+            return 0
+        output, *states = self.joint.given
+        names = [given for state, given in zip(self.cell.states, states) if state.name == path[0]]
+        names += [output] if path[0] == self.cell.output else []
+        return sum(self.env[name].reshape(self.symbols_at(path).shape) for name in names)
+
+    def leaves(self, totals: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+        """What the step takes from outside: the name of its cotangent, its symbols, and the cotangent."""
+        for state, name in zip(self.cell.states, self.joint.carried):
+            yield name, self.env[f"{state.name}[t-1]"], totals.get(name)
+        sent = dict(self.joint.sent)
+        weights = [weight.name for weight in self.variant.weights]
+        for leaf in (self.cell.inputs[0].name, *weights):
+            type = self.variant.names[leaf]
+            came = np.full(self.stored(type), self.algebra.zero, dtype=object)
+            said = leaf
+            for (name, _, label), cotangent in sent.items():
+                if name == leaf and cotangent in totals:
+                    said = cotangent
+                    place = self.plain.part(came, type, label) if label else came
+                    place += totals[cotangent].reshape(place.shape)
+            yield said, self.env[leaf], came
+
+    # --- comparing
+
+    def symbols_at(self, path: Path) -> np.ndarray:
+        return self.points[path] if len(path) > 1 else self.env[path[0]]
+
+    def wanted(self, sums: Mapping, symbols: np.ndarray) -> np.ndarray:
+        wanted = [self.algebra.total(sums.get(symbol, ())) for symbol in symbols.flat]
+        return objects(wanted).reshape(symbols.shape)
+
+    def inside(self, readers: Mapping, symbols: np.ndarray, expressions: Mapping[Path, np.ndarray]) -> dict:
+        """The symbols of the points that read something, and of what has no name there, with what they stand for."""
+        paths = {path for symbol in symbols.flat for path in readers.get(symbol, ())}
+        near = {path[0] for path in paths}
+        again = [path for path in self.again if path[0] in near]
+        found: dict = {}
+        for path in (*again, *(path for path in expressions if path in paths)):
+            lanes = [lane.xreplace(found) for lane in expressions[path].flat]
+            found |= zip(self.symbols_at(path).flat, lanes)
+        return found
+
+    def equal(self, came: np.ndarray | None, wanted: np.ndarray, inside: Mapping) -> bool:
+        if came is None:
+            came = np.full(wanted.shape, self.algebra.zero, dtype=object)
+        return all(self.algebra.equal(a, b, inside) for a, b in zip(came.flat, wanted.flat, strict=True))
+
+
+def _at(node: Node, path: Path) -> Node:
+    for index in path:
+        node = children(node)[index]
+    return node

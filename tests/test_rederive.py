@@ -1,0 +1,184 @@
+"""The derived backward step against sympy's own derivatives; and that a wrong one is found out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sympy
+
+from cellgen import lanes
+from cellgen.adjoint import neg, op
+from cellgen.compiler import Spec, proved
+from cellgen.derive import derive
+from cellgen.expr import Apply, children, rebuild, walk
+from cellgen.hoist import hoist
+from cellgen.lanes import Symbolic
+from cellgen.rederive import rederive
+
+HERE = Path(__file__).resolve().parent
+SPECS = [
+    *(path for path in sorted((HERE.parent / "specs").glob("*.yaml")) if not path.stem.startswith("hm_")),
+    *sorted((HERE / "specs").glob("*.yaml")),
+]
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_every_cotangent_is_a_derivative(path):
+    proof = proved(Spec.at(path).typed())
+    assert proof.compared > 4 and not proof.wrong and not proof.open
+
+
+# --- what is wrong is found -----------------------------------------------------------------------------------------
+
+
+def stages(name: str):
+    typed = Spec.at(name).typed()
+    hoisted = hoist(typed)
+    return typed, hoisted, derive(hoisted)
+
+
+def changed(joint, number: int, value):
+    """A joint with another value in one of its equations."""
+    equations = list(joint.typed.cell.equations)
+    equations[number] = replace(equations[number], value=value)
+    cell = replace(joint.typed.cell, equations=tuple(equations))
+    return replace(joint, typed=replace(joint.typed, cell=cell))
+
+
+def slips(node):
+    """One slip in each place of an expression: of a sign, of a factor, of a transposition, of the arms of a choice."""
+    for path, each in walk(node):
+        if not isinstance(each, Apply):
+            continue
+        args = each.args
+        match each.op:
+            case "add":
+                slip = op("sub", *args)
+            case "sub":
+                slip = op("add", *args)
+            case "mul" | "div" | "normalize_back" | "activation_gradient":
+                slip = neg(each)
+            case "where":
+                slip = replace(each, args=(args[0], args[2], args[1]))
+            case "product":
+                slip = replace(each, args=(args[0], op("mul", args[1], args[1])))
+            case "join":
+                slip = replace(each, args=(args[1], args[0], *args[2:]))
+            case "square":
+                slip = args[0]
+            case _:
+                continue
+        yield placed(node, path, slip)
+
+
+def placed(node, path, new):
+    if not path:
+        return new
+    below = list(children(node))
+    below[path[0]] = placed(below[path[0]], path[1:], new)
+    return rebuild(node, tuple(below))
+
+
+@pytest.mark.parametrize(
+    "name", ["lstm", "layer_norm_lstm", "gru", "nas", HERE / "specs/whole_equations.yaml"], ids=str
+)
+def test_every_slip_is_found(name):
+    typed, hoisted, joint = stages(name)
+    tried, missed = 0, []
+    for number in range(joint.forward, len(joint.typed.cell.equations)):
+        equation = joint.typed.cell.equations[number]
+        for value in (neg(equation.value), *slips(equation.value)):
+            wrong = changed(joint, number, value)
+            tried += 1
+            try:
+                if not rederive(typed, hoisted, wrong).wrong:
+                    missed.append((equation.name, value))
+            except (KeyError, ValueError, TypeError):  # it does not even fit: no type, or another shape
+                pass
+    assert tried > 10 and not missed
+
+
+def test_a_term_that_hoisting_lost_is_found():
+    typed, hoisted, joint = stages("lstm")
+    equations = list(hoisted.cell.equations)
+    (number,) = (index for index, each in enumerate(equations) if each.name == "z")
+    equations[number] = replace(equations[number], value=op("sub", *equations[number].value.args))
+    wrong = replace(hoisted, cell=replace(hoisted.cell, equations=tuple(equations)))
+    assert "z" in {name.split()[0] for name in rederive(typed, wrong, joint).wrong}
+
+
+def test_a_cotangent_that_is_not_sent_is_found():
+    typed, hoisted, joint = stages("simple_rnn")
+    less = replace(joint, sent=joint.sent[1:])
+    assert any(each.startswith("x where") for each in rederive(typed, hoisted, less).wrong)
+
+
+# --- the rules of what couples lanes ---------------------------------------------------------------------------------
+
+
+def softmax(xs):
+    return [sympy.exp(x) / sympy.Add(*map(sympy.exp, xs)) for x in xs]
+
+
+def scale(xs, centred, epsilon):
+    """rstd"""
+    mean = centred * sympy.Add(*xs) / len(xs)
+    return 1 / sympy.sqrt(sympy.Add(*((x - mean) ** 2 for x in xs)) / len(xs) + epsilon)
+
+
+def normalize(xs, centred, epsilon):
+    mean = centred * sympy.Add(*xs) / len(xs)
+    return [(x - mean) * scale(xs, centred, epsilon) for x in xs]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_softmax(size):
+    algebra, xs = Symbolic(), sympy.symbols(f"x:{size}", real=True)
+    whole = algebra.along("softmax", list(xs))
+    means = dict(zip(whole, softmax(xs)))
+    for value in whole:
+        for x in xs:
+            assert sympy.simplify(value.diff(x).xreplace(means) - means[value].diff(x)) == 0
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("centred", [0, 1])
+def test_norms(size, centred):
+    algebra, xs = Symbolic(), sympy.symbols(f"x:{size}", real=True)
+    epsilon, centred = sympy.Symbol("epsilon", positive=True), sympy.Integer(centred)
+    whole = algebra.along("normalize", list(xs), centred, epsilon)
+    means = dict(zip(whole, normalize(xs, centred, epsilon)))
+    means[algebra.call("rstd", centred, epsilon, *xs)] = scale(xs, centred, epsilon)
+    for value in whole:
+        for x in xs:
+            assert sympy.simplify(value.diff(x).xreplace(means) - means[value].diff(x)) == 0
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------------
+
+WIDE = """
+cell: Wide
+state: {{h: [{size}]}}
+output: h
+params:
+  W: {{shape: [input, {size}], init: glorot_uniform}}
+equations: |
+  h = {value}
+"""
+
+
+@pytest.mark.parametrize(
+    "size, value, said",
+    [
+        (300, "tanh(h[t-1] + x @ W)", "`W` has 600 lanes"),
+        (48, "softmax(h[t-1] + x @ W)", "derivatives"),
+        (6, "(h[t-1] + x @ W) ** 14 * (1 - (h[t-1] + x @ W) ** 13)", "terms"),
+    ],
+)
+def test_too_much_work_is_left_open(size, value, said):
+    proof = proved(Spec.of(WIDE.format(size=size, value=value)).typed())
+    assert said in proof.open and not proof.wrong
+
+
+def test_the_bounds_are_the_stated_ones():
+    assert (lanes.MAX_LANES, lanes.MAX_SLOPES, lanes.MAX_TERMS) == (512, 50_000, 2048)

@@ -23,7 +23,6 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
     "JAX_PLATFORMS": "cpu",
-    "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads otherwise spin: with another process on the cores, for seconds
 }
 LIBRARIES = "tensorflow", "keras", "torch", "jax"
 RUNS_OUT = 4000  # steps: what TensorFlow itself keeps for the backward pass of longer loops fills the memory

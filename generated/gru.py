@@ -212,7 +212,9 @@ def _scan(
     def chunk(values, index, size):
         """(batch, time, ...) -> the steps of a chunk in front."""
         rank = len(values.shape)
-        part = tf.slice(values, [0, index * size, *[0] * (rank - 2)], [-1, size, *values.shape[2:]])
+        part = tf.slice(
+            values, [0, index * size, *[0] * (rank - 2)], [keras.ops.shape(values)[0], size, *values.shape[2:]]
+        )
         part.set_shape([values.shape[0], None if tf.is_tensor(size) else size, *values.shape[2:]])
         return tf.transpose(part, [1, 0, *range(2, rank)])
 
@@ -226,7 +228,9 @@ def _scan(
         def run(index, output, state, size):
             on = None if mask is None else chunk(mask, index, size)
             length = size if whole else tf.minimum(size, runs - index * size)
-            return _chunk_forward(chunk(sequence, index, size), length, on, output, state, fresh, arguments, **wanted)
+            return _chunk_forward(
+                chunk(sequence, index, size), length, on, output, state, fresh, arguments, likely, **wanted
+            )
 
         def forward(index, output, state, starts, rooms, results):
             starts = [room.write(index, value) for room, value in zip(starts, [output, *state])]
@@ -235,12 +239,17 @@ def _scan(
             results = [room.write(index, values) for room, values in zip(results, sequences)]
             return index + 1, output, state, starts, rooms, results
 
-        output, _, sequences, kept = run(0, None, state, size)  # for dtypes and shapes
+        output, likely = _likely(sequence[:, 0], state, arguments)
         output = tf.zeros_like(output)
         batch_size = keras.ops.shape(sequence)[0]
         starts = [_room(value, chunks, batch_size) for value in [output, *state]]
-        rooms = {name: _room(value, chunks, size, batch_size) for name, value in kept.items() if not low_memory}
-        results = [_room(values, chunks, size, batch_size) for values in sequences]
+        rooms = {
+            name: _room(_steps(value, size), chunks, size, batch_size)
+            for name, value in likely.items()
+            if not low_memory
+        }
+        results = [*([output] if return_sequences else []), *(state if return_all_states else [])]
+        results = [_room(_steps(value, size), chunks, size, batch_size) for value in results]
         loop = 0, output, state, starts, rooms, results
         if whole and chunks == 1:
             loop = forward(*loop)
@@ -341,8 +350,15 @@ def _bucket(time):
     return less if time <= less and power > 16 else power
 
 
+def _likely(x, state, arguments):
+    """The output of a step and what is kept of it, for their dtypes and shapes alone."""
+    ready = _before(x=x, **arguments)
+    output, _, kept = _forward(state, **{"x": x, **ready, **arguments})
+    return output, {**ready, **kept}
+
+
 def _chunk_forward(
-    xs, length, on, output, state, fresh, arguments, *, return_sequences, return_all_states, zero_output
+    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_all_states, zero_output
 ):
     """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
     size, batch_size = keras.ops.shape(xs)[:2]
@@ -350,10 +366,7 @@ def _chunk_forward(
     values = {"x": xs, **ready}
     each = {name: _array(values[name]) for name in ["a_z", "a_r", "a_h"] if name in values}
     ons = None if on is None else _array(on)
-    likely = {name: tf.zeros_like(values[name][0]) for name in each}
-    new_output, _, kept = _forward(state, **likely, **arguments)  # for dtypes and shapes
-    output = tf.zeros_like(new_output) if output is None else output
-    rooms = {name: _room(value, size, batch_size) for name, value in kept.items()}
+    rooms = {name: _room(value, size, batch_size) for name, value in likely.items() if name not in ready}
     wanted = [*([output] if return_sequences else []), *(state if return_all_states else [])]
     sequences = [_room(value, size, batch_size) for value in wanted]
 
@@ -486,7 +499,7 @@ def _chunk_size(batch_size, time, low_memory):
 
 def _part(values, index, size):
     """(time, ...) -> the steps of a chunk."""
-    part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *[-1] * (len(values.shape) - 1)])
+    part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *keras.ops.shape(values)[1:]])
     part.set_shape([None if tf.is_tensor(size) else size, *values.shape[1:]])
     return part
 
@@ -525,6 +538,11 @@ def _room(value, count, *sizes):
     if None in value.shape:  # what nothing is written to must know its shape
         room = room.write(0, tf.zeros([*sizes, *value.shape[len(sizes) :]], value.dtype))
     return room
+
+
+def _steps(value, size):
+    """What a chunk holds of a value of one step, as dtype and shape."""
+    return tf.TensorSpec([None if tf.is_tensor(size) else size, *value.shape], value.dtype)
 
 
 def _joined(room, time):

@@ -6,14 +6,16 @@ too, for all steps at once after it. Forward values that are read on the way bac
 cheap elementwise arithmetic on what is kept anyway is computed again instead. A matmul never is.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from cellgen.cell import Level
 from cellgen.derive import Joint
-from cellgen.expr import Activate, Apply, Choose, Node, Ref, asked, walk
-from cellgen.lower import Block, Line, Step, statements, uses
+from cellgen.expr import Apply
+from cellgen.flow import made, read, reads, targets
+from cellgen.lower import GIVEN, Block, Line, Step, measured, statements, uses
 from cellgen.merged import Merged
+from cellgen.widen import widen
 
 # what is cheaper to compute again than to keep
 CHEAP = (
@@ -55,29 +57,6 @@ def schedule(joint: Joint) -> Plan:
     return _Scheduling(joint).run()
 
 
-def names(node: Node) -> Iterator[str]:
-    """What a lowered node reads, the options that its tests ask for included."""
-    for _, each in walk(node):
-        match each:
-            case Ref(name):
-                yield name
-            case Activate(option):
-                yield option
-            case Apply("activation_gradient"):
-                yield f"{each.attr('option')}_gradient"
-            case Choose(test):
-                yield from (question.name for question in asked(test))
-
-
-def reads(block: Block) -> set[str]:
-    found = {name for line in block.lines for name in names(line.value)}
-    return found | ({question.name for question in asked(block.test)} if block.test else set())
-
-
-def targets(block: Block) -> set[str]:
-    return {target for line in block.lines for target in line.targets} - {"_"}
-
-
 class _Scheduling:
     def __init__(self, joint: Joint):
         self.joint, self.step = joint, statements(joint.typed)
@@ -117,9 +96,10 @@ class _Scheduling:
             return Segment(tuple(blocks), frozenset((read(blocks) | {*more}) - inside), (*rest, *dict.fromkeys(order)))
 
         outside = read(loop) | read(returning) | read(after) | result
+        loop = self.widened(loop, kept | result)
         return Plan(
             self.joint,
-            self.step,
+            replace(self.step, dims=self.dims(loop)),
             once=segment(once, made(once) & (read(before) | outside)),
             before=segment(before, made(before) & outside),
             forward=segment(loop, kept, result),
@@ -158,16 +138,19 @@ class _Scheduling:
         needed = self.cone([*again, *(block for block in blocks if block not in again)], read(blocks) | made(blocks))
         return [block for block in needed if block in again or block in blocks]
 
+    def widened(self, loop: list[Block], given: set[str]) -> list[Block]:
+        """The loop with longer operations where neighbouring parts go through the same activation."""
+        taken = {name for block in self.step.blocks for name in targets(block) | reads(block)}
+        return list(widen(loop, self.merged, given, taken | {slot.argument for slot in self.step.slots}))
+
+    def dims(self, loop: list[Block]) -> tuple[str, ...]:
+        """The sizes that are arguments of what runs."""
+        sizes = self.cell.needed(axis for block in loop for line in block.lines for axis in measured(line))
+        more = {dim.name for dim in self.cell.dims if dim.kind in GIVEN} & set(sizes)
+        return tuple(dim.name for dim in self.cell.dims if dim.name in more | {*self.step.dims})
+
     def in_order(self, some: set[str]) -> list[str]:
         """Carried states and their parts in the order of the spec, and the cotangents that come in."""
         line = [*self.step.carried, *(target for line in self.step.opening for target in line.targets)]
         line += self.joint.given
         return [name for name in line if name in some]
-
-
-def made(blocks: Iterable[Block]) -> set[str]:
-    return {name for block in blocks for name in targets(block)}
-
-
-def read(blocks: Iterable[Block]) -> set[str]:
-    return {name for block in blocks for name in reads(block)}

@@ -100,19 +100,17 @@ def _before(*, x, x_w, ln_x_scale, ln_x_shift, epsilon, **_):
     return {"_ln_x_hat": _ln_x_hat, "_ln_x_rstd": _ln_x_rstd, "_ln_x": _ln_x}
 
 
-def _forward(state, *, _ln_x, h_w, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, epsilon, **_):
+def _forward(state, *, _ln_x, h_w, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, units, epsilon, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     h_prev, c_prev = state
     # z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
     _ln_h_hat, _ln_h_rstd = _layer_norm_parts(h_prev @ h_w, 1, epsilon)
     z = _ln_x + (_ln_h_hat * ln_h_scale + ln_h_shift)
-    z_f, z_i, z_o, z_u = tf.split(z, 4, axis=-1)
+    z_f_i_o, z_u = tf.split(z, [3 * units, units], axis=-1)
     # f = sigmoid(z.f)
-    f = tf.sigmoid(z_f)
     # i = sigmoid(z.i)
-    i = tf.sigmoid(z_i)
     # o = sigmoid(z.o)
-    o = tf.sigmoid(z_o)
+    f, i, o = tf.split(tf.sigmoid(z_f_i_o), 3, axis=-1)
     # u = tanh(z.u)
     u = tf.tanh(z_u)
     # c = f * c[t-1] + i * u
@@ -857,6 +855,7 @@ class LayerNormLSTM(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
+            step_arguments["units"] = self.cell.units
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, fresh, step_arguments, zero_output=zero_output, **wanted

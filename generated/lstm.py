@@ -72,16 +72,16 @@ def _before(*, x, kernel, bias, use_bias, **_):
     return {"_z_x": _z_x}
 
 
-def _forward(state, *, _z_x, recurrent_kernel, activation, recurrent_activation, **_):
+def _forward(state, *, _z_x, recurrent_kernel, units, activation, recurrent_activation, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     h_prev, c_prev = state
     # z = x @ kernel + h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
     z = _z_x + h_prev @ recurrent_kernel
-    z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
+    z_i_f, z_g, z_o = tf.split(z, [2 * units, units, units], axis=-1)
+    z_i, z_f = tf.split(z_i_f, 2, axis=-1)
     # i = recurrent_activation(z.i)
-    i = recurrent_activation(z_i)
     # f = recurrent_activation(z.f)
-    f = recurrent_activation(z_f)
+    i, f = tf.split(recurrent_activation(z_i_f), 2, axis=-1)
     # g = activation(z.g)
     g = activation(z_g)
     # c = f * c[t-1] + i * g
@@ -97,10 +97,10 @@ def _forward(state, *, _z_x, recurrent_kernel, activation, recurrent_activation,
         {
             "h_prev": h_prev,
             "c_prev": c_prev,
-            "z_i": z_i,
-            "z_f": z_f,
             "z_g": z_g,
             "z_o": z_o,
+            "z_i": z_i,
+            "z_f": z_f,
             "i": i,
             "f": f,
             "g": g,
@@ -115,10 +115,10 @@ def _backward(
     _d_state,
     *,
     c_prev,
-    z_i,
-    z_f,
     z_g,
     z_o,
+    z_i,
+    z_f,
     i,
     f,
     g,
@@ -425,7 +425,7 @@ def _chunk_back(
     d_wanted = [_array(values) for values in d_sequences]
     each = {
         name: _array(kept[name])
-        for name in ["c_prev", "z_i", "z_f", "z_g", "z_o", "i", "f", "g", "o", "_activation_c"]
+        for name in ["c_prev", "z_g", "z_o", "z_i", "z_f", "i", "f", "g", "o", "_activation_c"]
         if name in kept
     }
     ons = None if on is None else _array(on)
@@ -890,6 +890,7 @@ class LSTM(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
+            step_arguments["units"] = self.cell.units
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
             step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
         scan = self._scan(batch_size, steps)

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
+from cellgen.adjoint import reads
 from cellgen.analyse import size
 from cellgen.cell import default_variant
 from cellgen.emit import Emitter
@@ -49,12 +50,15 @@ class _Showing:
             for name in line.targets
             if name in made
         ]
-        reads = plan.backward.reads | plan.after.reads
-        before = [name for name in plan.before.gives if name in reads]
+        needed = plan.backward.reads | plan.after.reads
+        before = [name for name in plan.before.gives if name in needed]
+        kept = [*(name for name in plan.forward.gives if self.default_reads(name)), *before]
+        rest = [name for name in plan.forward.gives if name not in kept]
         rows = [
-            ("kept", self.said([*plan.forward.gives, *before])),
+            ("kept", self.said(kept)),
+            *([("kept if read", f"{self.said(rest)}: arguments of activations")] if rest else []),
             ("computed again", self.said(list(dict.fromkeys(again))) or "nothing"),
-            ("bytes a step", f"{self.bytes([*plan.forward.gives, *before])} a sample in float32"),
+            ("bytes a step", f"{self.bytes(kept)} a sample in float32"),
             ('memory="low"', f"{self.bytes(list(plan.step.carried))} a chunk of steps instead; a chunk runs again"),
             ("transposed once", ", ".join(name for line in plan.turned for name in line.targets) or "nothing"),
             ("inference", "keeps nothing"),
@@ -64,6 +68,12 @@ class _Showing:
         for head, text in rows:
             lines += textwrap.wrap(text, 110, initial_indent=f"{head:{width}}  ", subsequent_indent=" " * (width + 2))
         yield "plan\n" + textwrap.indent("\n".join(lines), "  ")
+
+    def default_reads(self, name: str) -> bool:
+        """Whether a value of the loop is kept with the activations that are the default."""
+        options = self.plan.arguments.get(name)
+        defaults = {option.name: option.default for option in self.cell.options}
+        return options is None or any(reads(defaults[option])[0] for option in options)
 
     def code(self, segment: Segment) -> str:
         emitter = Emitter(self.cell)

@@ -103,7 +103,8 @@ class ScanView:
     turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
     d_output, d_state: the cotangents that come to a step. sent: an argument, the name of its
     cotangent, and the test under which it exists.
-    asks: the options that those tests ask for. extra: arguments that the step does not take.
+    asks: the options that those tests ask for. extra: arguments that the step does not take. gradients: of the
+    activations that an option may choose; reading_x: those of which the derivative reads the argument.
     """
 
     once: SegmentView
@@ -120,6 +121,7 @@ class ScanView:
     asks: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
     gradients: tuple[tuple[str, str], ...]
+    reading_x: tuple[str, ...]
 
 
 @dataclass(frozen=True)

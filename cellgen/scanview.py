@@ -1,8 +1,8 @@
 """Plan to `ScanView`: the functions of the scan with the derived backward pass, as the templates write them."""
 
-from cellgen.adjoint import UNARY
+from cellgen.adjoint import UNARY, reads
 from cellgen.cell import Cell
-from cellgen.emit import Emitter
+from cellgen.emit import AND, Emitter
 from cellgen.expr import Number, Ref, asked
 from cellgen.lower import GIVEN, Line, Step, measured
 from cellgen.ops import ACTIVATIONS
@@ -21,12 +21,13 @@ class _Viewing:
         self.plan, self.step = plan, step
         self.cell: Cell = plan.step.cell
         self.x = self.cell.inputs[0].name
+        self.activations = [option.name for option in self.cell.options if option.kind == "activation"]
         slots = plan.step.slots
         self.arguments = [
             *(name for slot in slots for name in (slot.argument, *(t for line in slot.splits for t in line.targets))),
             *plan.step.dims,
             *plan.step.options,
-            *(f"{option.name}_gradient" for option in self.cell.options if option.kind == "activation"),
+            *(f"{option}_{what}" for option in self.activations for what in ("gradient", "reads_x")),
             *(target for line in plan.turned for target in line.targets),
             *plan.once.gives,
             "training",
@@ -55,7 +56,6 @@ class _Viewing:
                 test = self.tests[cotangent]
                 argument = labelled[name, label] if label else names[name].argument
                 sent.append((argument, cotangent, Emitter(self.cell).test(test) if test else ""))
-        activations = any(option.kind == "activation" for option in self.cell.options)
         return ScanView(
             once=self.segment(plan.once),
             before=self.segment(plan.before),
@@ -70,7 +70,8 @@ class _Viewing:
             sent=tuple(sent),
             asks=tuple(self.asks()),
             extra=tuple(self.extra()),
-            gradients=tuple((name, self.gradient(name)) for name in ACTIVATIONS) if activations else (),
+            gradients=tuple((name, self.gradient(name)) for name in ACTIVATIONS) if self.activations else (),
+            reading_x=tuple(name for name in ACTIVATIONS if reads(name)[0]) if self.plan.arguments else (),
         )
 
     def segment(self, segment: Segment, like: str = "", without: tuple[str, ...] = ()) -> SegmentView:
@@ -80,27 +81,35 @@ class _Viewing:
             lines += self.plan.step.opening
         sizes = self.cell.needed(axis for line in lines for axis in measured(line))
         kinds = {dim.name: dim.kind for dim in self.cell.dims}
-        reads = set(segment.reads) | {name for name in sizes if kinds.get(name) in GIVEN}
+        wanted = set(segment.reads) | {name for name in sizes if kinds.get(name) in GIVEN}
         texts = [emitter.text(line.value) for line in lines]
         if any(f"{self.x}.shape" in text or f"{self.x}.dtype" in text for text in texts):
-            reads.add(self.x)
-        reads -= (
+            wanted.add(self.x)
+        wanted -= (
             {*without, *(target for line in self.plan.step.opening for target in line.targets)} if without else set()
         )
+        if segment is self.plan.forward:
+            wanted |= {f"{option}_reads_x" for options in self.plan.arguments.values() for option in options}
         order = [*self.values, *self.arguments]
-        parameters = [name for name in dict.fromkeys(order) if name in reads]
-        sure = [name for name in segment.gives if self.tests.get(name) is None]
+        parameters = [name for name in dict.fromkeys(order) if name in wanted]
+        tests = {name: test for name in (*parameters, *segment.gives) if (test := self.test(name, emitter))}
         opening = self.plan.step.opening if segment is self.plan.forward else ()
         body = [*self.opening(opening, emitter), *statements(segment.blocks, emitter)]
         return SegmentView(
-            parameters=tuple(f"{name}=None" if self.tests.get(name) is not None else name for name in parameters),
+            parameters=tuple(f"{name}=None" if name in tests else name for name in parameters),
             statements=tuple(body),
-            given=tuple(sure),
-            sometimes=tuple(
-                (name, emitter.test(self.tests[name])) for name in segment.gives if self.tests.get(name) is not None
-            ),
+            given=tuple(name for name in segment.gives if name not in tests),
+            sometimes=tuple((name, tests[name]) for name in segment.gives if name in tests),
             reads=tuple(name for name in parameters if name in self.values),
         )
+
+    def test(self, name: str, emitter: Emitter) -> str:
+        """When a value exists, in code; empty: always."""
+        test, options = self.tests.get(name), self.plan.arguments.get(name, ())
+        read = " or ".join(f"{option}_reads_x" for option in options)
+        if test is None or not read:
+            return read if test is None else emitter.test(test)
+        return f"{emitter.test(test, AND)} and {f'({read})' if len(options) > 1 else read}"
 
     def split_by(self, labels: tuple[str, ...], line: Line) -> bool:
         pairs = zip(labels, line.targets)
@@ -131,9 +140,11 @@ class _Viewing:
         for name in self.plan.step.dims:
             if name not in self.step.dims and name not in self.step.options:
                 yield name, f"self.cell.{name}"
-        for option in self.cell.options:
-            if option.kind == "activation":
-                yield f"{option.name}_gradient", f"_GRADIENTS[self.cell.{option.name}]"
+        asked = {option for options in self.plan.arguments.values() for option in options}
+        for option in self.activations:
+            yield f"{option}_gradient", f"_GRADIENTS[self.cell.{option}]"
+            if option in asked:
+                yield f"{option}_reads_x", f"self.cell.{option} in _READING_X"
 
     def gradient(self, name: str) -> str:
         """The derivative of an activation as a function of (d, x, y)."""

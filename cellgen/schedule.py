@@ -6,12 +6,12 @@ too, for all steps at once after it. Forward values that are read on the way bac
 cheap elementwise arithmetic on what is kept anyway is computed again instead. A matmul never is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from cellgen.cell import Level
 from cellgen.derive import Joint
-from cellgen.expr import Apply
+from cellgen.expr import Apply, Ref, walk
 from cellgen.flow import made, read, reads, targets
 from cellgen.lower import GIVEN, Block, Line, Step, measured, statements, uses
 from cellgen.merged import Merged
@@ -40,6 +40,8 @@ class Plan:
 
     once: from weights and options alone. before: all steps at once. forward, backward: one step of a loop; `forward`
     gives what is kept, `backward` what `after` reads of it. after: all steps at once. turned: transposed weights.
+    arguments: of what is kept, that which is no more than the argument of activations that options choose, with these
+    options; it is kept only where the derivative of one of them reads it.
     """
 
     joint: Joint
@@ -50,6 +52,7 @@ class Plan:
     turned: tuple[Line, ...]
     backward: Segment
     after: Segment
+    arguments: Mapping[str, tuple[str, ...]]
 
 
 def schedule(joint: Joint) -> Plan:
@@ -106,6 +109,7 @@ class _Scheduling:
             turned=self.step.transposed,
             backward=segment(returning, sent, carry),
             after=segment(after, ends, ends | {self.x}),
+            arguments={name: options for name in sorted(kept) if (options := argument_of(name, [*returning, *after]))},
         )
 
     def level(self, block: Block) -> Level:
@@ -154,3 +158,14 @@ class _Scheduling:
         line = [*self.step.carried, *(target for line in self.step.opening for target in line.targets)]
         line += self.joint.given
         return [name for name in line if name in some]
+
+
+def argument_of(name: str, blocks: Iterable[Block]) -> tuple[str, ...]:
+    """The options that choose the activations whose argument a name is; none where it is read otherwise too."""
+    options, count = [], 0
+    for node in (node for block in blocks for line in block.lines for _, node in walk(line.value)):
+        count += node == Ref(name)
+        match node:
+            case Apply("activation_gradient", (_, Ref(argument), value)) if argument == name != value:
+                options.append(node.attr("option"))
+    return tuple(dict.fromkeys(options)) if len(options) == count else ()

@@ -73,7 +73,18 @@ def _before(*, x, kernel, bias_input, use_bias, **_):
 
 
 def _forward(
-    state, *, a_z, a_r, a_h, recurrent_kernel, bias_recurrent, activation, recurrent_activation, use_bias, **_
+    state,
+    *,
+    a_z,
+    a_r,
+    a_h,
+    recurrent_kernel,
+    bias_recurrent,
+    activation,
+    recurrent_activation,
+    use_bias,
+    recurrent_activation_reads_x,
+    **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
@@ -94,7 +105,15 @@ def _forward(
     return (
         h,
         GRUState(h),
-        {"h_prev": h_prev, "b_h": b_h, "_add_a_z": _add_a_z, "z": z, "_add_a_r": _add_a_r, "r": r, "n": n},
+        {
+            "h_prev": h_prev,
+            "b_h": b_h,
+            "z": z,
+            "r": r,
+            "n": n,
+            **({"_add_a_z": _add_a_z} if recurrent_activation_reads_x else {}),
+            **({"_add_a_r": _add_a_r} if recurrent_activation_reads_x else {}),
+        },
     )
 
 
@@ -105,9 +124,9 @@ def _backward(
     a_h,
     h_prev,
     b_h,
-    _add_a_z,
+    _add_a_z=None,
     z,
-    _add_a_r,
+    _add_a_r=None,
     r,
     n,
     activation_gradient,
@@ -629,6 +648,20 @@ _GRADIENTS = {  # of each, by d, its argument x and its value y
     ),
     "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
 }
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
 
 
 def _require(fits, name, wanted, value):
@@ -859,6 +892,7 @@ class GRU(keras.layers.RNN):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
             step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

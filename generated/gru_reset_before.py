@@ -88,6 +88,8 @@ def _forward(
     recurrent_kernel_h,
     activation,
     recurrent_activation,
+    activation_reads_x,
+    recurrent_activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
@@ -107,7 +109,15 @@ def _forward(
     return (
         h,
         GRUResetBeforeState(h),
-        {"h_prev": h_prev, "_add_a_z": _add_a_z, "z": z, "_add_a_r": _add_a_r, "r": r, "_add_a_h": _add_a_h, "n": n},
+        {
+            "h_prev": h_prev,
+            "z": z,
+            "r": r,
+            "n": n,
+            **({"_add_a_z": _add_a_z} if recurrent_activation_reads_x else {}),
+            **({"_add_a_r": _add_a_r} if recurrent_activation_reads_x else {}),
+            **({"_add_a_h": _add_a_h} if activation_reads_x else {}),
+        },
     )
 
 
@@ -116,11 +126,11 @@ def _backward(
     _d_state,
     *,
     h_prev,
-    _add_a_z,
+    _add_a_z=None,
     z,
-    _add_a_r,
+    _add_a_r=None,
     r,
-    _add_a_h,
+    _add_a_h=None,
     n,
     activation_gradient,
     recurrent_activation_gradient,
@@ -643,6 +653,20 @@ _GRADIENTS = {  # of each, by d, its argument x and its value y
     ),
     "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
 }
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
 
 
 def _require(fits, name, wanted, value):
@@ -875,7 +899,9 @@ class GRUResetBefore(keras.layers.RNN):
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
             step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

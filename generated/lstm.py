@@ -72,7 +72,18 @@ def _before(*, x, kernel, bias, use_bias, **_):
     return {"_z_x": _z_x}
 
 
-def _forward(state, *, _z_x, recurrent_kernel, units, activation, recurrent_activation, **_):
+def _forward(
+    state,
+    *,
+    _z_x,
+    recurrent_kernel,
+    units,
+    activation,
+    recurrent_activation,
+    activation_reads_x,
+    recurrent_activation_reads_x,
+    **_,
+):
     """One step of the loop -> output, state, and what the way back reads."""
     h_prev, c_prev = state
     # z = x @ kernel + h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
@@ -97,15 +108,15 @@ def _forward(state, *, _z_x, recurrent_kernel, units, activation, recurrent_acti
         {
             "h_prev": h_prev,
             "c_prev": c_prev,
-            "z_g": z_g,
-            "z_o": z_o,
-            "z_i": z_i,
-            "z_f": z_f,
             "i": i,
             "f": f,
             "g": g,
             "o": o,
             "_activation_c": _activation_c,
+            **({"z_g": z_g} if activation_reads_x else {}),
+            **({"z_o": z_o} if recurrent_activation_reads_x else {}),
+            **({"z_i": z_i} if recurrent_activation_reads_x else {}),
+            **({"z_f": z_f} if recurrent_activation_reads_x else {}),
         },
     )
 
@@ -115,10 +126,10 @@ def _backward(
     _d_state,
     *,
     c_prev,
-    z_g,
-    z_o,
-    z_i,
-    z_f,
+    z_g=None,
+    z_o=None,
+    z_i=None,
+    z_f=None,
     i,
     f,
     g,
@@ -636,6 +647,20 @@ _GRADIENTS = {  # of each, by d, its argument x and its value y
     ),
     "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
 }
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
 
 
 def _require(fits, name, wanted, value):
@@ -892,7 +917,9 @@ class LSTM(keras.layers.RNN):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["units"] = self.cell.units
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
             step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

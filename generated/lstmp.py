@@ -111,6 +111,7 @@ def _forward(
     cell_clip,
     proj_clip,
     activation,
+    activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
@@ -142,7 +143,6 @@ def _forward(
         {
             "c_prev": c_prev,
             "h_prev": h_prev,
-            "a_j": a_j,
             "i": i,
             "f": f,
             "_activation_a_j": _activation_a_j,
@@ -150,6 +150,7 @@ def _forward(
             "o": o,
             "_activation_c": _activation_c,
             "p": p,
+            **({"a_j": a_j} if activation_reads_x else {}),
         },
     )
 
@@ -159,7 +160,7 @@ def _backward(
     _d_state,
     *,
     c_prev,
-    a_j,
+    a_j=None,
     i,
     f,
     _activation_a_j,
@@ -761,6 +762,20 @@ _GRADIENTS = {  # of each, by d, its argument x and its value y
     ),
     "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
 }
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
 
 
 def _require(fits, name, wanted, value):
@@ -1037,6 +1052,7 @@ class LSTMP(keras.layers.RNN):
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

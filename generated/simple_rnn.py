@@ -53,17 +53,17 @@ def _before(*, x, kernel, bias, use_bias, **_):
     return {"_z_x": _z_x}
 
 
-def _forward(state, *, _z_x, recurrent_kernel, activation, **_):
+def _forward(state, *, _z_x, recurrent_kernel, activation, activation_reads_x, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
     # z: [units] = affine(x, h[t-1], bias=use_bias)
     z = _z_x + h_prev @ recurrent_kernel
     # h = activation(z)
     h = activation(z)
-    return h, SimpleRNNState(h), {"h_prev": h_prev, "z": z, "h": h}
+    return h, SimpleRNNState(h), {"h_prev": h_prev, "h": h, **({"z": z} if activation_reads_x else {})}
 
 
-def _backward(_d_output, _d_state, *, z, h, activation_gradient, recurrent_kernel_T, **_):
+def _backward(_d_output, _d_state, *, z=None, h, activation_gradient, recurrent_kernel_T, **_):
     """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
     (_d_h_next,) = _d_state
     # h = activation(z)
@@ -546,6 +546,20 @@ _GRADIENTS = {  # of each, by d, its argument x and its value y
     ),
     "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
 }
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
 
 
 def _require(fits, name, wanted, value):
@@ -766,6 +780,7 @@ class SimpleRNN(keras.layers.RNN):
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

@@ -61,7 +61,7 @@ def _before(*, x, kernel, bias, **_):
     return {"_z_x": _z_x}
 
 
-def _forward(state, *, _z_x, recurrent_kernel, activation, forget_bias, **_):
+def _forward(state, *, _z_x, recurrent_kernel, activation, forget_bias, activation_reads_x, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
     # z: [gates, units] = affine(x, h[t-1])
@@ -73,10 +73,10 @@ def _forward(state, *, _z_x, recurrent_kernel, activation, forget_bias, **_):
     c = activation(z_c)
     # h = g * h[t-1] + (1 - g) * c
     h = g * h_prev + (1 - g) * c
-    return h, UGRNNState(h), {"h_prev": h_prev, "z_c": z_c, "g": g, "c": c}
+    return h, UGRNNState(h), {"h_prev": h_prev, "g": g, "c": c, **({"z_c": z_c} if activation_reads_x else {})}
 
 
-def _backward(_d_output, _d_state, *, h_prev, z_c, g, c, activation_gradient, recurrent_kernel_T, **_):
+def _backward(_d_output, _d_state, *, h_prev, z_c=None, g, c, activation_gradient, recurrent_kernel_T, **_):
     """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
     (_d_h_next,) = _d_state
     # h = g * h[t-1] + (1 - g) * c
@@ -556,6 +556,20 @@ _GRADIENTS = {  # of each, by d, its argument x and its value y
     ),
     "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
 }
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
 
 
 def _require(fits, name, wanted, value):
@@ -776,6 +790,7 @@ class UGRNN(keras.layers.RNN):
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

@@ -10,7 +10,8 @@
 | analyse  | `TypedCell`        | `Facts`, by structure                               |
 | laws     | both               | verdicts, by sympy; nothing below reads them        |
 | lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
-| hoist    | `TypedCell`        | the same, what reads no state in its own equations  |
+| centre   | `TypedCell`        | the same, means taken off weights, not off products |
+| hoist    | that               | the same, what reads no state in its own equations  |
 | derive   | that               | `Joint`, the equations and those of the cotangents  |
 | rederive | all three          | `Proof`, by sympy, that these are derivatives       |
 | schedule | `Joint`            | `Plan`, what runs before the loop, in it, after it  |
@@ -166,15 +167,17 @@ class Spec:
 
 def planned(typed: TypedCell) -> "Plan":
     """The stages from a typed cell to the plan of its scan."""
+    from cellgen.centre import centre
     from cellgen.derive import derive
     from cellgen.hoist import hoist
     from cellgen.schedule import schedule
 
-    return schedule(derive(hoist(typed)))
+    return schedule(derive(hoist(centre(typed))))
 
 
 def proved(typed: TypedCell) -> "Proof | None":
     """Whether the derived backward step is the derivative of the equations; None where no code is generated."""
+    from cellgen.centre import centre
     from cellgen.derive import derive
     from cellgen.hoist import hoist
     from cellgen.rederive import rederive
@@ -184,7 +187,7 @@ def proved(typed: TypedCell) -> "Proof | None":
         refuse(typed)
     except SpecError:
         return None
-    hoisted = hoist(typed)
+    hoisted = hoist(centre(typed))
     proof = rederive(typed, hoisted, derive(hoisted))
     assert not proof.wrong, f"this is no derivative: {', '.join(proof.wrong)}"
     return proof

@@ -9,10 +9,11 @@ Weight gradients are not accumulated here: each is one expression, summed over t
 once is for `schedule` to say.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
-from cellgen.adjoint import ADJOINTS, ZERO, add, op, where
+from cellgen.adjoint import ADJOINTS, ZERO, add, neg, op, where
 from cellgen.cell import Input, Level, Type, TypedCell
 from cellgen.expr import (
     Activate,
@@ -206,7 +207,7 @@ class _Derivation:
         want = self.merged.type(path)
         if self.needs_sum(have, want, path):
             d, guards = self.select(d, guards), ()
-            d = op("sum_to", d, shape=want.shape, batch=want.level.has_batch)
+            d = negated(d, lambda d: op("sum_to", d, shape=want.shape, batch=want.level.has_batch))
         match node:
             case Ref(name, ago):
                 self.send((name, ago, None), d, live, guards)
@@ -222,7 +223,10 @@ class _Derivation:
                 )
             case View(value):
                 inner = self.merged.type((*path, 0))
-                self.push(value, (*path, 0), View(d, inner.shape), inner, live, self.viewed(guards, inner))
+                if inner.shape == want.shape:
+                    self.push(value, (*path, 0), d, inner, live, guards)
+                else:
+                    self.push(value, (*path, 0), View(d, inner.shape), inner, live, self.viewed(guards, inner))
             case Choose(_, a, b):
                 for index, arm in enumerate((a, b)):
                     if self.merged.live((*path, index)):
@@ -251,7 +255,8 @@ class _Derivation:
                 here = guards
                 if node.op == "where":
                     here = (*guards, (self.values.value(node.args[0], (*path, 0)), index == 1))
-                contribution = filled(sent[index], d)
+                rule = partial(filled, sent[index])
+                contribution = negated(d, rule) if node.op in ("sum", "mean") else rule(d)
                 have = self.merged.type((*path, index)) if couples else want
                 self.push(node.args[index], (*path, index), contribution, have, live, here)
 
@@ -371,3 +376,11 @@ def filled(node: Node, d: Node) -> Node:
     if node == Ref("\0"):
         return d
     return rebuild(node, tuple(filled(child, d) for child in children(node)))
+
+
+def negated(d: Node, rule: Callable[[Node], Node]) -> Node:
+    """A rule, which is linear, for a cotangent; of one with a minus in front, that in front of the result."""
+    match d:
+        case Apply("neg", (inner,)):
+            return neg(rule(inner))
+    return rule(d)

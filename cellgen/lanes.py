@@ -197,9 +197,13 @@ class Symbolic:
 
 @dataclass(frozen=True)
 class Lanes(Scope):
-    """`Scope` over sympy. `points`: the symbols of nodes at which expressions are cut, by path."""
+    """`Scope` over sympy. `points`: the symbols of nodes at which expressions are cut, by path.
+
+    centring: a layer norm is written as the RMS norm of lanes without their mean: that of values, which has no rule.
+    """
 
     algebra: Symbolic = None
+    centring: bool = False
     points: Mapping[Path, np.ndarray] = field(default_factory=dict)
 
     def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -258,9 +262,13 @@ class Lanes(Scope):
         return self.rows(x, (self.axes(node, path)["axis"],), lambda row: self.algebra.along("softmax", row))
 
     def _normalize(self, node: Apply, path: Path, x, epsilon):
-        centred = self.algebra.number(Fraction(node.attr("kind") == "layer"))
-        lead = (centred, epsilon.item())
-        return self.rows(x, self.axes(node, path)["axes"], lambda row: self.algebra.along("normalize", row, *lead))
+        axes, layer = self.axes(node, path)["axes"], node.attr("kind") == "layer"
+        if layer and self.centring:
+            x = self.rows(x, axes, lambda row: [self.algebra.normal(lane - sum(row) / len(row)) for lane in row])
+        elif self.centring:
+            x = self.rows(x, axes, lambda row: [self.algebra.normal(lane) for lane in row])
+        lead = (self.algebra.number(Fraction(layer and not self.centring)), epsilon.item())
+        return self.rows(x, axes, lambda row: self.algebra.along("normalize", row, *lead))
 
     def rstd(self, node: Apply, path: Path, env: Mapping[str, np.ndarray]) -> np.ndarray:
         """1 / the standard deviation of what a `normalize` is applied to."""

@@ -225,6 +225,11 @@ class _Lowering:
         result = self.merged.type(path)
         rule = EVERY[node.op].shape
         if rule == "elementwise":
+            if node.op in ("add", "sub"):
+                args = [
+                    self.alone(arg, of, types[1 - index], result)
+                    for index, (arg, of) in enumerate(zip(args, node.args))
+                ]
             args = [
                 self.expanded(arg, type, result, self.merged.algebra(path))
                 for arg, type in zip(args, types, strict=True)
@@ -252,6 +257,11 @@ class _Lowering:
         if not node.attrs:
             return len(shape) - 1
         return next(index for index, axis in enumerate(shape) if algebra.equal(axis, node.attr("over")))
+
+    def alone(self, arg: Node, of: Node, other: Type, result: Type) -> Node:
+        """A spread term as it is before it is spread, where the other term of the sum does that."""
+        wide = other.shape == result.shape and other.level.has_batch == result.level.has_batch
+        return arg.args[1] if wide and isinstance(of, Apply) and of.op == "spread" else arg
 
     def expanded(self, arg: Node, type: Type, result: Type, algebra: Algebra) -> Node:
         """An argument with axes of one put in, so that it broadcasts by position as it does by name."""

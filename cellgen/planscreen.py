@@ -21,6 +21,12 @@ def planscreen(plan: Plan) -> str:
     return "\n\n".join(_Showing(plan).parts())
 
 
+def bytes_a_step(plan: Plan) -> Size:
+    """What the way back keeps of a step of one sample in float32, in the default variant."""
+    showing = _Showing(plan)
+    return showing.bytes(showing.kept())
+
+
 class _Showing:
     def __init__(self, plan: Plan):
         self.plan, self.cell = plan, plan.step.cell
@@ -50,9 +56,7 @@ class _Showing:
             for name in line.targets
             if name in made
         ]
-        needed = plan.backward.reads | plan.after.reads
-        before = [name for name in plan.before.gives if name in needed]
-        kept = [*(name for name in plan.forward.gives if self.default_reads(name)), *before]
+        kept = self.kept()
         rest = [name for name in plan.forward.gives if name not in kept]
         rows = [
             ("kept", self.said(kept)),
@@ -69,8 +73,14 @@ class _Showing:
             lines += textwrap.wrap(text, 110, initial_indent=f"{head:{width}}  ", subsequent_indent=" " * (width + 2))
         yield "plan\n" + textwrap.indent("\n".join(lines), "  ")
 
+    def kept(self) -> list[str]:
+        """The values that the way back reads, with the activations that are the default."""
+        needed = self.plan.backward.reads | self.plan.after.reads
+        before = (name for name in self.plan.before.gives if name in needed)
+        return [*(name for name in self.plan.forward.gives if self.default_reads(name)), *before]
+
     def default_reads(self, name: str) -> bool:
-        """Whether a value of the loop is kept with the activations that are the default."""
+        """Whether a value of the loop is one that the derivatives of the default activations read."""
         options = self.plan.arguments.get(name)
         defaults = {option.name: option.default for option in self.cell.options}
         return options is None or any(reads(defaults[option])[0] for option in options)

@@ -1,8 +1,8 @@
 """That the derived backward step is the derivative of the equations: differentiated again, by sympy, and compared.
 
-Input: a `TypedCell`, what `hoist` made of it, and the `Joint` that `derive` made of that. Output: `Proof`. Every value
-is an array of symbols at the least sizes that tell axes apart: a batch of 2, and 2 for each dim. The work is bounded by
-counts (`lanes`).
+Input: a `TypedCell`, what `centre` and `hoist` made of it, and the `Joint` that `derive` made of that. Output: `Proof`.
+Every value is an array of symbols at the least sizes that tell axes apart: a batch of 2, and 2 for each dim. The work
+is bounded by counts (`lanes`).
 
 The program is cut where a cotangent has a name, at its *points*. For each point and each leaf, what the backward step
 says is compared with the sum, over the points that read it, of their cotangent times `diff` of their expression. So
@@ -124,16 +124,19 @@ class _Variant:
             yield name, self.equal(came, self.wanted(sums, leaf), self.inside(readers, leaf, expressions))
 
     def regrouped(self) -> Iterator[tuple[str, bool]]:
-        """Equations of which `hoist` took a part out: with that part put back they are the author's."""
+        """Equations of which `centre` and `hoist` took a part out: with that part put back they are the author's."""
         env = dict(self.env)
         authors = {equation.name: equation for equation in self.typed.cell.equations}
-        scope = Lanes(self.settings, self.own, self.own.types, BATCH, algebra=self.algebra)
+        scope, plain = (
+            Lanes(self.settings, each, each.types, BATCH, algebra=self.algebra, centring=True)
+            for each in (self.own, self.variant)
+        )
         for equation in self.settings.live(self.variant):
             author = authors.get(equation.name)
             if author is None:
-                env[equation.name] = self.named(equation, self.plain, self.variant, env)
+                env[equation.name] = self.named(equation, plain, self.variant, env)
             elif author.value != equation.value and equation.name in self.own.live:
-                came = self.named(equation, self.plain, self.variant, env)
+                came = self.named(equation, plain, self.variant, env)
                 yield equation.name, self.equal(came, self.named(author, scope, self.own, env), {})
 
     def forward(self) -> dict[Path, np.ndarray]:

@@ -86,9 +86,11 @@ class _Widening:
                 sizes = line.value.attr("sizes")
                 if not isinstance(sizes, int):
                     return sizes[0] if len(set(sizes)) == 1 else None
-                factors = self.merged.type((name,)).shape[-1]
-                rest = tuple(atom for atom in factors if self.cell.axis(atom) is None)
-                return rest if len(rest) == len(factors) - 1 else None
+                *_, labels, inner = ((), *self.merged.type((name,)).shape)
+                if not any(map(self.cell.axis, inner)):  # declared as [gates, units], kept as it was computed
+                    inner = (*labels, *inner)
+                rest = tuple(atom for atom in inner if self.cell.axis(atom) is None)
+                return rest if len(rest) == len(inner) - 1 else None
         return None
 
     def pieces(self, parts: tuple[str, ...]) -> Iterator[Piece]:
@@ -132,4 +134,3 @@ class _Widening:
         line = Line(targets, self.apart(value, piece))
         self.instead[first.name] = (replace(first, equation="\n# ".join(said), lines=(line,)),)
         self.instead |= {user.name: () for user in rest}
-

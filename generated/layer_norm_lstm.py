@@ -65,6 +65,23 @@ def _layer_norm_back(d, hat, rstd, axes):
     return tf.cast((wide - mean - along * share) * rstd, d.dtype)
 
 
+def _rms_norm_parts(x, axes, epsilon):
+    """RMS normalisation over the last `axes` axes, without scale and shift; and 1 / the root of the mean square.
+
+    In float32 where x is narrower; the second stays so.
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    rrms = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True) + epsilon)
+    return tf.cast(wide * rrms, x.dtype), rrms
+
+
+def _rms_norm_back(d, hat, rrms, axes):
+    """Through an RMS norm: d without what lies along `hat`, by 1 / the root of the mean square."""
+    wide, along = tf.cast(d, rrms.dtype), tf.cast(hat, rrms.dtype)
+    share = tf.reduce_mean(wide * along, list(range(-axes, 0)), keepdims=True)
+    return tf.cast((wide - along * share) * rrms, d.dtype)
+
+
 def _step(x, state, *, x_w, h_w, ln_x_scale, ln_x_shift, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, epsilon):
     """One step: x (batch, input) and the state before it -> the output and the state after it."""
     h_prev, c_prev = state
@@ -92,19 +109,27 @@ def _step(x, state, *, x_w, h_w, ln_x_scale, ln_x_shift, ln_h_scale, ln_h_shift,
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
 
 
-def _before(*, x, x_w, ln_x_scale, ln_x_shift, epsilon, **_):
+def _once(*, x_w, h_w, **_):
+    """What reads weights and options alone."""
+    # z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
+    _x_w_centred = x_w - tf.expand_dims(tf.reduce_mean(x_w, axis=-1), 1)
+    _h_w_centred = h_w - tf.expand_dims(tf.reduce_mean(h_w, axis=-1), 1)
+    return {"_x_w_centred": _x_w_centred, "_h_w_centred": _h_w_centred}
+
+
+def _before(*, x, ln_x_scale, ln_x_shift, epsilon, _x_w_centred, **_):
     """All steps at once: what reads no state -> values by name, each (steps, ...)."""
     # z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
-    _ln_x_hat, _ln_x_rstd = _layer_norm_parts(x @ x_w, 1, epsilon)
+    _ln_x_hat, _ln_x_rstd = _rms_norm_parts(x @ _x_w_centred, 1, epsilon)
     _ln_x = _ln_x_hat * ln_x_scale + ln_x_shift
     return {"_ln_x_hat": _ln_x_hat, "_ln_x_rstd": _ln_x_rstd, "_ln_x": _ln_x}
 
 
-def _forward(state, *, _ln_x, h_w, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, units, epsilon, **_):
+def _forward(state, *, _ln_x, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, units, epsilon, _h_w_centred, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     h_prev, c_prev = state
     # z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
-    _ln_h_hat, _ln_h_rstd = _layer_norm_parts(h_prev @ h_w, 1, epsilon)
+    _ln_h_hat, _ln_h_rstd = _rms_norm_parts(h_prev @ _h_w_centred, 1, epsilon)
     z = _ln_x + (_ln_h_hat * ln_h_scale + ln_h_shift)
     z_f_i_o, z_u = tf.split(z, [3 * units, units], axis=-1)
     # f = sigmoid(z.f)
@@ -154,7 +179,7 @@ def _backward(
     _tanh_ln_c,
     ln_h_scale,
     ln_c_scale,
-    h_w_T,
+    _h_w_centred_T,
     **_,
 ):
     """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
@@ -176,24 +201,40 @@ def _backward(
     # z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
     _d_z = tf.concat([_d_f * f * (1 - f), _d_i * i * (1 - i), _d_o * o * (1 - o), _d_u * (1 - tf.square(u))], axis=-1)
     _d_ln_h_hat = _d_z * ln_h_scale
-    _d_ln_h_in = _layer_norm_back(_d_ln_h_hat, _ln_h_hat, _ln_h_rstd, 1)
+    _d_ln_h_in = _rms_norm_back(_d_ln_h_hat, _ln_h_hat, _ln_h_rstd, 1)
     # h = o * tanh(ln_c(c))
-    _d_h_prev = _d_ln_h_in @ h_w_T
+    _d_h_prev = _d_ln_h_in @ _h_w_centred_T
     # c = f * c[t-1] + i * u
     _d_c_prev = _d_c * f
     return LayerNormLSTMState(_d_h_prev, _d_c_prev), {"_d_ln_c": _d_ln_c, "_d_z": _d_z, "_d_ln_h_in": _d_ln_h_in}
 
 
 def _after(
-    *, x, _ln_x_hat, _ln_x_rstd, h_prev, _ln_h_hat, _ln_c_hat, _d_ln_c, _d_z, _d_ln_h_in, ln_x_scale, x_w_T, **_
+    *,
+    x,
+    _ln_x_hat,
+    _ln_x_rstd,
+    h_prev,
+    _ln_h_hat,
+    _ln_c_hat,
+    _d_ln_c,
+    _d_z,
+    _d_ln_h_in,
+    x_w,
+    h_w,
+    ln_x_scale,
+    _x_w_centred_T,
+    **_,
 ):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # z = ln_x(x @ x_w) + ln_h(h[t-1] @ h_w)
     _d_ln_x_hat = _d_z * ln_x_scale
-    _d_ln_x_in = _layer_norm_back(_d_ln_x_hat, _ln_x_hat, _ln_x_rstd, 1)
-    _d_x = _d_ln_x_in @ x_w_T
-    _d_x_w = tf.matmul(x, _d_ln_x_in, transpose_a=True)
-    _d_h_w = tf.matmul(h_prev, _d_ln_h_in, transpose_a=True)
+    _d_ln_x_in = _rms_norm_back(_d_ln_x_hat, _ln_x_hat, _ln_x_rstd, 1)
+    _d_h_w_centred = tf.matmul(h_prev, _d_ln_h_in, transpose_a=True)
+    _d_x_w_centred = tf.matmul(x, _d_ln_x_in, transpose_a=True)
+    _d_x = _d_ln_x_in @ _x_w_centred_T
+    _d_x_w = _d_x_w_centred - tf.expand_dims(tf.reduce_sum(_d_x_w_centred, axis=1), -1) / x_w.shape[-1]
+    _d_h_w = _d_h_w_centred - tf.expand_dims(tf.reduce_sum(_d_h_w_centred, axis=1), -1) / h_w.shape[-1]
     _d_ln_x_scale = tf.reduce_sum(_d_z * _ln_x_hat, axis=0)
     _d_ln_x_shift = tf.reduce_sum(_d_z, axis=0)
     _d_ln_h_scale = tf.reduce_sum(_d_z * _ln_h_hat, axis=0)
@@ -273,6 +314,7 @@ def _scan(
     def scan(sequence, *tensors):
         state, fresh, rest = LayerNormLSTMState(*tensors[:2]), LayerNormLSTMState(*tensors[2:4]), tensors[4:]
         arguments = {**options, **dict(zip(weights, rest))}
+        arguments |= _once(**arguments)
         time, runs, size, chunks, count = layout()
         sequence = _filled(sequence, chunks * size, 1)
 
@@ -527,11 +569,11 @@ def _unrolled(sequence, mask, state, fresh, arguments, *, return_sequences, retu
     return output, state, [tf.stack(values) for values in zip(*lists)]
 
 
-def _turned(*, h_w=None, x_w=None, **_):
+def _turned(*, _h_w_centred=None, _x_w_centred=None, **_):
     """Weights with their axes swapped: once, since every step back multiplies by them."""
     return {
-        "h_w_T": tf.transpose(h_w),
-        "x_w_T": tf.transpose(x_w),
+        "_h_w_centred_T": tf.transpose(_h_w_centred),
+        "_x_w_centred_T": tf.transpose(_x_w_centred),
     }
 
 

@@ -70,21 +70,20 @@ def _backward(_d_output, _d_state, *, z=None, h, activation_gradient, recurrent_
     _d_h = _d_h_next + _d_output
     # z: [units] = affine(x, h[t-1], bias=use_bias)
     _d_z = activation_gradient(_d_h, z, h)
-    _d_add_z_x = _d_z
     # h = activation(z)
-    _d_h_prev = _d_add_z_x @ recurrent_kernel_T
-    return SimpleRNNState(_d_h_prev), {"_d_add_z_x": _d_add_z_x}
+    _d_h_prev = _d_z @ recurrent_kernel_T
+    return SimpleRNNState(_d_h_prev), {"_d_z": _d_z}
 
 
-def _after(*, x, h_prev, _d_add_z_x, use_bias, kernel_T, **_):
+def _after(*, x, h_prev, _d_z, use_bias, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # z: [units] = affine(x, h[t-1], bias=use_bias)
-    _d_x = _d_add_z_x @ kernel_T
-    _d_kernel = tf.matmul(x, _d_add_z_x, transpose_a=True)
-    _d_recurrent_kernel = tf.matmul(h_prev, _d_add_z_x, transpose_a=True)
+    _d_x = _d_z @ kernel_T
+    _d_kernel = tf.matmul(x, _d_z, transpose_a=True)
+    _d_recurrent_kernel = tf.matmul(h_prev, _d_z, transpose_a=True)
     if use_bias:
         # z: [units] = affine(x, h[t-1], bias=use_bias)
-        _d_bias = tf.reduce_sum(_d_add_z_x, axis=0)
+        _d_bias = tf.reduce_sum(_d_z, axis=0)
     return _d_x, {
         "kernel": _d_kernel,
         "recurrent_kernel": _d_recurrent_kernel,
@@ -369,7 +368,7 @@ def _chunk_back(
     loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
-    values = {name: _flat(values[name]) for name in ["x", "h_prev", "_d_add_z_x"] if name in values}
+    values = {name: _flat(values[name]) for name in ["x", "h_prev", "_d_z"] if name in values}
     d_xs, d_weights = _after(**values, **arguments)
     return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
 

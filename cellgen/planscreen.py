@@ -56,7 +56,7 @@ class _Showing:
             for name in line.targets
             if name in made
         ]
-        kept = self.kept()
+        kept, run = self.kept(), plan.run
         rest = [name for name in plan.forward.gives if name not in kept]
         rows = [
             ("kept", self.said(kept)),
@@ -66,6 +66,8 @@ class _Showing:
             ('memory="low"', f"{self.bytes(list(plan.step.carried))} a chunk of steps instead; a chunk runs again"),
             ("transposed once", ", ".join(name for line in plan.turned for name in line.targets) or "nothing"),
             ("inference", "keeps nothing"),
+            ("chunks", f"of about {run.rows} samples times steps"),
+            ("runs", f"by XLA with a known batch of at most {run.batch}, from {run.steps} steps on; else as a graph"),
         ]
         width = max(len(head) for head, _ in rows)
         lines = []

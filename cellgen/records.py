@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cellgen.schedule import Run
+
 
 @dataclass(frozen=True)
 class StateView:
@@ -122,6 +124,7 @@ class ScanView:
     extra: tuple[tuple[str, str], ...]
     gradients: tuple[tuple[str, str], ...]
     reading_x: tuple[str, ...]
+    run: Run
 
 
 @dataclass(frozen=True)

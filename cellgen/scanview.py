@@ -72,6 +72,7 @@ class _Viewing:
             extra=tuple(self.extra()),
             gradients=tuple((name, self.gradient(name)) for name in ACTIVATIONS) if self.activations else (),
             reading_x=tuple(name for name in ACTIVATIONS if reads(name)[0]) if self.plan.arguments else (),
+            run=plan.run,
         )
 
     def segment(self, segment: Segment, like: str = "", without: tuple[str, ...] = ()) -> SegmentView:

@@ -25,6 +25,17 @@ CHEAP = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a scan runs, as it was measured (`cellgen bench`): chunks of about `rows` samples times steps; by XLA with a
+    batch that is known and at most `batch`, from `steps` steps on; else as a graph.
+    """
+
+    rows: int = 1024
+    batch: int = 32
+    steps: int = 64
+
+
 @dataclass(frozen=True)
 class Segment:
     """Statements that run together. `reads` are the names that they take, `gives` those that others read of them."""
@@ -53,6 +64,7 @@ class Plan:
     backward: Segment
     after: Segment
     arguments: Mapping[str, tuple[str, ...]]
+    run: Run = Run()
 
 
 def schedule(joint: Joint) -> Plan:

@@ -238,7 +238,9 @@ plan
   bytes a step     8*units a sample in float32
   memory="low"     4*units a chunk of steps instead; a chunk runs again
   transposed once  recurrent_kernel_T, kernel_T
-  inference        keeps nothing"""
+  inference        keeps nothing
+  chunks           of about 1024 samples times steps
+  runs             by XLA with a known batch of at most 32, from 64 steps on; else as a graph"""
     )
 
 

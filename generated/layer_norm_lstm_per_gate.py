@@ -281,6 +281,7 @@ def _scan(
     whole_sequence = sequence
     time, runs, size, chunks, _ = layout()
     whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
+    alone = whole and time == size  # one chunk is all
     mask = None if mask is None else _filled(mask, chunks * size, 1)
 
     def chunk(values, index, size):
@@ -320,22 +321,24 @@ def _scan(
         output, likely = _likely(sequence[:, 0], state, arguments)
         output = tf.zeros_like(output)
         batch_size = keras.ops.shape(sequence)[0]
-        starts = [_room(value, chunks, batch_size) for value in [output, *state]]
-        rooms = {
-            name: _room(_steps(value, size), chunks, size, batch_size)
-            for name, value in likely.items()
-            if not low_memory
-        }
-        results = [*([output] if return_sequences else []), *(state if return_all_states else [])]
-        results = [_room(_steps(value, size), chunks, size, batch_size) for value in results]
-        loop = 0, output, state, starts, rooms, results
-        if whole and chunks == 1:
-            loop = forward(*loop)
+        starts = [output, *state]
+        if alone:
+            output, final, results, rooms = run(0, output, state, size)
         else:
+            starts = [_room(value, chunks, batch_size) for value in starts]
+            rooms = {
+                name: _room(_steps(value, size), chunks, size, batch_size)
+                for name, value in likely.items()
+                if not low_memory
+            }
+            results = [*([output] if return_sequences else []), *(state if return_all_states else [])]
+            results = [_room(_steps(value, size), chunks, size, batch_size) for value in results]
+            loop = 0, output, state, starts, rooms, results
             loop = tf.while_loop(lambda index, *_: index < count, forward, loop, maximum_iterations=chunks)
-        _, output, final, starts, rooms, results = loop
-        if stacked:
-            starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
+            _, output, final, starts, rooms, results = loop
+            results = [_joined(room, time) for room in results]
+            if stacked:
+                starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
 
         def backward(d_output, *d_results):
             time, runs, size, chunks, count = layout()
@@ -344,37 +347,40 @@ def _scan(
                 [_filled(d, chunks * size, 0) for d in d_results[2:]],
             )
             turned = {**arguments, **_turned(**arguments)}
-            before = [_array(values) if stacked else values for values in starts]
-            arrays = {name: _array(values) if stacked else values for name, values in rooms.items()}
+            arrays = stacked and not alone
+            before = [_array(values) if arrays else values for values in starts]
+            held = {name: _array(values) if arrays else values for name, values in rooms.items()}
 
-            def back(index, d_output, d_state, d_fresh, d_weights, d_sequence):
-                kept = {name: array.read(index) for name, array in arrays.items()}
+            def back(index, d_output, d_state, d_fresh):
+                kept = {name: values if alone else values.read(index) for name, values in held.items()}
                 if low_memory:
-                    output, *state = [array.read(index) for array in before]
+                    output, *state = [values if alone else values.read(index) for values in before]
                     kept = run(index, output, LayerNormLSTMPerGateState(*state), size)[-1]
                 kept["x"] = chunk(sequence, index, size)
                 on = None if mask is None else chunk(mask, index, size)
                 length = size if whole else tf.minimum(size, runs - index * size)
                 d_parts = [_part(d, index, size) for d in d_sequences]
-                d_output, d_state, d_fresh, d_part, more = _chunk_back(
-                    d_output, d_state, d_fresh, d_parts, kept, length, on, turned, **wanted
-                )
+                return _chunk_back(d_output, d_state, d_fresh, d_parts, kept, length, on, turned, **wanted)
+
+            def body(index, d_output, d_state, d_fresh, d_sequence, d_weights):
+                d_output, d_state, d_fresh, d_part, more = back(index, d_output, d_state, d_fresh)
                 d_weights = {name: value + more[name] for name, value in d_weights.items()}
-                return index - 1, d_output, d_state, d_fresh, d_weights, d_sequence.write(index, d_part)
+                return index - 1, d_output, d_state, d_fresh, d_sequence.write(index, d_part), d_weights
 
             d_fresh = LayerNormLSTMPerGateState(*(tf.zeros_like(value) for value in state))
-            d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
-            d_sequence = _room(chunk(sequence, 0, size), chunks, size, keras.ops.shape(sequence)[0])
-            loop = count - 1, d_output, d_state, d_fresh, d_weights, d_sequence
-            if whole and chunks == 1:
-                loop = back(*loop)
+            if alone:
+                _, d_state, d_fresh, d_sequence, d_weights = back(0, d_output, d_state, d_fresh)
             else:
-                loop = tf.while_loop(lambda index, *_: index >= 0, back, loop, maximum_iterations=chunks)
-            _, _, d_state, d_fresh, d_weights, d_sequence = loop
-            d_sequence = tf.transpose(_joined(d_sequence, time), [1, 0, *range(2, len(sequence.shape))])
+                d_sequence = _room(chunk(sequence, 0, size), chunks, size, keras.ops.shape(sequence)[0])
+                d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
+                loop = count - 1, d_output, d_state, d_fresh, d_sequence, d_weights
+                loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks)
+                _, _, d_state, d_fresh, d_sequence, d_weights = loop
+                d_sequence = _joined(d_sequence, time)
+            d_sequence = tf.transpose(d_sequence, [1, 0, *range(2, len(sequence.shape))])
             return d_sequence, *d_state, *d_fresh, *(d_weights.get(name) for name in weights)
 
-        return [output, *final, *(_joined(room, time) for room in results)], backward
+        return [output, *final, *results], backward
 
     last_output, *results = scan(sequence, *state, *fresh, *weights.values())
     return last_output, LayerNormLSTMPerGateState(*results[:2]), list(results[2:])

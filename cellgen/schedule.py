@@ -32,7 +32,7 @@ class Run:
     """
 
     rows: int = 1024
-    batch: int = 32
+    batch: int = 512
     steps: int = 64
 
 

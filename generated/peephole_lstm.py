@@ -851,7 +851,7 @@ class PeepholeLSTM(keras.layers.RNN):
     Takes the arguments of `PeepholeLSTMCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a `PeepholeLSTMState` of sequences (batch, time, size) at the end of the result;
     debug runs step by step in Python, for breakpoints;
-    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": small known batches);
+    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": known batches);
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
     """
 
@@ -973,7 +973,7 @@ class PeepholeLSTM(keras.layers.RNN):
         if self.unroll or self.debug:
             return _unrolled
         long = tf.is_tensor(steps) or steps >= 64
-        pays = long and not tf.is_tensor(batch_size) and batch_size <= 32
+        pays = long and not tf.is_tensor(batch_size) and batch_size <= 512
         eager = tf.executing_eagerly()
         if pays if self.jit_compile == "auto" else self.jit_compile:
             return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled

@@ -240,7 +240,7 @@ plan
   transposed once  recurrent_kernel_T, kernel_T
   inference        keeps nothing
   chunks           of about 1024 samples times steps
-  runs             by XLA with a known batch of at most 32, from 64 steps on; else as a graph"""
+  runs             by XLA with a known batch of at most 512, from 64 steps on; else as a graph"""
     )
 
 

@@ -175,18 +175,13 @@ def planned(typed: TypedCell) -> "Plan":
     return schedule(derive(hoist(centre(typed))))
 
 
-def proved(typed: TypedCell) -> "Proof | None":
-    """Whether the derived backward step is the derivative of the equations; None where no code is generated."""
+def proved(typed: TypedCell) -> "Proof":
+    """Whether the derived backward step is the derivative of the equations."""
     from cellgen.centre import centre
     from cellgen.derive import derive
     from cellgen.hoist import hoist
     from cellgen.rederive import rederive
-    from cellgen.refuse import refuse
 
-    try:
-        refuse(typed)
-    except SpecError:
-        return None
     hoisted = hoist(centre(typed))
     proof = rederive(typed, hoisted, derive(hoisted))
     assert not proof.wrong, f"this is no derivative: {', '.join(proof.wrong)}"
@@ -216,7 +211,7 @@ class Checked:
     typed: TypedCell
     facts: "Facts"
     verdicts: "Verdicts"
-    proof: "Proof | None"
+    proof: "Proof"
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cellgen.adjoint import ADJOINTS, ZERO, add, neg, op, where
-from cellgen.cell import Input, Level, Type, TypedCell
+from cellgen.cell import Input, Level, Type, TypedCell, TypedVariant
 from cellgen.expr import (
     Activate,
     Apply,
@@ -298,11 +298,10 @@ class _Derivation:
         return self.define(self.values.new(f"_d_{name}_prev"), total, equation).name
 
     def sent(self) -> Iterator[tuple[Key, str]]:
-        """The cotangents of the input and of each weight, in the order of the spec."""
-        first = self.cell.inputs[0].name
-        for name in (first, *(param.name for param in self.cell.params)):
+        """The cotangents of the inputs and of each weight, in the order of the spec."""
+        for name in (each.name for group in (self.cell.inputs, self.cell.params) for each in group):
             for key in [key for key in self.found if key[0] == name]:
-                where_ = frozenset(i for i, each in enumerate(self.typed.variants) if name in each.names)
+                where_ = frozenset(i for i, each in enumerate(self.typed.variants) if self.there(name, each))
                 zero = op("zeros", Pick(Ref(name), key[2]) if key[2] else Ref(name))
                 total = self.combine(self.found[key], where_, zero)
                 if total is not None:
@@ -311,6 +310,11 @@ class _Derivation:
                     self.define(name_, total, self.reader(name))
                     self.exists[name_] = where_
                     yield key, name_
+
+    def there(self, name: str, variant: TypedVariant) -> bool:
+        """Whether a variant has an input or a weight: an optional port where it is connected."""
+        port = next((port for port in self.cell.inputs if port.name == name), None)
+        return name in variant.names and (port is None or not port.optional or variant.variant.get(name, False))
 
     def reader(self, name: str) -> Equation:
         """The equation that reads a name first."""

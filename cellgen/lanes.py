@@ -77,6 +77,8 @@ class Symbolic:
         return out
 
     def where(self, condition: Expr, a: Expr, b: Expr) -> Expr:
+        if type(condition).__name__ not in COMPARISONS:  # it is tested, not differentiated
+            condition = self.call("stop_gradient", condition)
         return condition * a + (1 - condition) * b
 
     def clip(self, x: Expr, low: Expr, high: Expr) -> Expr:
@@ -314,7 +316,8 @@ class Lanes(Scope):
         axis = next(axis for axis in self.settings.cell.axes if axis.name == node.attr("axis"))
         for label, part in zip(axis.labels, parts):
             place = self.part(out, type, label)
-            place[...] = part.reshape(place.shape)
+            if place.size:  # not every variant has every label
+                place[...] = part.reshape(place.shape)
         return out
 
     @staticmethod

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellgen.cell import Type, TypedCell, TypedVariant
+from cellgen.cell import Level, Type, TypedCell, TypedVariant
 from cellgen.derive import Joint
 from cellgen.evaluate import Scope
 from cellgen.expr import Equation, Node, Path, children
@@ -104,7 +104,8 @@ class _Variant:
         return env | {f"{name}[t-1]": self.array(f"{name}[t-1]", type) for name, type in self.states().items()}
 
     def states(self) -> dict[str, Type]:
-        return {state.name: self.variant.names[state.name] for state in self.cell.states}
+        names = self.variant.names
+        return {each.name: Type(each.shape, Level.CARRIED, names[each.name].binary) for each in self.cell.states}
 
     # --- what is claimed
 
@@ -112,12 +113,14 @@ class _Variant:
         """Each cotangent by name, and whether it is what it should be; and each equation that was taken apart."""
         yield from self.regrouped()
         expressions, totals = self.forward(), self.backward()
+        moving = (each for each in expressions.items() if any(lane.free_symbols for lane in each[1].flat))
+        expressions = dict(moving)  # in some variants a name is a number
         sums, readers = self.sums(expressions)
         for path, name in self.joint.cotangents.items():
-            if path in expressions:
+            if path in expressions and not self.alike(path, name):
                 came = self.env.get(name) if name in self.joint.given else totals.get(name)
                 also = None if name in self.joint.given else self.env.get(name)
-                wanted = self.wanted(sums, self.symbols_at(path)) + self.incoming(path)
+                wanted = np.asarray(self.wanted(sums, self.symbols_at(path)) + self.incoming(path), dtype=object)
                 inside = self.inside(readers, self.symbols_at(path), expressions)
                 yield name, any(self.equal(each, wanted, inside) for each in (came, also))
         for name, leaf, came in self.leaves(totals):
@@ -177,11 +180,17 @@ class _Variant:
             cotangent = self.env.get(name) if name else None
             if cotangent is None:
                 continue
+            if cotangent.size > lanes.size:  # a state that is the same for all samples
+                lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
             for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
                 for symbol, slope in self.algebra.slopes(lane):
                     sums[symbol].append(d * slope)
                     readers[symbol].add(path)
         return sums, readers
+
+    def alike(self, path: Path, cotangent: str) -> bool:
+        """Whether a state is the same for all samples: then what reaches it for each is the one given from outside."""
+        return cotangent in self.joint.given and self.env[cotangent].size > self.symbols_at(path).size
 
     def incoming(self, path: Path):
         """What reaches a name from outside the step."""
@@ -198,7 +207,9 @@ class _Variant:
             yield name, self.env[f"{state.name}[t-1]"], totals.get(name)
         sent = dict(self.joint.sent)
         weights = [weight.name for weight in self.variant.weights]
-        for leaf in (self.cell.inputs[0].name, *weights):
+        asked = self.variant.variant
+        ports = [port.name for port in self.cell.inputs if not port.optional or asked.get(port.name)]
+        for leaf in (*ports, *weights):
             type = self.variant.names[leaf]
             came = np.full(self.stored(type), self.algebra.zero, dtype=object)
             said = leaf

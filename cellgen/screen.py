@@ -39,9 +39,9 @@ def screen(checked: Checked) -> str:
 def _backward(checked: Checked) -> Iterable[tuple[str, str]]:
     """Of the derived backward step."""
     proof = checked.proof
-    if proof and proof.open:
+    if proof.open:
         yield "backward", f"open whether the derived step is the derivative of the equations: {proof.open}"
-    elif proof:
+    else:
         yield "backward", f"the derived step is the derivative of the equations ({proof.compared} cotangents)"
 
 

@@ -10,14 +10,14 @@ from cellgen import lanes
 from cellgen.adjoint import neg, op
 from cellgen.compiler import Spec, proved
 from cellgen.derive import derive
-from cellgen.expr import Apply, children, rebuild, walk
+from cellgen.expr import Apply, Ref, children, rebuild, walk
 from cellgen.hoist import hoist
 from cellgen.lanes import Symbolic
 from cellgen.rederive import rederive
 
 HERE = Path(__file__).resolve().parent
 SPECS = [
-    *(path for path in sorted((HERE.parent / "specs").glob("*.yaml")) if not path.stem.startswith("hm_")),
+    *sorted((HERE.parent / "specs").glob("*.yaml")),
     *sorted((HERE / "specs").glob("*.yaml")),
 ]
 
@@ -105,6 +105,47 @@ def test_a_term_that_hoisting_lost_is_found():
     equations[number] = replace(equations[number], value=op("sub", *equations[number].value.args))
     wrong = replace(hoisted, cell=replace(hoisted.cell, equations=tuple(equations)))
     assert "z" in {name.split()[0] for name in rederive(typed, wrong, joint).wrong}
+
+
+@pytest.mark.parametrize("name", ["_d_f", "_d_h_prev"])
+def test_a_slip_in_a_choice_on_data_is_found(name):
+    """`flush` for `copy` as the condition of a `where`, in the variants that choose by it."""
+    typed, hoisted, joint = stages("hm_lstm")
+    number = next(i for i, each in enumerate(joint.typed.cell.equations) if each.name == name)
+    value = joint.typed.cell.equations[number].value
+    path = next(path for path, node in walk(value) if path and path[-1] == 0 and node == Ref("copy"))
+    found = rederive(typed, hoisted, changed(joint, number, placed(value, path, Ref("flush")))).wrong
+    assert found and all(each.startswith(name) and "'select'" in each for each in found)
+
+
+def test_what_is_sent_to_a_second_input_is_compared():
+    typed, hoisted, joint = stages("hm_lstm")
+    sent = tuple(pair for pair in joint.sent if pair[0][0] != "z_below")
+    assert len(sent) < len(joint.sent)
+    found = rederive(typed, hoisted, replace(joint, sent=sent)).wrong
+    assert {name.split()[0] for name in found} == {"z_below"}
+
+
+def test_a_state_that_is_a_weight_gets_its_gradient_from_all_samples():
+    typed = Spec.of(KEPT).typed()
+    assert not proved(typed).wrong
+    joint = derive(typed)
+    (key, name) = next(pair for pair in joint.sent if pair[0][0] == "b")
+    less = replace(joint, sent=tuple(pair for pair in joint.sent if pair != (key, name)))
+    assert rederive(typed, typed, less).wrong == ("b",)
+
+
+KEPT = """
+cell: Kept
+state: {h: units, k: units}
+params:
+  W: [input, units]
+  U: [units, units]
+  b: [units]
+equations: |
+  h = tanh(x @ W + h[t-1] @ U + k[t-1])
+  k = 2 * b
+"""
 
 
 def test_a_cotangent_that_is_not_sent_is_found():

@@ -12,7 +12,7 @@ from cellgen.workloads import SHORT, WORKLOADS
 
 FINE, FAILED = 0, 1
 
-EPILOG = "\b\nWorkloads:\n" + "\n".join(f"  {each.name:8} {each.about}" for each in WORKLOADS.values())
+EPILOG = "\b\nWorkloads:\n" + "\n".join(f"  {each.name:8} {each.told}" for each in WORKLOADS.values())
 
 
 _file = click.Path(path_type=Path)
@@ -62,6 +62,8 @@ def bench(names, quick, repeat, patience, only, peers, batch, units, json_, plot
         progress.begin("the matmul limit")
         report = stage.begin(names, settings)
     benchtable.show(benchtable.head(report))
+    if quick:
+        benchtable.show("--quick: that it runs, at small sizes; no figure means anything")
     for name in names:
         with Progress(stage.tasks(name, settings)) as progress:
             found = stage.measure(name, settings, report.peak, progress.begin)

@@ -7,8 +7,9 @@ weights alone and so runs once, not at every step; nor does the way back then su
 from dataclasses import replace
 
 from cellgen.adjoint import op
+from cellgen.algebra import Algebra
 from cellgen.cell import TypedCell
-from cellgen.expr import Apply, Equation, Node, Path, Ref, children, rebuild
+from cellgen.expr import Apply, Axis, Equation, Node, Path, Ref, children, rebuild
 from cellgen.merged import Merged
 from cellgen.shapes import retype
 
@@ -22,7 +23,7 @@ def centre(typed: TypedCell) -> TypedCell:
 
 class _Centring:
     def __init__(self, typed: TypedCell):
-        self.cell, self.merged = typed.cell, Merged(typed)
+        self.typed, self.cell, self.merged = typed, typed.cell, Merged(typed)
         self.weights = {param.name: param.shape for param in self.cell.params}
         self.names: dict[str, str] = {}  # of centred weights
 
@@ -48,7 +49,13 @@ class _Centring:
             and weight is not None
             and len(weight) == 2
             and self.merged.type((*path, 0)).shape == tuple(node.attr("over")) == weight[1:]
+            and all(self.apart(*weight, Algebra.of(self.cell, each.same)) for each in self.typed.variants)
         )
+
+    def apart(self, first: Axis, last: Axis, algebra: Algebra) -> bool:
+        """Whether a mean over the last axis broadcasts along the other by name."""
+        plain = algebra.scalar((first,)) or algebra.scalar((last,))
+        return not plain and algebra.flat((first,)) != algebra.flat((last,))
 
     def centred(self, weight: str) -> Ref:
         if weight not in self.names:

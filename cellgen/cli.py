@@ -254,9 +254,9 @@ def _tests(what: str, folder: Path) -> list[Path]:
         spec = Spec.at(each)
         files = spec.build()
         if changes(files, folder):
-            raise click.ClickException(
-                f"{folder / spec.stem}.py is not what {each} says: run `cellgen build {each}` first"
-            )
+            built = folder / f"{spec.stem}.py"
+            why = f"is not what {each} says" if built.exists() else "is not there"
+            raise click.ClickException(f"{built} {why}: run `cellgen build {each}` first")
         out.append(folder / f"test_{spec.stem}.py")
     return out
 

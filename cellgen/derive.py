@@ -208,6 +208,8 @@ class _Derivation:
         if self.needs_sum(have, want, path):
             d, guards = self.select(d, guards), ()
             d = negated(d, lambda d: op("sum_to", d, shape=want.shape, batch=want.level.has_batch))
+        elif len(have.shape) != len(want.shape) and not want.level.has_batch:  # axes of one
+            d, guards = View(self.select(d, guards), want.shape), ()
         match node:
             case Ref(name, ago):
                 self.send((name, ago, None), d, live, guards)
@@ -255,8 +257,7 @@ class _Derivation:
                 here = guards
                 if node.op == "where":
                     here = (*guards, (self.values.value(node.args[0], (*path, 0)), index == 1))
-                rule = partial(filled, sent[index])
-                contribution = negated(d, rule) if node.op in ("sum", "mean") else rule(d)
+                contribution = negated(d, partial(filled, sent[index]))
                 have = self.merged.type((*path, index)) if couples else want
                 self.push(node.args[index], (*path, index), contribution, have, live, here)
 
@@ -307,7 +308,7 @@ class _Derivation:
                 if total is not None:
                     label = key[2] or ""
                     name_ = self.values.cotangent(f"{name}_{label}" if label else name)
-                    self.define(name_, total, self.reader(name))
+                    self.define(name_, total, self.reader(name, key[2]))
                     self.exists[name_] = where_
                     yield key, name_
 
@@ -316,10 +317,10 @@ class _Derivation:
         port = next((port for port in self.cell.inputs if port.name == name), None)
         return name in variant.names and (port is None or not port.optional or variant.variant.get(name, False))
 
-    def reader(self, name: str) -> Equation:
-        """The equation that reads a name first."""
-        reads = ((each, node) for each in self.cell.equations for _, node in walk(each.value))
-        return next(each for each, node in reads if isinstance(node, Ref) and node.name == name and not node.ago)
+    def reader(self, name: str, label: str | None) -> Equation:
+        """The equation that reads a name first, or a label of it."""
+        wanted = Pick(Ref(name), label) if label else Ref(name)
+        return next(each for each in self.cell.equations if any(node == wanted for _, node in walk(each.value)))
 
 
 class _At:

@@ -114,7 +114,7 @@ BACKWARD: dict[str, Form] = {
     "sign": _call("tf.sign"),
     "erf": _call("tf.math.erf"),
     "zeros": _call("tf.zeros_like"),
-    "activation_gradient": Form("{option}_gradient({0}, {1}, {2})"),
+    "activation_gradient": Form("_{option}_gradient({0}, {1}, {2})"),
     "cumsum_back": Form("tf.cumsum({0}, axis={axis}, reverse=True)"),
     "normalize_pair": Form("{norm}_parts({0}, {axes}, {1})"),
     "normalize_back": Form("{norm}_back({0}, {1}, {2}, {axes})"),

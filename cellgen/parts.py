@@ -15,6 +15,12 @@ class Line:
     targets: tuple[str, ...]
     value: Node
 
+    @property
+    def left(self) -> str:
+        """The targets as Python; one part of one is taken out of its list."""
+        alone = len(self.targets) == 1 and isinstance(self.value, Apply) and self.value.op in ("split", "unstack")
+        return f"({self.targets[0]},)" if alone else ", ".join(self.targets)
+
 
 class Names:
     """The Python names of what the spec names otherwise, none of them one of the spec's."""

@@ -92,7 +92,7 @@ class _Showing:
         lines = []
         for block in segment.blocks:
             under = f"   where {emitter.test(block.test)}" if block.test else ""
-            lines += (f"{', '.join(line.targets)} = {emitter.text(line.value)}{under}" for line in block.lines)
+            lines += (f"{line.left} = {emitter.text(line.value)}{under}" for line in block.lines)
         return "\n".join(lines)
 
     def said(self, names: list[str]) -> str:

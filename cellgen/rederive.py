@@ -21,6 +21,7 @@ from cellgen.derive import Joint
 from cellgen.evaluate import Scope
 from cellgen.expr import Equation, Node, Path, children
 from cellgen.lanes import Lanes, Symbolic, TooMuch, objects
+from cellgen.refuse import weights_alone
 from cellgen.settings import Settings
 from cellgen.values import said_again
 
@@ -41,6 +42,8 @@ class Proof:
 
 def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
     """Compares every cotangent in every variant. Sympy is imported here."""
+    if alone := weights_alone(typed):
+        return Proof(0, (), f"the state `{alone[0]}` reads weights alone")
     algebra = Symbolic()
     compared, wrong = 0, []
     for index, each in enumerate(typed.variants):
@@ -117,7 +120,7 @@ class _Variant:
         expressions = dict(moving)  # in some variants a name is a number
         sums, readers = self.sums(expressions)
         for path, name in self.joint.cotangents.items():
-            if path in expressions and not self.alike(path, name):
+            if path in expressions:
                 came = self.env.get(name) if name in self.joint.given else totals.get(name)
                 also = None if name in self.joint.given else self.env.get(name)
                 wanted = np.asarray(self.wanted(sums, self.symbols_at(path)) + self.incoming(path), dtype=object)
@@ -180,17 +183,11 @@ class _Variant:
             cotangent = self.env.get(name) if name else None
             if cotangent is None:
                 continue
-            if cotangent.size > lanes.size:  # a state that is the same for all samples
-                lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
             for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
                 for symbol, slope in self.algebra.slopes(lane):
                     sums[symbol].append(d * slope)
                     readers[symbol].add(path)
         return sums, readers
-
-    def alike(self, path: Path, cotangent: str) -> bool:
-        """Whether a state is the same for all samples: then what reaches it for each is the one given from outside."""
-        return cotangent in self.joint.given and self.env[cotangent].size > self.symbols_at(path).size
 
     def incoming(self, path: Path):
         """What reaches a name from outside the step."""

@@ -1,8 +1,8 @@
 """What the language has and the interpreter runs, but no code is generated for yet."""
 
-from cellgen.cell import Cell, TypedCell
+from cellgen.cell import Cell, Level, TypedCell
 from cellgen.diagnostics import Report
-from cellgen.expr import Pick, Shape, axis_text, live_walk
+from cellgen.expr import Pick, Ref, Shape, axis_text, live_walk, walk
 from cellgen.span import Span
 
 CHECKED = "`cellgen check` and the interpreter know it; the generated code does not yet"
@@ -14,7 +14,28 @@ def refuse(typed: TypedCell) -> None:
     _ports_and_options(typed.cell, report)
     _labels(typed, report)
     _sizes(typed, report)
+    for name in weights_alone(typed):
+        state = next(each for each in typed.cell.states if each.name == name)
+        help = "it is the same at every step: read the weights where it is read, or say `initial:`"
+        report.add(
+            "CG601", f"no code is generated for a state that reads weights alone, `{name}`", state.span, help=help
+        )
     report.stop()
+
+
+def weights_alone(typed: TypedCell) -> list[str]:
+    """The states that some variant computes from weights, without the input or a state."""
+    cell, states = typed.cell, {state.name for state in typed.cell.states}
+    reading = {param.name for param in cell.params}
+    for equation in cell.equations:  # in order, so that what reads such a name is one
+        if any(isinstance(node, Ref) and not node.ago and node.name in reading for _, node in walk(equation.value)):
+            reading.add(equation.name)
+    return [
+        each.name
+        for each in cell.equations
+        if each.name in states & reading
+        and any(v.types[(each.name,)].level is Level.CONSTANT for v in typed.variants if each.name in v.live)
+    ]
 
 
 def _ports_and_options(cell: Cell, report: Report) -> None:
@@ -28,6 +49,14 @@ def _ports_and_options(cell: Cell, report: Report) -> None:
 
 def _labels(typed: TypedCell, report: Report) -> None:
     cell = typed.cell
+    ports = {port.name for port in cell.inputs}
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            if isinstance(node, Pick) and isinstance(node.value, Ref) and node.value.name in ports:
+                port = node.value.name
+                message = f"no code is generated for a part of an input, `{port}.{node.label}`"
+                help = f"write an equation `all_{port} = {port}` and read `all_{port}.{node.label}`"
+                report.add("CG601", message, node.span, help=help)
     for axis in cell.axes:
         for label in axis.labels if axis.widths else ():
             picked = [

@@ -27,7 +27,7 @@ class _Viewing:
             *(name for slot in slots for name in (slot.argument, *(t for line in slot.splits for t in line.targets))),
             *plan.step.dims,
             *plan.step.options,
-            *(f"{option}_{what}" for option in self.activations for what in ("gradient", "reads_x")),
+            *(f"_{option}_{what}" for option in self.activations for what in ("gradient", "reads_x")),
             *(target for line in plan.turned for target in line.targets),
             *plan.once.gives,
             "training",
@@ -86,11 +86,10 @@ class _Viewing:
         texts = [emitter.text(line.value) for line in lines]
         if any(f"{self.x}.shape" in text or f"{self.x}.dtype" in text for text in texts):
             wanted.add(self.x)
-        wanted -= (
-            {*without, *(target for line in self.plan.step.opening for target in line.targets)} if without else set()
-        )
+        wanted -= {*without}
         if segment is self.plan.forward:
-            wanted |= {f"{option}_reads_x" for options in self.plan.arguments.values() for option in options}
+            wanted -= {target for line in self.plan.step.opening for target in line.targets}
+            wanted |= {f"_{option}_reads_x" for options in self.plan.arguments.values() for option in options}
         order = [*self.values, *self.arguments]
         parameters = [name for name in dict.fromkeys(order) if name in wanted]
         tests = {name: test for name in (*parameters, *segment.gives) if (test := self.test(name, emitter))}
@@ -107,7 +106,7 @@ class _Viewing:
     def test(self, name: str, emitter: Emitter) -> str:
         """When a value exists, in code; empty: always."""
         test, options = self.tests.get(name), self.plan.arguments.get(name, ())
-        read = " or ".join(f"{option}_reads_x" for option in options)
+        read = " or ".join(f"_{option}_reads_x" for option in options)
         if test is None or not read:
             return read if test is None else emitter.test(test)
         return f"{emitter.test(test, AND)} and {f'({read})' if len(options) > 1 else read}"
@@ -143,9 +142,9 @@ class _Viewing:
                 yield name, f"self.cell.{name}"
         asked = {option for options in self.plan.arguments.values() for option in options}
         for option in self.activations:
-            yield f"{option}_gradient", f"_GRADIENTS[self.cell.{option}]"
+            yield f"_{option}_gradient", f"_GRADIENTS[self.cell.{option}]"
             if option in asked:
-                yield f"{option}_reads_x", f"self.cell.{option} in _READING_X"
+                yield f"_{option}_reads_x", f"self.cell.{option} in _READING_X"
 
     def gradient(self, name: str) -> str:
         """The derivative of an activation as a function of (d, x, y)."""

@@ -93,15 +93,14 @@ class _Scheduling:
         ends = {name for _, name in self.joint.sent}
         carry = {*self.joint.carried}
 
+        at_hand = made(before) | made(once) | {self.x}
         kept = (carried | made(loop)) & (read(returning) | read(after))
-        again: list[Block] = []
-        while (block := self.cheap(loop, kept, made(before) | made(once) | {self.x}, again)) is not None:
-            again.append(block)
-            kept = (kept - targets(block)) | (reads(block) & (made(loop) | carried))
-        again = [block for block in loop if block in again]
+        kept, again = self.less(loop, kept, carried, at_hand)
+        given = {*self.joint.given}
+        sent = (made(returning) | given) & read(after)
+        sent, later = self.less(returning, sent, given, at_hand | kept)
         returning = self.with_again(again, returning)
-        after = self.with_again(again, after)
-        sent = (made(returning) - made(again) | {*self.joint.given}) & read(after)
+        after = self.with_again([*again, *later], after)
 
         def segment(blocks: list[Block], gives: Iterable[str], more: Iterable[str] = ()) -> Segment:
             wanted = {*gives}
@@ -135,6 +134,16 @@ class _Scheduling:
                 found.insert(0, block)
                 wanted = wanted | reads(block)
         return found
+
+    def less(
+        self, blocks: list[Block], kept: set[str], given: set[str], at_hand: set[str]
+    ) -> tuple[set[str], list[Block]]:
+        """What of a loop's values must be kept, and the blocks that are computed again instead."""
+        again: list[Block] = []
+        while (block := self.cheap(blocks, kept, at_hand, again)) is not None:
+            again.append(block)
+            kept = (kept - targets(block)) | (reads(block) & (made(blocks) | given))
+        return kept, [block for block in blocks if block in again]
 
     def cheap(self, loop: list[Block], kept: set[str], at_hand: set[str], again: list[Block]) -> Block | None:
         """A block that is computed again with less to keep: all that it reads is kept anyway, or at hand."""

@@ -23,4 +23,4 @@ def statements(blocks: Iterable[Block], emitter: Emitter) -> Iterator[StatementV
 
 
 def code(line: Line, emitter: Emitter) -> str:
-    return f"{', '.join(line.targets)} = {emitter.text(line.value)}"
+    return f"{line.left} = {emitter.text(line.value)}"

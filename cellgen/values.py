@@ -8,6 +8,7 @@ from cellgen.cell import Level, TypedCell
 from cellgen.expr import Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, children, rebuild, walk
 from cellgen.hoist import norm_name
 from cellgen.merged import Merged
+from cellgen.ops import ACTIVATIONS
 
 
 class Values:
@@ -25,6 +26,12 @@ class Values:
             for equation in cell.equations
             for path, node in walk(equation.value, (equation.name,))
             if isinstance(node, Apply) and node.op == "normalize"
+        }
+        self.activations = {
+            path: node
+            for equation in cell.equations
+            for path, node in walk(equation.value, (equation.name,))
+            if isinstance(node, Activate) or isinstance(node, Apply) and node.op in ACTIVATIONS
         }
         self.active = self._active()
 
@@ -52,11 +59,17 @@ class Values:
                     return norm
                 if path[:-1] in self.norms:  # what a norm is applied to
                     return f"{self.norms[path[:-1]]}_in"
+                if path[:-1] in self.activations:
+                    return f"{self.result(path[:-1])}_in"
                 word = "_".join((node.op, *(self.short(arg) for arg in args[:1])))
                 return word if self.short(args[0]) else f"{path[0]}_{node.op}"
             case Activate(option, value):
                 return f"{option}_{self.short(value)}" if self.short(value) else f"{path[0]}_{option}"
         return f"{path[0]}_{type(node).__name__.lower()}"
+
+    def result(self, path: Path) -> str:
+        """What an activation gives, by name: its equation's, if it is all of that."""
+        return path[0] if len(path) == 1 else self.said(self.activations[path], path)
 
     def short(self, node: Node) -> str:
         match node:

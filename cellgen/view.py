@@ -289,7 +289,7 @@ class _Viewing:
         """The axes of the input whose sizes are known before it comes."""
         port = self.cell.inputs[0]
         for index, axis in enumerate(port.shape):
-            if len(axis) == 1 and isinstance(axis[0], str) and self.dims[axis[0]].kind == "inferred":
+            if len(axis) == 1 and axis[0] in self.dims and self.dims[axis[0]].kind == "inferred":
                 continue
             at, size = index - len(port.shape), self.size(axis, "self.")
             yield CheckView(port.name, f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
@@ -312,7 +312,7 @@ class _Viewing:
     def label_slices(self) -> Iterator[str]:
         for slot in self.step.slots:
             for line in slot.splits:
-                text = f"{', '.join(line.targets)} = {self.outside.text(_reading(line.value, self.access(slot)))}"
+                text = f"{line.left} = {self.outside.text(_reading(line.value, self.access(slot)))}"
                 if slot.test is not None:
                     nothing = ", ".join("None" for _ in line.targets)
                     text += f" if {self.outside.test(slot.test)} else ({nothing})"

@@ -4,6 +4,7 @@ Input and output: the blocks of a loop. A value that is taken apart by label is 
 long as neighbouring parts go through the same activation; fewer and longer operations cost less. No value changes.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -38,6 +39,9 @@ class _Widening:
         self.blocks, self.merged, self.wanted, self.taken = blocks, merged, wanted, set(taken)
         self.cell: Cell = merged.typed.cell
         self.users = dict(self._users())
+        for part, count in Counter(part for part, _ in self._users()).items():
+            if count > 1:  # it goes through activations apart from its neighbours
+                del self.users[part]
         self.instead: dict[str, tuple[Block, ...]] = {}  # by name of the block that they replace
 
     def run(self) -> tuple[Block, ...]:

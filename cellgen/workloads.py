@@ -37,6 +37,11 @@ class Workload:
     masked: bool = False
     gates: tuple[int, int] = (0, 0)
 
+    @property
+    def told(self) -> str:
+        """What it is, and its first shape."""
+        return f"{self.about}; {self.shapes[0]}" if self.shapes else self.about
+
     def flops(self, shape: Shape, measure: str) -> int:
         """Floating-point operations of the matmuls, of the forward pass or of a training step."""
         ins, across = self.gates

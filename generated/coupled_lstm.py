@@ -99,7 +99,10 @@ def _forward(state, *, _z_x, recurrent_kernel, p_i, p_o, use_peepholes, **_):
 
 
 def _backward(_d_output, _d_state, *, c_prev, i, g, o, _tanh_c, p_i, p_o, use_peepholes, recurrent_kernel_T, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_h_next, _d_c_next = _d_state
     # f = 1 - i
     f = 1 - i
@@ -107,26 +110,26 @@ def _backward(_d_output, _d_state, *, c_prev, i, g, o, _tanh_c, p_i, p_o, use_pe
     _d_h = _d_h_next + _d_output
     # o = sigmoid(z.o + (p_o * c if use_peepholes else 0))
     _d_o = _d_h * _tanh_c
-    _d_add_z_o = _d_o * o * (1 - o)
+    _d_o_in = _d_o * o * (1 - o)
     # c = f * c[t-1] + i * g
-    _d_c = _d_c_next + _d_h * o * (1 - tf.square(_tanh_c)) + (_d_add_z_o * p_o if use_peepholes else 0)
+    _d_c = _d_c_next + _d_h * o * (1 - tf.square(_tanh_c)) + (_d_o_in * p_o if use_peepholes else 0)
     # g = tanh(z.g)
     _d_g = _d_c * i
     # f = 1 - i
     _d_f = _d_c * c_prev
     # i = sigmoid(z.i + (p_i * c[t-1] if use_peepholes else 0))
     _d_i = _d_c * g - _d_f
-    _d_add_z_i = _d_i * i * (1 - i)
+    _d_i_in = _d_i * i * (1 - i)
     # z = x @ kernel + h[t-1] @ recurrent_kernel + bias
-    _d_z = tf.concat([_d_add_z_i, _d_g * (1 - tf.square(g)), _d_add_z_o], axis=-1)
+    _d_z = tf.concat([_d_i_in, _d_g * (1 - tf.square(g)), _d_o_in], axis=-1)
     # h = o * tanh(c)
     _d_h_prev = _d_z @ recurrent_kernel_T
     # c = f * c[t-1] + i * g
-    _d_c_prev = _d_c * f + (_d_add_z_i * p_i if use_peepholes else 0)
-    return CoupledLSTMState(_d_h_prev, _d_c_prev), {"_d_add_z_o": _d_add_z_o, "_d_add_z_i": _d_add_z_i, "_d_z": _d_z}
+    _d_c_prev = _d_c * f + (_d_i_in * p_i if use_peepholes else 0)
+    return CoupledLSTMState(_d_h_prev, _d_c_prev), {"_d_o_in": _d_o_in, "_d_i_in": _d_i_in, "_d_z": _d_z}
 
 
-def _after(*, x, h_prev, c_prev, c, _d_add_z_o, _d_add_z_i, _d_z, use_peepholes, kernel_T, **_):
+def _after(*, x, h_prev, c_prev, c, _d_o_in, _d_i_in, _d_z, use_peepholes, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # z = x @ kernel + h[t-1] @ recurrent_kernel + bias
     _d_x = _d_z @ kernel_T
@@ -135,9 +138,9 @@ def _after(*, x, h_prev, c_prev, c, _d_add_z_o, _d_add_z_i, _d_z, use_peepholes,
     _d_bias = tf.reduce_sum(_d_z, axis=0)
     if use_peepholes:
         # i = sigmoid(z.i + (p_i * c[t-1] if use_peepholes else 0))
-        _d_p_i = tf.reduce_sum(_d_add_z_i * c_prev, axis=0)
+        _d_p_i = tf.reduce_sum(_d_i_in * c_prev, axis=0)
         # o = sigmoid(z.o + (p_o * c if use_peepholes else 0))
-        _d_p_o = tf.reduce_sum(_d_add_z_o * c, axis=0)
+        _d_p_o = tf.reduce_sum(_d_o_in * c, axis=0)
     return _d_x, {
         "kernel": _d_kernel,
         "recurrent_kernel": _d_recurrent_kernel,
@@ -435,7 +438,7 @@ def _chunk_back(
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
         name: _flat(values[name])
-        for name in ["x", "h_prev", "c_prev", "c", "_d_add_z_o", "_d_add_z_i", "_d_z"]
+        for name in ["x", "h_prev", "c_prev", "c", "_d_o_in", "_d_i_in", "_d_z"]
         if name in values
     }
     d_xs, d_weights = _after(**values, **arguments)

@@ -83,7 +83,7 @@ def _forward(
     activation,
     recurrent_activation,
     use_bias,
-    recurrent_activation_reads_x,
+    _recurrent_activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
@@ -92,14 +92,14 @@ def _forward(
     b = h_prev @ recurrent_kernel + (bias_recurrent if use_bias else 0)
     b_z, b_r, b_h = tf.split(b, 3, axis=-1)
     # z = recurrent_activation(a.z + b.z)
-    _add_a_z = a_z + b_z
-    z = recurrent_activation(_add_a_z)
+    _z_in = a_z + b_z
+    z = recurrent_activation(_z_in)
     # r = recurrent_activation(a.r + b.r)
-    _add_a_r = a_r + b_r
-    r = recurrent_activation(_add_a_r)
+    _r_in = a_r + b_r
+    r = recurrent_activation(_r_in)
     # n = activation(a.h + r * b.h)
-    _add_a_h = a_h + r * b_h
-    n = activation(_add_a_h)
+    _n_in = a_h + r * b_h
+    n = activation(_n_in)
     # h = z * h[t-1] + (1 - z) * n
     h = z * h_prev + (1 - z) * n
     return (
@@ -111,8 +111,8 @@ def _forward(
             "z": z,
             "r": r,
             "n": n,
-            **({"_add_a_z": _add_a_z} if recurrent_activation_reads_x else {}),
-            **({"_add_a_r": _add_a_r} if recurrent_activation_reads_x else {}),
+            **({"_z_in": _z_in} if _recurrent_activation_reads_x else {}),
+            **({"_r_in": _r_in} if _recurrent_activation_reads_x else {}),
         },
     )
 
@@ -124,54 +124,53 @@ def _backward(
     a_h,
     h_prev,
     b_h,
-    _add_a_z=None,
+    _z_in=None,
     z,
-    _add_a_r=None,
+    _r_in=None,
     r,
     n,
-    activation_gradient,
-    recurrent_activation_gradient,
+    _activation_gradient,
+    _recurrent_activation_gradient,
     recurrent_kernel_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # n = activation(a.h + r * b.h)
-    _add_a_h = a_h + r * b_h
+    _n_in = a_h + r * b_h
     # h = z * h[t-1] + (1 - z) * n
     _d_h = _d_h_next + _d_output
     # n = activation(a.h + r * b.h)
     _d_n = _d_h * (1 - z)
-    _d_add_a_h = activation_gradient(_d_n, _add_a_h, n)
+    _d_n_in = _activation_gradient(_d_n, _n_in, n)
     # r = recurrent_activation(a.r + b.r)
-    _d_r = _d_add_a_h * b_h
-    _d_add_a_r = recurrent_activation_gradient(_d_r, _add_a_r, r)
+    _d_r = _d_n_in * b_h
+    _d_r_in = _recurrent_activation_gradient(_d_r, _r_in, r)
     # z = recurrent_activation(a.z + b.z)
     _d_z = _d_h * h_prev - _d_h * n
-    _d_add_a_z = recurrent_activation_gradient(_d_z, _add_a_z, z)
+    _d_z_in = _recurrent_activation_gradient(_d_z, _z_in, z)
     # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
-    _d_b = tf.concat([_d_add_a_z, _d_add_a_r, _d_add_a_h * r], axis=-1)
+    _d_b = tf.concat([_d_z_in, _d_r_in, _d_n_in * r], axis=-1)
     # h = z * h[t-1] + (1 - z) * n
     _d_h_prev = _d_h * z + _d_b @ recurrent_kernel_T
-    return GRUState(_d_h_prev), {
-        "_d_add_a_h": _d_add_a_h,
-        "_d_add_a_r": _d_add_a_r,
-        "_d_add_a_z": _d_add_a_z,
-        "_d_b": _d_b,
-    }
+    return GRUState(_d_h_prev), {"_d_n_in": _d_n_in, "_d_r_in": _d_r_in, "_d_z_in": _d_z_in, "_d_b": _d_b}
 
 
-def _after(*, x, h_prev, _d_add_a_h, _d_add_a_r, _d_add_a_z, _d_b, use_bias, kernel_T, **_):
+def _after(*, x, h_prev, _d_n_in, _d_r_in, _d_z_in, _d_b, use_bias, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # a = x @ kernel + (bias.input if use_bias else 0)
-    _d_a = tf.concat([_d_add_a_z, _d_add_a_r, _d_add_a_h], axis=-1)
+    _d_a = tf.concat([_d_z_in, _d_r_in, _d_n_in], axis=-1)
     _d_x = _d_a @ kernel_T
     _d_kernel = tf.matmul(x, _d_a, transpose_a=True)
     # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
     _d_recurrent_kernel = tf.matmul(h_prev, _d_b, transpose_a=True)
     if use_bias:
-        # a = x @ kernel + (bias.input if use_bias else 0)
+        # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
         _d_bias_recurrent = tf.reduce_sum(_d_b, axis=0)
+        # a = x @ kernel + (bias.input if use_bias else 0)
         _d_bias_input = tf.reduce_sum(_d_a, axis=0)
     return _d_x, {
         "kernel": _d_kernel,
@@ -433,9 +432,7 @@ def _chunk_back(
     size, batch_size = keras.ops.shape(kept["x"])[:2]
     d_wanted = [_array(values) for values in d_sequences]
     each = {
-        name: _array(kept[name])
-        for name in ["a_h", "h_prev", "b_h", "_add_a_z", "z", "_add_a_r", "r", "n"]
-        if name in kept
+        name: _array(kept[name]) for name in ["a_h", "h_prev", "b_h", "_z_in", "z", "_r_in", "r", "n"] if name in kept
     }
     ons = None if on is None else _array(on)
     likely = {name: tf.zeros_like(kept[name][0]) for name in each}
@@ -469,9 +466,7 @@ def _chunk_back(
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
-        name: _flat(values[name])
-        for name in ["x", "h_prev", "_d_add_a_h", "_d_add_a_r", "_d_add_a_z", "_d_b"]
-        if name in values
+        name: _flat(values[name]) for name in ["x", "h_prev", "_d_n_in", "_d_r_in", "_d_z_in", "_d_b"] if name in values
     }
     d_xs, d_weights = _after(**values, **arguments)
     return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
@@ -896,9 +891,9 @@ class GRU(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
-            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["_recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

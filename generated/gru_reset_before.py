@@ -88,22 +88,22 @@ def _forward(
     recurrent_kernel_h,
     activation,
     recurrent_activation,
-    activation_reads_x,
-    recurrent_activation_reads_x,
+    _activation_reads_x,
+    _recurrent_activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
     # z = recurrent_activation(a.z + h[t-1] @ recurrent_kernel.z)
-    _add_a_z = a_z + h_prev @ recurrent_kernel_z
-    z = recurrent_activation(_add_a_z)
+    _z_in = a_z + h_prev @ recurrent_kernel_z
+    z = recurrent_activation(_z_in)
     # r = recurrent_activation(a.r + h[t-1] @ recurrent_kernel.r)
-    _add_a_r = a_r + h_prev @ recurrent_kernel_r
-    r = recurrent_activation(_add_a_r)
+    _r_in = a_r + h_prev @ recurrent_kernel_r
+    r = recurrent_activation(_r_in)
     # n = activation(a.h + (r * h[t-1]) @ recurrent_kernel.h)
     _mul_r = r * h_prev
-    _add_a_h = a_h + _mul_r @ recurrent_kernel_h
-    n = activation(_add_a_h)
+    _n_in = a_h + _mul_r @ recurrent_kernel_h
+    n = activation(_n_in)
     # h = z * h[t-1] + (1 - z) * n
     h = z * h_prev + (1 - z) * n
     return (
@@ -114,9 +114,9 @@ def _forward(
             "z": z,
             "r": r,
             "n": n,
-            **({"_add_a_z": _add_a_z} if recurrent_activation_reads_x else {}),
-            **({"_add_a_r": _add_a_r} if recurrent_activation_reads_x else {}),
-            **({"_add_a_h": _add_a_h} if activation_reads_x else {}),
+            **({"_z_in": _z_in} if _recurrent_activation_reads_x else {}),
+            **({"_r_in": _r_in} if _recurrent_activation_reads_x else {}),
+            **({"_n_in": _n_in} if _activation_reads_x else {}),
         },
     )
 
@@ -126,54 +126,55 @@ def _backward(
     _d_state,
     *,
     h_prev,
-    _add_a_z=None,
+    _z_in=None,
     z,
-    _add_a_r=None,
+    _r_in=None,
     r,
-    _add_a_h=None,
+    _n_in=None,
     n,
-    activation_gradient,
-    recurrent_activation_gradient,
+    _activation_gradient,
+    _recurrent_activation_gradient,
     recurrent_kernel_h_T,
     recurrent_kernel_r_T,
     recurrent_kernel_z_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # h = z * h[t-1] + (1 - z) * n
     _d_h = _d_h_next + _d_output
     # n = activation(a.h + (r * h[t-1]) @ recurrent_kernel.h)
     _d_n = _d_h * (1 - z)
-    _d_add_a_h = activation_gradient(_d_n, _add_a_h, n)
-    _d_mul_r = _d_add_a_h @ recurrent_kernel_h_T
+    _d_n_in = _activation_gradient(_d_n, _n_in, n)
+    _d_mul_r = _d_n_in @ recurrent_kernel_h_T
     # r = recurrent_activation(a.r + h[t-1] @ recurrent_kernel.r)
     _d_r = _d_mul_r * h_prev
-    _d_add_a_r = recurrent_activation_gradient(_d_r, _add_a_r, r)
+    _d_r_in = _recurrent_activation_gradient(_d_r, _r_in, r)
     # z = recurrent_activation(a.z + h[t-1] @ recurrent_kernel.z)
     _d_z = _d_h * h_prev - _d_h * n
-    _d_add_a_z = recurrent_activation_gradient(_d_z, _add_a_z, z)
+    _d_z_in = _recurrent_activation_gradient(_d_z, _z_in, z)
     # h = z * h[t-1] + (1 - z) * n
-    _d_h_prev = _d_h * z + _d_mul_r * r + _d_add_a_r @ recurrent_kernel_r_T + _d_add_a_z @ recurrent_kernel_z_T
-    return GRUResetBeforeState(_d_h_prev), {
-        "_d_add_a_h": _d_add_a_h,
-        "_d_add_a_r": _d_add_a_r,
-        "_d_add_a_z": _d_add_a_z,
-    }
+    _d_h_prev = _d_h * z + _d_mul_r * r + _d_r_in @ recurrent_kernel_r_T + _d_z_in @ recurrent_kernel_z_T
+    return GRUResetBeforeState(_d_h_prev), {"_d_n_in": _d_n_in, "_d_r_in": _d_r_in, "_d_z_in": _d_z_in}
 
 
-def _after(*, x, h_prev, r, _d_add_a_h, _d_add_a_r, _d_add_a_z, use_bias, kernel_T, **_):
+def _after(*, x, h_prev, r, _d_n_in, _d_r_in, _d_z_in, use_bias, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # n = activation(a.h + (r * h[t-1]) @ recurrent_kernel.h)
     _mul_r = r * h_prev
     # a = x @ kernel + (bias if use_bias else 0)
-    _d_a = tf.concat([_d_add_a_z, _d_add_a_r, _d_add_a_h], axis=-1)
+    _d_a = tf.concat([_d_z_in, _d_r_in, _d_n_in], axis=-1)
     _d_x = _d_a @ kernel_T
     _d_kernel = tf.matmul(x, _d_a, transpose_a=True)
+    # n = activation(a.h + (r * h[t-1]) @ recurrent_kernel.h)
+    _d_recurrent_kernel_h = tf.matmul(_mul_r, _d_n_in, transpose_a=True)
+    # r = recurrent_activation(a.r + h[t-1] @ recurrent_kernel.r)
+    _d_recurrent_kernel_r = tf.matmul(h_prev, _d_r_in, transpose_a=True)
     # z = recurrent_activation(a.z + h[t-1] @ recurrent_kernel.z)
-    _d_recurrent_kernel_h = tf.matmul(_mul_r, _d_add_a_h, transpose_a=True)
-    _d_recurrent_kernel_r = tf.matmul(h_prev, _d_add_a_r, transpose_a=True)
-    _d_recurrent_kernel_z = tf.matmul(h_prev, _d_add_a_z, transpose_a=True)
+    _d_recurrent_kernel_z = tf.matmul(h_prev, _d_z_in, transpose_a=True)
     if use_bias:
         # a = x @ kernel + (bias if use_bias else 0)
         _d_bias = tf.reduce_sum(_d_a, axis=0)
@@ -440,11 +441,7 @@ def _chunk_back(
     """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
     size, batch_size = keras.ops.shape(kept["x"])[:2]
     d_wanted = [_array(values) for values in d_sequences]
-    each = {
-        name: _array(kept[name])
-        for name in ["h_prev", "_add_a_z", "z", "_add_a_r", "r", "_add_a_h", "n"]
-        if name in kept
-    }
+    each = {name: _array(kept[name]) for name in ["h_prev", "_z_in", "z", "_r_in", "r", "_n_in", "n"] if name in kept}
     ons = None if on is None else _array(on)
     likely = {name: tf.zeros_like(kept[name][0]) for name in each}
     sent = _backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
@@ -477,9 +474,7 @@ def _chunk_back(
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
-        name: _flat(values[name])
-        for name in ["x", "h_prev", "r", "_d_add_a_h", "_d_add_a_r", "_d_add_a_z"]
-        if name in values
+        name: _flat(values[name]) for name in ["x", "h_prev", "r", "_d_n_in", "_d_r_in", "_d_z_in"] if name in values
     }
     d_xs, d_weights = _after(**values, **arguments)
     return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
@@ -904,10 +899,10 @@ class GRUResetBefore(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
-            step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
-            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["_recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

@@ -54,29 +54,32 @@ def _forward(state, *, _h_x, recurrent_kernel, activation, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
     # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
-    _add_h_x = _h_x + recurrent_kernel * h_prev
-    h = activation(_add_h_x)
+    _h_in = _h_x + recurrent_kernel * h_prev
+    h = activation(_h_in)
     return h, IndRNNState(h), {"h_prev": h_prev, "h": h}
 
 
-def _backward(_d_output, _d_state, *, _h_x, h_prev, h, recurrent_kernel, activation_gradient, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+def _backward(_d_output, _d_state, *, _h_x, h_prev, h, recurrent_kernel, _activation_gradient, **_):
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
-    _add_h_x = _h_x + recurrent_kernel * h_prev
+    _h_in = _h_x + recurrent_kernel * h_prev
     _d_h = _d_h_next + _d_output
-    _d_add_h_x = activation_gradient(_d_h, _add_h_x, h)
-    _d_h_prev = _d_add_h_x * recurrent_kernel
-    return IndRNNState(_d_h_prev), {"_d_add_h_x": _d_add_h_x}
+    _d_h_in = _activation_gradient(_d_h, _h_in, h)
+    _d_h_prev = _d_h_in * recurrent_kernel
+    return IndRNNState(_d_h_prev), {"_d_h_in": _d_h_in}
 
 
-def _after(*, x, h_prev, _d_add_h_x, kernel_T, **_):
+def _after(*, x, h_prev, _d_h_in, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # h = activation(x @ kernel + recurrent_kernel * h[t-1] + bias)
-    _d_x = _d_add_h_x @ kernel_T
-    _d_kernel = tf.matmul(x, _d_add_h_x, transpose_a=True)
-    _d_recurrent_kernel = tf.reduce_sum(_d_add_h_x * h_prev, axis=0)
-    _d_bias = tf.reduce_sum(_d_add_h_x, axis=0)
+    _d_x = _d_h_in @ kernel_T
+    _d_kernel = tf.matmul(x, _d_h_in, transpose_a=True)
+    _d_recurrent_kernel = tf.reduce_sum(_d_h_in * h_prev, axis=0)
+    _d_bias = tf.reduce_sum(_d_h_in, axis=0)
     return _d_x, {"kernel": _d_kernel, "recurrent_kernel": _d_recurrent_kernel, "bias": _d_bias}
 
 
@@ -363,7 +366,7 @@ def _chunk_back(
     loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
-    values = {name: _flat(values[name]) for name in ["x", "h_prev", "_d_add_h_x"] if name in values}
+    values = {name: _flat(values[name]) for name in ["x", "h_prev", "_d_h_in"] if name in values}
     d_xs, d_weights = _after(**values, **arguments)
     return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
 
@@ -750,7 +753,7 @@ class IndRNN(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

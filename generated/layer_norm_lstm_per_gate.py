@@ -181,7 +181,10 @@ def _backward(
     recurrent_kernel_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_h_next, _d_c_next = _d_state
     # h = o * tanh(ln_c(c))
     _d_h = _d_h_next + _d_output

@@ -80,8 +80,8 @@ def _forward(
     units,
     activation,
     recurrent_activation,
-    activation_reads_x,
-    recurrent_activation_reads_x,
+    _activation_reads_x,
+    _recurrent_activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
@@ -113,10 +113,10 @@ def _forward(
             "g": g,
             "o": o,
             "_activation_c": _activation_c,
-            **({"z_g": z_g} if activation_reads_x else {}),
-            **({"z_o": z_o} if recurrent_activation_reads_x else {}),
-            **({"z_i": z_i} if recurrent_activation_reads_x else {}),
-            **({"z_f": z_f} if recurrent_activation_reads_x else {}),
+            **({"z_g": z_g} if _activation_reads_x else {}),
+            **({"z_o": z_o} if _recurrent_activation_reads_x else {}),
+            **({"z_i": z_i} if _recurrent_activation_reads_x else {}),
+            **({"z_f": z_f} if _recurrent_activation_reads_x else {}),
         },
     )
 
@@ -135,12 +135,15 @@ def _backward(
     g,
     o,
     _activation_c,
-    activation_gradient,
-    recurrent_activation_gradient,
+    _activation_gradient,
+    _recurrent_activation_gradient,
     recurrent_kernel_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_h_next, _d_c_next = _d_state
     # c = f * c[t-1] + i * g
     c = f * c_prev + i * g
@@ -149,7 +152,7 @@ def _backward(
     # o = recurrent_activation(z.o)
     _d_o = _d_h * _activation_c
     # c = f * c[t-1] + i * g
-    _d_c = _d_c_next + activation_gradient(_d_h * o, c, _activation_c)
+    _d_c = _d_c_next + _activation_gradient(_d_h * o, c, _activation_c)
     # g = activation(z.g)
     _d_g = _d_c * i
     # f = recurrent_activation(z.f)
@@ -159,10 +162,10 @@ def _backward(
     # z = x @ kernel + h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
     _d_z = tf.concat(
         [
-            recurrent_activation_gradient(_d_i, z_i, i),
-            recurrent_activation_gradient(_d_f, z_f, f),
-            activation_gradient(_d_g, z_g, g),
-            recurrent_activation_gradient(_d_o, z_o, o),
+            _recurrent_activation_gradient(_d_i, z_i, i),
+            _recurrent_activation_gradient(_d_f, z_f, f),
+            _activation_gradient(_d_g, z_g, g),
+            _recurrent_activation_gradient(_d_o, z_o, o),
         ],
         axis=-1,
     )
@@ -922,10 +925,10 @@ class LSTM(keras.layers.RNN):
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
             step_arguments["units"] = self.cell.units
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
-            step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
-            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["_recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

@@ -111,7 +111,7 @@ def _forward(
     cell_clip,
     proj_clip,
     activation,
-    activation_reads_x,
+    _activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
@@ -150,7 +150,7 @@ def _forward(
             "o": o,
             "_activation_c": _activation_c,
             "p": p,
-            **({"a_j": a_j} if activation_reads_x else {}),
+            **({"a_j": a_j} if _activation_reads_x else {}),
         },
     )
 
@@ -175,12 +175,15 @@ def _backward(
     use_peepholes,
     cell_clip,
     proj_clip,
-    activation_gradient,
+    _activation_gradient,
     projection_kernel_T,
     recurrent_kernel_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_c_next, _d_h_next = _d_state
     # c_new = f * c[t-1] + i * activation(a.j)
     c_new = f * c_prev + i * _activation_a_j
@@ -196,9 +199,9 @@ def _backward(
     _d_m = _d_p @ projection_kernel_T if proj is not None else _d_p
     # o = sigmoid(a.o + (w_o_diag * c if use_peepholes else 0))
     _d_o = _d_m * _activation_c
-    _d_add_a_o = _d_o * o * (1 - o)
+    _d_o_in = _d_o * o * (1 - o)
     # c = clip(c_new, -cell_clip, cell_clip) if cell_clip else c_new
-    _d_c = _d_c_next + activation_gradient(_d_m * o, c, _activation_c) + (_d_add_a_o * w_o_diag if use_peepholes else 0)
+    _d_c = _d_c_next + _activation_gradient(_d_m * o, c, _activation_c) + (_d_o_in * w_o_diag if use_peepholes else 0)
     # c_new = f * c[t-1] + i * activation(a.j)
     _d_c_new = (
         tf.where(c_new < -cell_clip, tf.zeros_like(_d_c), tf.where(c_new > cell_clip, tf.zeros_like(_d_c), _d_c))
@@ -207,44 +210,27 @@ def _backward(
     )
     # f = sigmoid(a.f + forget_bias + (w_f_diag * c[t-1] if use_peepholes else 0))
     _d_f = _d_c_new * c_prev
-    _d_f_add = _d_f * f * (1 - f)
+    _d_f_in = _d_f * f * (1 - f)
     # i = sigmoid(a.i + (w_i_diag * c[t-1] if use_peepholes else 0))
     _d_i = _d_c_new * _activation_a_j
-    _d_add_a_i = _d_i * i * (1 - i)
+    _d_i_in = _d_i * i * (1 - i)
     # a = x @ kernel + h[t-1] @ recurrent_kernel + bias
-    _d_a = tf.concat(
-        [_d_add_a_i, activation_gradient(_d_c_new * i, a_j, _activation_a_j), _d_f_add, _d_add_a_o], axis=-1
-    )
+    _d_a = tf.concat([_d_i_in, _activation_gradient(_d_c_new * i, a_j, _activation_a_j), _d_f_in, _d_o_in], axis=-1)
     # c = clip(c_new, -cell_clip, cell_clip) if cell_clip else c_new
-    _d_c_prev = _d_c_new * f + (_d_f_add * w_f_diag + _d_add_a_i * w_i_diag if use_peepholes else 0)
+    _d_c_prev = _d_c_new * f + (_d_f_in * w_f_diag + _d_i_in * w_i_diag if use_peepholes else 0)
     # h = clip(p, -proj_clip, proj_clip) if proj and proj_clip else p
     _d_h_prev = _d_a @ recurrent_kernel_T
     return LSTMPState(_d_c_prev, _d_h_prev), {
         "_d_p": _d_p,
-        "_d_add_a_o": _d_add_a_o,
-        "_d_f_add": _d_f_add,
-        "_d_add_a_i": _d_add_a_i,
+        "_d_o_in": _d_o_in,
+        "_d_f_in": _d_f_in,
+        "_d_i_in": _d_i_in,
         "_d_a": _d_a,
     }
 
 
 def _after(
-    *,
-    x,
-    c_prev,
-    h_prev,
-    c,
-    o,
-    _activation_c,
-    _d_p,
-    _d_add_a_o,
-    _d_f_add,
-    _d_add_a_i,
-    _d_a,
-    proj,
-    use_peepholes,
-    kernel_T,
-    **_,
+    *, x, c_prev, h_prev, c, o, _activation_c, _d_p, _d_o_in, _d_f_in, _d_i_in, _d_a, proj, use_peepholes, kernel_T, **_
 ):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # m = o * activation(c)
@@ -256,11 +242,11 @@ def _after(
     _d_bias = tf.reduce_sum(_d_a, axis=0)
     if use_peepholes:
         # f = sigmoid(a.f + forget_bias + (w_f_diag * c[t-1] if use_peepholes else 0))
-        _d_w_f_diag = tf.reduce_sum(_d_f_add * c_prev, axis=0)
+        _d_w_f_diag = tf.reduce_sum(_d_f_in * c_prev, axis=0)
         # i = sigmoid(a.i + (w_i_diag * c[t-1] if use_peepholes else 0))
-        _d_w_i_diag = tf.reduce_sum(_d_add_a_i * c_prev, axis=0)
+        _d_w_i_diag = tf.reduce_sum(_d_i_in * c_prev, axis=0)
         # o = sigmoid(a.o + (w_o_diag * c if use_peepholes else 0))
-        _d_w_o_diag = tf.reduce_sum(_d_add_a_o * c, axis=0)
+        _d_w_o_diag = tf.reduce_sum(_d_o_in * c, axis=0)
     if proj is not None:
         # p = m @ projection_kernel if proj else m
         _d_projection_kernel = tf.matmul(m, _d_p, transpose_a=True)
@@ -572,9 +558,9 @@ def _chunk_back(
             "o",
             "_activation_c",
             "_d_p",
-            "_d_add_a_o",
-            "_d_f_add",
-            "_d_add_a_i",
+            "_d_o_in",
+            "_d_f_in",
+            "_d_i_in",
             "_d_a",
         ]
         if name in values
@@ -1057,8 +1043,8 @@ class LSTMP(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

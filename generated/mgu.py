@@ -76,33 +76,37 @@ def _forward(state, *, a_f, a_h, recurrent_kernel_f, recurrent_kernel_h, **_):
 
 
 def _backward(_d_output, _d_state, *, h_prev, f, n, recurrent_kernel_h_T, recurrent_kernel_f_T, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # h = (1 - f) * h[t-1] + f * n
     _d_h = _d_h_next + _d_output
     # n = tanh(a.h + (f * h[t-1]) @ recurrent_kernel.h)
     _d_n = _d_h * f
-    _d_add_a_h = _d_n * (1 - tf.square(n))
-    _d_mul_f = _d_add_a_h @ recurrent_kernel_h_T
+    _d_n_in = _d_n * (1 - tf.square(n))
+    _d_mul_f = _d_n_in @ recurrent_kernel_h_T
     # f = sigmoid(a.f + h[t-1] @ recurrent_kernel.f)
     _d_f = -(_d_h * h_prev) + _d_h * n + _d_mul_f * h_prev
-    _d_add_a_f = _d_f * f * (1 - f)
+    _d_f_in = _d_f * f * (1 - f)
     # h = (1 - f) * h[t-1] + f * n
-    _d_h_prev = _d_h * (1 - f) + _d_mul_f * f + _d_add_a_f @ recurrent_kernel_f_T
-    return MGUState(_d_h_prev), {"_d_add_a_h": _d_add_a_h, "_d_add_a_f": _d_add_a_f}
+    _d_h_prev = _d_h * (1 - f) + _d_mul_f * f + _d_f_in @ recurrent_kernel_f_T
+    return MGUState(_d_h_prev), {"_d_n_in": _d_n_in, "_d_f_in": _d_f_in}
 
 
-def _after(*, x, h_prev, f, _d_add_a_h, _d_add_a_f, kernel_T, **_):
+def _after(*, x, h_prev, f, _d_n_in, _d_f_in, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # n = tanh(a.h + (f * h[t-1]) @ recurrent_kernel.h)
     _mul_f = f * h_prev
     # a = x @ kernel + bias
-    _d_a = tf.concat([_d_add_a_f, _d_add_a_h], axis=-1)
+    _d_a = tf.concat([_d_f_in, _d_n_in], axis=-1)
     _d_x = _d_a @ kernel_T
     _d_kernel = tf.matmul(x, _d_a, transpose_a=True)
+    # n = tanh(a.h + (f * h[t-1]) @ recurrent_kernel.h)
+    _d_recurrent_kernel_h = tf.matmul(_mul_f, _d_n_in, transpose_a=True)
     # f = sigmoid(a.f + h[t-1] @ recurrent_kernel.f)
-    _d_recurrent_kernel_h = tf.matmul(_mul_f, _d_add_a_h, transpose_a=True)
-    _d_recurrent_kernel_f = tf.matmul(h_prev, _d_add_a_f, transpose_a=True)
+    _d_recurrent_kernel_f = tf.matmul(h_prev, _d_f_in, transpose_a=True)
     # a = x @ kernel + bias
     _d_bias = tf.reduce_sum(_d_a, axis=0)
     return _d_x, {
@@ -396,7 +400,7 @@ def _chunk_back(
     loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
-    values = {name: _flat(values[name]) for name in ["x", "h_prev", "f", "_d_add_a_h", "_d_add_a_f"] if name in values}
+    values = {name: _flat(values[name]) for name in ["x", "h_prev", "f", "_d_n_in", "_d_f_in"] if name in values}
     d_xs, d_weights = _after(**values, **arguments)
     return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
 

@@ -72,7 +72,10 @@ def _forward(state, *, _h_x, _h_x_2, **_):
 
 
 def _backward(_d_output, _d_state, *, _h_x_2, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # h = (1 - z) * h[t-1] + z * a.h
     _d_h = _d_h_next + _d_output

@@ -217,7 +217,10 @@ def _backward(
     recurrent_kernel_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_c_next, _d_h_next = _d_state
     # a3 = relu(u.b3 * v.b3)
     a3 = tf.nn.relu(u_b3 * v_b3)
@@ -227,59 +230,56 @@ def _backward(
     _d_h = _d_h_next + _d_output
     # m = tanh(c * tanh(l2 + l3))
     _d_m = _d_h @ projection_weights_T if proj is not None else _d_h
-    _d_mul_c = _d_m * (1 - tf.square(m))
-    _d_add_l2 = _d_mul_c * c * (1 - tf.square(_m_tanh))
+    _d_m_in = _d_m * (1 - tf.square(m))
+    _d_m_tanh_in = _d_m_in * c * (1 - tf.square(_m_tanh))
     # c = tanh(l0 + c[t-1]) * l1
-    _d_c = _d_c_next + _d_mul_c * _m_tanh
-    _d_add_l0 = _d_c * l1 * (1 - tf.square(_c_tanh))
+    _d_c = _d_c_next + _d_m_in * _m_tanh
+    _d_c_tanh_in = _d_c * l1 * (1 - tf.square(_c_tanh))
     # l3 = sigmoid(a6 + a7)
-    _d_add_a6 = _d_add_l2 * l3 * (1 - l3)
+    _d_l3_in = _d_m_tanh_in * l3 * (1 - l3)
     # l2 = tanh(a4 * a5)
-    _d_mul_a4 = _d_add_l2 * (1 - tf.square(l2))
+    _d_l2_in = _d_m_tanh_in * (1 - tf.square(l2))
     # l1 = tanh(a2 + a3)
     _d_l1 = _d_c * _c_tanh
-    _d_add_a2 = _d_l1 * (1 - tf.square(l1))
+    _d_l1_in = _d_l1 * (1 - tf.square(l1))
     # l0 = tanh(a0 * a1)
-    _d_mul_a0 = _d_add_l0 * (1 - tf.square(l0))
+    _d_l0_in = _d_c_tanh_in * (1 - tf.square(l0))
     # a7 = sigmoid(u.b7 + v.b7)
-    _d_add_u_b7 = _d_add_a6 * a7 * (1 - a7)
+    _d_a7_in = _d_l3_in * a7 * (1 - a7)
     # a6 = tanh(u.b6 + v.b6)
-    _d_add_u_b6 = _d_add_a6 * (1 - tf.square(a6))
+    _d_a6_in = _d_l3_in * (1 - tf.square(a6))
     # a5 = sigmoid(u.b5 + v.b5)
-    _d_a5 = _d_mul_a4 * a4
-    _d_add_u_b5 = _d_a5 * a5 * (1 - a5)
+    _d_a5 = _d_l2_in * a4
+    _d_a5_in = _d_a5 * a5 * (1 - a5)
     # a4 = tanh(u.b4 + v.b4)
-    _d_a4 = _d_mul_a4 * a5
-    _d_add_u_b4 = _d_a4 * (1 - tf.square(a4))
+    _d_a4 = _d_l2_in * a5
+    _d_a4_in = _d_a4 * (1 - tf.square(a4))
     # a3 = relu(u.b3 * v.b3)
-    _d_mul_u_b3 = tf.where(a3 > 0, _d_add_a2, tf.zeros_like(_d_add_a2))
+    _d_a3_in = tf.where(a3 > 0, _d_l1_in, tf.zeros_like(_d_l1_in))
     # a2 = sigmoid(u.b2 + v.b2)
-    _d_add_u_b2 = _d_add_a2 * a2 * (1 - a2)
+    _d_a2_in = _d_l1_in * a2 * (1 - a2)
     # a1 = relu(u.b1 + v.b1)
-    _d_a1 = _d_mul_a0 * a0
-    _d_add_u_b1 = tf.where(a1 > 0, _d_a1, tf.zeros_like(_d_a1))
+    _d_a1 = _d_l0_in * a0
+    _d_a1_in = tf.where(a1 > 0, _d_a1, tf.zeros_like(_d_a1))
     # a0 = sigmoid(u.b0 + v.b0)
-    _d_a0 = _d_mul_a0 * a1
-    _d_add_u_b0 = _d_a0 * a0 * (1 - a0)
+    _d_a0 = _d_l0_in * a1
+    _d_a0_in = _d_a0 * a0 * (1 - a0)
     # v = h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
-    _d_v = tf.concat(
-        [_d_add_u_b0, _d_add_u_b1, _d_add_u_b2, _d_mul_u_b3 * u_b3, _d_add_u_b4, _d_add_u_b5, _d_add_u_b6, _d_add_u_b7],
-        axis=-1,
-    )
+    _d_v = tf.concat([_d_a0_in, _d_a1_in, _d_a2_in, _d_a3_in * u_b3, _d_a4_in, _d_a5_in, _d_a6_in, _d_a7_in], axis=-1)
     # c = tanh(l0 + c[t-1]) * l1
-    _d_c_prev = _d_add_l0
+    _d_c_prev = _d_c_tanh_in
     # h = m @ projection_weights if proj else m
     _d_h_prev = _d_v @ recurrent_kernel_T
     return NASState(_d_c_prev, _d_h_prev), {
         "_d_h": _d_h,
-        "_d_add_u_b7": _d_add_u_b7,
-        "_d_add_u_b6": _d_add_u_b6,
-        "_d_add_u_b5": _d_add_u_b5,
-        "_d_add_u_b4": _d_add_u_b4,
-        "_d_mul_u_b3": _d_mul_u_b3,
-        "_d_add_u_b2": _d_add_u_b2,
-        "_d_add_u_b1": _d_add_u_b1,
-        "_d_add_u_b0": _d_add_u_b0,
+        "_d_a7_in": _d_a7_in,
+        "_d_a6_in": _d_a6_in,
+        "_d_a5_in": _d_a5_in,
+        "_d_a4_in": _d_a4_in,
+        "_d_a3_in": _d_a3_in,
+        "_d_a2_in": _d_a2_in,
+        "_d_a1_in": _d_a1_in,
+        "_d_a0_in": _d_a0_in,
         "_d_v": _d_v,
     }
 
@@ -291,14 +291,14 @@ def _after(
     v_b3,
     m,
     _d_h,
-    _d_add_u_b7,
-    _d_add_u_b6,
-    _d_add_u_b5,
-    _d_add_u_b4,
-    _d_mul_u_b3,
-    _d_add_u_b2,
-    _d_add_u_b1,
-    _d_add_u_b0,
+    _d_a7_in,
+    _d_a6_in,
+    _d_a5_in,
+    _d_a4_in,
+    _d_a3_in,
+    _d_a2_in,
+    _d_a1_in,
+    _d_a0_in,
     _d_v,
     proj,
     use_bias,
@@ -307,10 +307,7 @@ def _after(
 ):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # u = x @ kernel
-    _d_u = tf.concat(
-        [_d_add_u_b0, _d_add_u_b1, _d_add_u_b2, _d_mul_u_b3 * v_b3, _d_add_u_b4, _d_add_u_b5, _d_add_u_b6, _d_add_u_b7],
-        axis=-1,
-    )
+    _d_u = tf.concat([_d_a0_in, _d_a1_in, _d_a2_in, _d_a3_in * v_b3, _d_a4_in, _d_a5_in, _d_a6_in, _d_a7_in], axis=-1)
     _d_x = _d_u @ kernel_T
     # v = h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
     _d_recurrent_kernel = tf.matmul(h_prev, _d_v, transpose_a=True)
@@ -646,14 +643,14 @@ def _chunk_back(
             "v_b3",
             "m",
             "_d_h",
-            "_d_add_u_b7",
-            "_d_add_u_b6",
-            "_d_add_u_b5",
-            "_d_add_u_b4",
-            "_d_mul_u_b3",
-            "_d_add_u_b2",
-            "_d_add_u_b1",
-            "_d_add_u_b0",
+            "_d_a7_in",
+            "_d_a6_in",
+            "_d_a5_in",
+            "_d_a4_in",
+            "_d_a3_in",
+            "_d_a2_in",
+            "_d_a1_in",
+            "_d_a0_in",
             "_d_v",
         ]
         if name in values

@@ -82,8 +82,8 @@ def _forward(
     p_o,
     activation,
     recurrent_activation,
-    activation_reads_x,
-    recurrent_activation_reads_x,
+    _activation_reads_x,
+    _recurrent_activation_reads_x,
     **_,
 ):
     """One step of the loop -> output, state, and what the way back reads."""
@@ -92,18 +92,18 @@ def _forward(
     z = _z_x + h_prev @ recurrent_kernel
     z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
     # i = recurrent_activation(z.i + p_i * c[t-1])
-    _add_z_i = z_i + p_i * c_prev
-    i = recurrent_activation(_add_z_i)
+    _i_in = z_i + p_i * c_prev
+    i = recurrent_activation(_i_in)
     # f = recurrent_activation(z.f + p_f * c[t-1])
-    _add_z_f = z_f + p_f * c_prev
-    f = recurrent_activation(_add_z_f)
+    _f_in = z_f + p_f * c_prev
+    f = recurrent_activation(_f_in)
     # g = activation(z.g)
     g = activation(z_g)
     # c = f * c[t-1] + i * g
     c = f * c_prev + i * g
     # o = recurrent_activation(z.o + p_o * c)
-    _add_z_o = z_o + p_o * c
-    o = recurrent_activation(_add_z_o)
+    _o_in = z_o + p_o * c
+    o = recurrent_activation(_o_in)
     # h = o * activation(c)
     _activation_c = activation(c)
     h = o * _activation_c
@@ -118,10 +118,10 @@ def _forward(
             "g": g,
             "o": o,
             "_activation_c": _activation_c,
-            **({"z_g": z_g} if activation_reads_x else {}),
-            **({"_add_z_i": _add_z_i} if recurrent_activation_reads_x else {}),
-            **({"_add_z_f": _add_z_f} if recurrent_activation_reads_x else {}),
-            **({"_add_z_o": _add_z_o} if recurrent_activation_reads_x else {}),
+            **({"z_g": z_g} if _activation_reads_x else {}),
+            **({"_i_in": _i_in} if _recurrent_activation_reads_x else {}),
+            **({"_f_in": _f_in} if _recurrent_activation_reads_x else {}),
+            **({"_o_in": _o_in} if _recurrent_activation_reads_x else {}),
         },
     )
 
@@ -132,23 +132,26 @@ def _backward(
     *,
     c_prev,
     z_g=None,
-    _add_z_i=None,
+    _i_in=None,
     i,
-    _add_z_f=None,
+    _f_in=None,
     f,
     g,
-    _add_z_o=None,
+    _o_in=None,
     o,
     _activation_c,
     p_i,
     p_f,
     p_o,
-    activation_gradient,
-    recurrent_activation_gradient,
+    _activation_gradient,
+    _recurrent_activation_gradient,
     recurrent_kernel_T,
     **_,
 ):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_h_next, _d_c_next = _d_state
     # c = f * c[t-1] + i * g
     c = f * c_prev + i * g
@@ -156,32 +159,32 @@ def _backward(
     _d_h = _d_h_next + _d_output
     # o = recurrent_activation(z.o + p_o * c)
     _d_o = _d_h * _activation_c
-    _d_add_z_o = recurrent_activation_gradient(_d_o, _add_z_o, o)
+    _d_o_in = _recurrent_activation_gradient(_d_o, _o_in, o)
     # c = f * c[t-1] + i * g
-    _d_c = _d_c_next + activation_gradient(_d_h * o, c, _activation_c) + _d_add_z_o * p_o
+    _d_c = _d_c_next + _activation_gradient(_d_h * o, c, _activation_c) + _d_o_in * p_o
     # g = activation(z.g)
     _d_g = _d_c * i
     # f = recurrent_activation(z.f + p_f * c[t-1])
     _d_f = _d_c * c_prev
-    _d_add_z_f = recurrent_activation_gradient(_d_f, _add_z_f, f)
+    _d_f_in = _recurrent_activation_gradient(_d_f, _f_in, f)
     # i = recurrent_activation(z.i + p_i * c[t-1])
     _d_i = _d_c * g
-    _d_add_z_i = recurrent_activation_gradient(_d_i, _add_z_i, i)
+    _d_i_in = _recurrent_activation_gradient(_d_i, _i_in, i)
     # z = x @ kernel + h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
-    _d_z = tf.concat([_d_add_z_i, _d_add_z_f, activation_gradient(_d_g, z_g, g), _d_add_z_o], axis=-1)
+    _d_z = tf.concat([_d_i_in, _d_f_in, _activation_gradient(_d_g, z_g, g), _d_o_in], axis=-1)
     # h = o * activation(c)
     _d_h_prev = _d_z @ recurrent_kernel_T
     # c = f * c[t-1] + i * g
-    _d_c_prev = _d_c * f + _d_add_z_f * p_f + _d_add_z_i * p_i
+    _d_c_prev = _d_c * f + _d_f_in * p_f + _d_i_in * p_i
     return PeepholeLSTMState(_d_h_prev, _d_c_prev), {
-        "_d_add_z_o": _d_add_z_o,
-        "_d_add_z_f": _d_add_z_f,
-        "_d_add_z_i": _d_add_z_i,
+        "_d_o_in": _d_o_in,
+        "_d_f_in": _d_f_in,
+        "_d_i_in": _d_i_in,
         "_d_z": _d_z,
     }
 
 
-def _after(*, x, h_prev, c_prev, i, f, g, _d_add_z_o, _d_add_z_f, _d_add_z_i, _d_z, use_bias, kernel_T, **_):
+def _after(*, x, h_prev, c_prev, i, f, g, _d_o_in, _d_f_in, _d_i_in, _d_z, use_bias, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # c = f * c[t-1] + i * g
     c = f * c_prev + i * g
@@ -193,11 +196,11 @@ def _after(*, x, h_prev, c_prev, i, f, g, _d_add_z_o, _d_add_z_f, _d_add_z_i, _d
         # z = x @ kernel + h[t-1] @ recurrent_kernel + (bias if use_bias else 0)
         _d_bias = tf.reduce_sum(_d_z, axis=0)
     # i = recurrent_activation(z.i + p_i * c[t-1])
-    _d_p_i = tf.reduce_sum(_d_add_z_i * c_prev, axis=0)
+    _d_p_i = tf.reduce_sum(_d_i_in * c_prev, axis=0)
     # f = recurrent_activation(z.f + p_f * c[t-1])
-    _d_p_f = tf.reduce_sum(_d_add_z_f * c_prev, axis=0)
+    _d_p_f = tf.reduce_sum(_d_f_in * c_prev, axis=0)
     # o = recurrent_activation(z.o + p_o * c)
-    _d_p_o = tf.reduce_sum(_d_add_z_o * c, axis=0)
+    _d_p_o = tf.reduce_sum(_d_o_in * c, axis=0)
     return _d_x, {
         "kernel": _d_kernel,
         "recurrent_kernel": _d_recurrent_kernel,
@@ -464,7 +467,7 @@ def _chunk_back(
     d_wanted = [_array(values) for values in d_sequences]
     each = {
         name: _array(kept[name])
-        for name in ["c_prev", "z_g", "_add_z_i", "i", "_add_z_f", "f", "g", "_add_z_o", "o", "_activation_c"]
+        for name in ["c_prev", "z_g", "_i_in", "i", "_f_in", "f", "g", "_o_in", "o", "_activation_c"]
         if name in kept
     }
     ons = None if on is None else _array(on)
@@ -500,7 +503,7 @@ def _chunk_back(
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
         name: _flat(values[name])
-        for name in ["x", "h_prev", "c_prev", "i", "f", "g", "_d_add_z_o", "_d_add_z_f", "_d_add_z_i", "_d_z"]
+        for name in ["x", "h_prev", "c_prev", "i", "f", "g", "_d_o_in", "_d_f_in", "_d_i_in", "_d_z"]
         if name in values
     }
     d_xs, d_weights = _after(**values, **arguments)
@@ -956,10 +959,10 @@ class PeepholeLSTM(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
-            step_arguments["recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
-            step_arguments["recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["_recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

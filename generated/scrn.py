@@ -72,31 +72,34 @@ def _forward(state, *, _s_x, _h_x, P, R, U, V, alpha, **_):
 
 
 def _backward(_d_output, _d_state, *, h, alpha, U_T, V_T, P_T, R_T, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     _d_s_next, _d_h_next = _d_state
     # h = sigmoid(s @ P + x @ A + h[t-1] @ R)
     _d_h = _d_h_next + _d_output @ U_T
-    _d_h_add = _d_h * h * (1 - h)
+    _d_h_in = _d_h * h * (1 - h)
     # s = (1 - alpha) * (x @ B) + alpha * s[t-1]
-    _d_s = _d_s_next + _d_output @ V_T + _d_h_add @ P_T
+    _d_s = _d_s_next + _d_output @ V_T + _d_h_in @ P_T
     _d_s_prev = _d_s * alpha
     # h = sigmoid(s @ P + x @ A + h[t-1] @ R)
-    _d_h_prev = _d_h_add @ R_T
-    return SCRNState(_d_s_prev, _d_h_prev), {"_d_output": _d_output, "_d_h_add": _d_h_add, "_d_s": _d_s}
+    _d_h_prev = _d_h_in @ R_T
+    return SCRNState(_d_s_prev, _d_h_prev), {"_d_output": _d_output, "_d_h_in": _d_h_in, "_d_s": _d_s}
 
 
-def _after(*, x, h_prev, s, h, _d_output, _d_h_add, _d_s, alpha, A_T, B_T, **_):
+def _after(*, x, h_prev, s, h, _d_output, _d_h_in, _d_s, alpha, A_T, B_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight."""
     # s = (1 - alpha) * (x @ B) + alpha * s[t-1]
     _d_matmul_x = _d_s * (1 - alpha)
-    _d_x = _d_h_add @ A_T + _d_matmul_x @ B_T
+    _d_x = _d_h_in @ A_T + _d_matmul_x @ B_T
     # h = sigmoid(s @ P + x @ A + h[t-1] @ R)
-    _d_A = tf.matmul(x, _d_h_add, transpose_a=True)
+    _d_A = tf.matmul(x, _d_h_in, transpose_a=True)
     # s = (1 - alpha) * (x @ B) + alpha * s[t-1]
     _d_B = tf.matmul(x, _d_matmul_x, transpose_a=True)
     # h = sigmoid(s @ P + x @ A + h[t-1] @ R)
-    _d_P = tf.matmul(s, _d_h_add, transpose_a=True)
-    _d_R = tf.matmul(h_prev, _d_h_add, transpose_a=True)
+    _d_P = tf.matmul(s, _d_h_in, transpose_a=True)
+    _d_R = tf.matmul(h_prev, _d_h_in, transpose_a=True)
     # y = h @ U + s @ V
     _d_U = tf.matmul(h, _d_output, transpose_a=True)
     _d_V = tf.matmul(s, _d_output, transpose_a=True)
@@ -388,7 +391,7 @@ def _chunk_back(
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
         name: _flat(values[name])
-        for name in ["x", "h_prev", "s", "h", "_d_output", "_d_h_add", "_d_s"]
+        for name in ["x", "h_prev", "s", "h", "_d_output", "_d_h_in", "_d_s"]
         if name in values
     }
     d_xs, d_weights = _after(**values, **arguments)

@@ -53,23 +53,26 @@ def _before(*, x, kernel, bias, use_bias, **_):
     return {"_z_x": _z_x}
 
 
-def _forward(state, *, _z_x, recurrent_kernel, activation, activation_reads_x, **_):
+def _forward(state, *, _z_x, recurrent_kernel, activation, _activation_reads_x, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
     # z: [units] = affine(x, h[t-1], bias=use_bias)
     z = _z_x + h_prev @ recurrent_kernel
     # h = activation(z)
     h = activation(z)
-    return h, SimpleRNNState(h), {"h_prev": h_prev, "h": h, **({"z": z} if activation_reads_x else {})}
+    return h, SimpleRNNState(h), {"h_prev": h_prev, "h": h, **({"z": z} if _activation_reads_x else {})}
 
 
-def _backward(_d_output, _d_state, *, z=None, h, activation_gradient, recurrent_kernel_T, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+def _backward(_d_output, _d_state, *, z=None, h, _activation_gradient, recurrent_kernel_T, **_):
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # h = activation(z)
     _d_h = _d_h_next + _d_output
     # z: [units] = affine(x, h[t-1], bias=use_bias)
-    _d_z = activation_gradient(_d_h, z, h)
+    _d_z = _activation_gradient(_d_h, z, h)
     # h = activation(z)
     _d_h_prev = _d_z @ recurrent_kernel_T
     return SimpleRNNState(_d_h_prev), {"_d_z": _d_z}
@@ -784,8 +787,8 @@ class SimpleRNN(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

@@ -61,7 +61,7 @@ def _before(*, x, kernel, bias, **_):
     return {"_z_x": _z_x}
 
 
-def _forward(state, *, _z_x, recurrent_kernel, activation, forget_bias, activation_reads_x, **_):
+def _forward(state, *, _z_x, recurrent_kernel, activation, forget_bias, _activation_reads_x, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     (h_prev,) = state
     # z: [gates, units] = affine(x, h[t-1])
@@ -73,11 +73,14 @@ def _forward(state, *, _z_x, recurrent_kernel, activation, forget_bias, activati
     c = activation(z_c)
     # h = g * h[t-1] + (1 - g) * c
     h = g * h_prev + (1 - g) * c
-    return h, UGRNNState(h), {"h_prev": h_prev, "g": g, "c": c, **({"z_c": z_c} if activation_reads_x else {})}
+    return h, UGRNNState(h), {"h_prev": h_prev, "g": g, "c": c, **({"z_c": z_c} if _activation_reads_x else {})}
 
 
-def _backward(_d_output, _d_state, *, h_prev, z_c=None, g, c, activation_gradient, recurrent_kernel_T, **_):
-    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads."""
+def _backward(_d_output, _d_state, *, h_prev, z_c=None, g, c, _activation_gradient, recurrent_kernel_T, **_):
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
     (_d_h_next,) = _d_state
     # h = g * h[t-1] + (1 - g) * c
     _d_h = _d_h_next + _d_output
@@ -86,7 +89,7 @@ def _backward(_d_output, _d_state, *, h_prev, z_c=None, g, c, activation_gradien
     # g = sigmoid(z.g + forget_bias)
     _d_g = _d_h * h_prev - _d_h * c
     # z: [gates, units] = affine(x, h[t-1])
-    _d_z = tf.concat([_d_g * g * (1 - g), activation_gradient(_d_c, z_c, c)], axis=-1)
+    _d_z = tf.concat([_d_g * g * (1 - g), _activation_gradient(_d_c, z_c, c)], axis=-1)
     # h = g * h[t-1] + (1 - g) * c
     _d_h_prev = _d_h * g + _d_z @ recurrent_kernel_T
     return UGRNNState(_d_h_prev), {"_d_z": _d_z}
@@ -795,8 +798,8 @@ class UGRNN(keras.layers.RNN):
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
-            step_arguments["activation_gradient"] = _GRADIENTS[self.cell.activation]
-            step_arguments["activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
         scan = self._scan(batch_size, steps)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted

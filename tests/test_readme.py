@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     specs = [block["text"] for block in BLOCKS if block["kind"] == "yaml" and "equations: |" in block["text"]]
     for text in specs:
         name = match[1] if (match := re.match(r"# (\S+\.yaml)\n", text)) else "my_lstm.yaml"
-        (path / name).write_text(re.sub(r"\A# \S+\.yaml\n", "", text), encoding="utf-8")
+        (path / name).write_text(text, encoding="utf-8")
     assert len(specs) == 3
     return path
 

@@ -126,13 +126,8 @@ def test_what_is_sent_to_a_second_input_is_compared():
     assert {name.split()[0] for name in found} == {"z_below"}
 
 
-def test_a_state_that_is_a_weight_gets_its_gradient_from_all_samples():
-    typed = Spec.of(KEPT).typed()
-    assert not proved(typed).wrong
-    joint = derive(typed)
-    (key, name) = next(pair for pair in joint.sent if pair[0][0] == "b")
-    less = replace(joint, sent=tuple(pair for pair in joint.sent if pair != (key, name)))
-    assert rederive(typed, typed, less).wrong == ("b",)
+def test_a_state_that_reads_weights_alone_is_left_open():
+    assert proved(Spec.of(KEPT).typed()).open == "the state `k` reads weights alone"
 
 
 KEPT = """

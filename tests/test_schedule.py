@@ -175,7 +175,7 @@ def test_the_argument_of_an_activation_is_kept_only_where_its_derivative_reads_i
     layer.build([None, None, 2])
     reads = activation in lstm._READING_X
     arguments = {**layer.cell.step_arguments(), "units": 3}
-    arguments |= {"activation_reads_x": reads, "recurrent_activation_reads_x": False}
+    arguments |= {"_activation_reads_x": reads, "_recurrent_activation_reads_x": False}
     _, kept = lstm._likely(tf.ones([1, 2]), layer.cell.named(layer.get_initial_state(1)), arguments)
     assert {"i", "f", "g", "o", "h_prev", "c_prev"} <= kept.keys()
     assert ("z_g" in kept) is reads and "z_i" not in kept
@@ -222,7 +222,7 @@ in the loop
 
 on the way back
   _d_h = _d_h_next + _d_output
-  _d_z = activation_gradient(_d_h, z, h)
+  _d_z = _activation_gradient(_d_h, z, h)
   _d_h_prev = _d_z @ recurrent_kernel_T
 
 after it, all steps of a chunk at once

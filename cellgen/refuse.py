@@ -25,17 +25,20 @@ def refuse(typed: TypedCell) -> None:
 
 def weights_alone(typed: TypedCell) -> list[str]:
     """The states that some variant computes from weights, without the input or a state."""
-    cell, states = typed.cell, {state.name for state in typed.cell.states}
-    reading = {param.name for param in cell.params}
-    for equation in cell.equations:  # in order, so that what reads such a name is one
-        if any(isinstance(node, Ref) and not node.ago and node.name in reading for _, node in walk(equation.value)):
-            reading.add(equation.name)
-    return [
-        each.name
-        for each in cell.equations
-        if each.name in states & reading
-        and any(v.types[(each.name,)].level is Level.CONSTANT for v in typed.variants if each.name in v.live)
-    ]
+    cell, found = typed.cell, {}
+    for each in typed.variants:
+        reading = {weight.name for weight in each.weights}
+        for equation in cell.equations:  # in order, so that what reads such a name is one
+            names = (
+                node.name
+                for _, node in live_walk(equation.value, each.variant)
+                if isinstance(node, Ref) and not node.ago
+            )
+            if equation.name in each.live and reading & {*names}:
+                reading.add(equation.name)
+                if each.types[(equation.name,)].level is Level.CONSTANT:
+                    found[equation.name] = None
+    return [state.name for state in cell.states if state.name in found]
 
 
 def _ports_and_options(cell: Cell, report: Report) -> None:

@@ -120,7 +120,7 @@ class _Variant:
         expressions = dict(moving)  # in some variants a name is a number
         sums, readers = self.sums(expressions)
         for path, name in self.joint.cotangents.items():
-            if path in expressions:
+            if path in expressions and not self.alike(path, name):
                 came = self.env.get(name) if name in self.joint.given else totals.get(name)
                 also = None if name in self.joint.given else self.env.get(name)
                 wanted = np.asarray(self.wanted(sums, self.symbols_at(path)) + self.incoming(path), dtype=object)
@@ -183,11 +183,17 @@ class _Variant:
             cotangent = self.env.get(name) if name else None
             if cotangent is None:
                 continue
+            if cotangent.size > lanes.size:  # a state that is the same for all samples
+                lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
             for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
                 for symbol, slope in self.algebra.slopes(lane):
                     sums[symbol].append(d * slope)
                     readers[symbol].add(path)
         return sums, readers
+
+    def alike(self, path: Path, cotangent: str) -> bool:
+        """Whether a state is the same for all samples: then what reaches it for each is the one given from outside."""
+        return cotangent in self.joint.given and self.env[cotangent].size > self.symbols_at(path).size
 
     def incoming(self, path: Path):
         """What reaches a name from outside the step."""

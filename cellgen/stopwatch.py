@@ -45,9 +45,12 @@ def timed(work: Callable[[], object], clock: Callable[[], float] = perf_counter)
 
 
 def turns(names: Sequence[str], round: int) -> list[str]:
-    """The order of a round: everyone once, each round another one first."""
-    start = round % len(names) if names else 0
-    return [*names[start:], *names[:start]]
+    """The order of a round: everyone once, each round another one first, and every other round backwards.
+
+    So nobody always comes after the same one, whose threads and memory it would feel.
+    """
+    start, step = round % len(names) if names else 0, -1 if round % 2 else 1
+    return [names[(start + step * index) % len(names)] for index in range(len(names))]
 
 
 def race(

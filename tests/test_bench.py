@@ -57,7 +57,8 @@ def test_median_and_quartiles_leave_the_first_run_out():
 
 
 def test_each_round_begins_with_another_contestant():
-    assert [turns("abc", round) for round in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
+    assert [turns("abcd", round) for round in range(4)] == [list("abcd"), list("badc"), list("cdab"), list("dcba")]
+    assert turns([], 3) == []
 
 
 class Racers:

@@ -40,7 +40,7 @@ def bench(names, quick, repeat, patience, only, peers, batch, units, json_, plot
     Peers are what comes with TensorFlow and what one would write by hand in it, in torch and in JAX. All take turns in
     one run, after warm-up; shown are medians with quartiles, ratios to the generated layer, the first call apart
     (forward / training), and the time that the matmuls alone take. Their values are compared too. Without WORKLOAD: all
-    of them, which takes a quarter of an hour, and says of each goal whether it is met; with --quick, some.
+    of them, which takes some half an hour, and says of each goal whether it is met; with --quick, some.
     """
     names = tuple(dict.fromkeys(names)) or (SHORT if quick else tuple(WORKLOADS))
     _refuse(names, only, batch, units, plot_)

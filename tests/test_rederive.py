@@ -82,7 +82,15 @@ def placed(node, path, new):
 
 
 @pytest.mark.parametrize(
-    "name", ["lstm", "layer_norm_lstm", "gru", "nas", HERE / "specs/whole_equations.yaml"], ids=str
+    "name",
+    [
+        "lstm",
+        "layer_norm_lstm",
+        "gru",
+        pytest.param("nas", marks=pytest.mark.full),
+        HERE / "specs/whole_equations.yaml",
+    ],
+    ids=str,
 )
 def test_every_slip_is_found(name):
     typed, hoisted, joint = stages(name)

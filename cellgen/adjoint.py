@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from cellgen.cell import Type
-from cellgen.expr import Apply, Node, Number, Ref, walk
+from cellgen.expr import Apply, Node, Number, Ref, children, rebuild, walk
 
 ZERO, ONE = Number(Fraction(0)), Number(Fraction(1))
 
@@ -262,3 +262,21 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     "softmax": _softmax,
     "cumsum": lambda at: (Apply("cumsum_back", (at.d,), at.node.attrs),),
 }
+
+
+# --- a rule, used ------------------------------------------------------------------------------------------------
+
+
+def filled(node: Node, d: Node) -> Node:
+    """A rule's expression, with the cotangent in its place."""
+    if node == Ref("\0"):
+        return d
+    return rebuild(node, tuple(filled(child, d) for child in children(node)))
+
+
+def negated(d: Node, rule: Callable[[Node], Node]) -> Node:
+    """A rule, which is linear, for a cotangent; of one with a minus in front, that in front of the result."""
+    match d:
+        case Apply("neg", (inner,)):
+            return neg(rule(inner))
+    return rule(d)

@@ -6,8 +6,10 @@ from enum import IntEnum
 from fractions import Fraction
 from itertools import chain
 
-from cellgen.expr import Atom, Axis, Equation, Node, Number, Path, Ref, Shape, Test, Variant
+from cellgen.expr import Atom, Axis, Equation, Given, Node, Number, Path, Ref, Shape, Test, Variant, asked, holds
 from cellgen.span import Source, Span
+
+NEIGHBOURS = ("below", "above")  # the layers beside one of a stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,26 @@ class Dim:
 
 @dataclass(frozen=True, slots=True)
 class LabelAxis:
-    """An axis whose places have names. `widths` gives each label a size of its own: then the axis is their sum."""
+    """An axis whose places have names. `widths` gives each label a size of its own: then the axis is their sum.
+
+    `tests` says for each label with a width of its own when an instance has it (None: always); `shapes` finds them.
+    """
 
     name: str
     labels: tuple[str, ...]
     widths: tuple[Axis, ...] | None = None
+    tests: tuple[Test | None, ...] = ()
     span: Span = field(default=None, compare=False, repr=False)
     spans: tuple[Span, ...] = field(default=(), compare=False, repr=False)  # of each label
 
     def width(self, label: str) -> Axis | None:
         """The size of one label's part; None where every label is one place."""
         return self.widths[self.labels.index(label)] if self.widths else None
+
+    @property
+    def parts(self) -> tuple[tuple[Axis, Test | None], ...]:
+        """The width of each label's part, and when it is there."""
+        return tuple(zip(self.widths or (), self.tests or (None,) * len(self.labels)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +70,27 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A port. The first is the sequence; others have a `default` or are `optional`."""
+    """A port. The first is the sequence; others have a `default` or are `optional`.
+
+    inner: another layer of a stack gives it, within the step. when: the test under which an instance has it.
+    """
 
     name: str
     shape: Shape
     binary: bool = False
     optional: bool = False
     default: Number | None = None
+    inner: bool = False
+    when: Test | None = None
     span: Span = field(default=None, compare=False, repr=False)
+
+    @property
+    def test(self) -> Test | None:
+        """When it is there; None: always."""
+        return Given(self.name) if self.optional else self.when
+
+    def there(self, variant: Variant) -> bool:
+        return self.test is None or all(q.name in variant for q in asked(self.test)) and holds(self.test, variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +247,12 @@ class Cell:
         """The index of each axis of a shape that has the label, and the labelled axis in it."""
         axes = {axis.name: axis for axis in self.axes if label in axis.labels}
         return ((index, axes[atom]) for index, axis in enumerate(shape) for atom in axis if atom in axes)
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """For each name that a test asks whether it is connected, the argument that says so."""
+        asked_for = [port.name for port in self.inputs if port.optional]
+        return {name: f"_has_{name}" for name in (*asked_for, *NEIGHBOURS)}
 
     def needed(self, axes: Iterable[Axis]) -> set[Atom]:
         """The dims and labelled axes of these axes, and all that their sizes are made of."""

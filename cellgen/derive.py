@@ -9,11 +9,11 @@ Weight gradients are not accumulated here: each is one expression, summed over t
 once is for `schedule` to say.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from cellgen.adjoint import ADJOINTS, ZERO, add, neg, op, where
+from cellgen.adjoint import ADJOINTS, ZERO, add, filled, negated, op, where
 from cellgen.cell import Input, Level, Type, TypedCell, TypedVariant
 from cellgen.expr import (
     Activate,
@@ -27,8 +27,7 @@ from cellgen.expr import (
     Ref,
     Shape,
     View,
-    children,
-    rebuild,
+    holds,
     walk,
 )
 from cellgen.merged import Merged
@@ -159,8 +158,21 @@ class _Derivation:
         labels = {key[2]: self.found.pop(key) for key in list(self.found) if key[:2] == (name, ago)}
         if not labels:
             return whole
-        parts = self.joined(type.shape, {label: self.combine(each, live) for label, each in labels.items()})
+        parts = self.joined(
+            type.shape,
+            {label: self.part(Pick(Ref(name, ago), label), each, live, type) for label, each in labels.items()},
+        )
         return parts if whole is None else add(whole, parts)
+
+    def part(self, part: Pick, found: list[tuple[Live, Node]], live: Live, type: Type) -> Node | None:
+        """What has reached one label; where an instance does not have the label, nothing, of no width."""
+        _, axis = next(self.cell.places(part.label, type.shape))
+        test = dict(zip(axis.labels, axis.tests)).get(part.label)
+        there = frozenset(i for i in live if test is None or holds(test, self.variants[i]))
+        total = self.combine(found, there)
+        if total is None or there == live:
+            return total
+        return Choose(when(self.chosen(there), self.chosen(live)), total, op("zeros", part))
 
     def joined(self, shape: Shape, parts: Mapping[str, Node | None]) -> Node:
         index, axis = next(self.cell.places(next(iter(parts)), shape))
@@ -315,7 +327,7 @@ class _Derivation:
     def there(self, name: str, variant: TypedVariant) -> bool:
         """Whether a variant has an input or a weight: an optional port where it is connected."""
         port = next((port for port in self.cell.inputs if port.name == name), None)
-        return name in variant.names and (port is None or not port.optional or variant.variant.get(name, False))
+        return name in variant.names and (port is None or port.there(variant.variant))
 
     def reader(self, name: str, label: str | None) -> Equation:
         """The equation that reads a name first, or a label of it."""
@@ -374,18 +386,3 @@ class _At:
         value = self.x(1 - wanted)
         batch = type.level.has_batch
         return op("product", self.d, value, left=out, right=other, out=own, shape=type.shape, batch=batch)
-
-
-def filled(node: Node, d: Node) -> Node:
-    """A rule's expression, with the cotangent in its place."""
-    if node == Ref("\0"):
-        return d
-    return rebuild(node, tuple(filled(child, d) for child in children(node)))
-
-
-def negated(d: Node, rule: Callable[[Node], Node]) -> Node:
-    """A rule, which is linear, for a cotangent; of one with a minus in front, that in front of the result."""
-    match d:
-        case Apply("neg", (inner,)):
-            return neg(rule(inner))
-    return rule(d)

@@ -203,6 +203,6 @@ class Dims:
             str(name),
             tuple(str(key) for key in keys),
             widths,
-            span or (keys[0].span if keys else None),
-            tuple(key.span for key in keys),
+            span=span or (keys[0].span if keys else None),
+            spans=tuple(key.span for key in keys),
         )

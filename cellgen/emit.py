@@ -22,6 +22,7 @@ from cellgen.expr import (
     Number,
     Ref,
     Test,
+    renamed,
 )
 
 # how tightly Python's operators bind
@@ -292,25 +293,36 @@ class Emitter:
             sizes = [self.size(axis) for axis in attrs["shape"]]
             out["sizes"] = ", ".join(["-1", *sizes] if attrs["batch"] else sizes)
         if node.op == "split" and not isinstance(attrs["sizes"], int):
-            out["sizes"] = f"[{', '.join(self.size(axis) for axis in attrs['sizes'])}]"
+            sizes = zip(attrs["sizes"], attrs.get("tests") or (None,) * len(attrs["sizes"]))
+            out["sizes"] = f"[{', '.join(self.part(each, CHOOSE) for each in sizes)}]"
         return out
 
     def size(self, axis: Axis) -> str:
         """The size of an axis."""
         return " * ".join(self._size(atom, alone=len(axis) == 1) for atom in axis) or "1"
 
+    def part(self, part: tuple[Axis, Test | None], least: int = ADD) -> str:
+        """The size of a label's part: nothing where an instance does not have it."""
+        axis, test = part
+        if test is None:
+            return self.size(axis)
+        text = f"{self.size(axis)} if {self.test(test, OR)} else 0"
+        return f"({text})" if least > CHOOSE else text
+
     def _size(self, atom: Atom, alone: bool = False) -> str:
         if isinstance(atom, int):
             return str(atom)
         labels = self.cell.axis(atom)
         if labels is not None:
-            return f"({' + '.join(map(self.size, labels.widths))})" if labels.widths else str(len(labels.labels))
+            return f"({' + '.join(map(self.part, labels.parts))})" if labels.widths else str(len(labels.labels))
         dim = next(dim for dim in self.cell.dims if dim.name == atom)
         given = f"{self.prefix}{atom}"
         match dim.kind:
-            case "inferred":
-                port = self.cell.inputs[0]
-                shape = f"{self.prefix}input_spec.shape" if self.prefix else f"{port.name}.shape"
+            case "inferred" | "optional":
+                port = next(port for port in self.cell.inputs if (atom,) in port.shape)
+                shape = f'{self.prefix}_port_shapes["{port.name}"]' if self.prefix else f"{port.name}.shape"
+                if self.prefix and len(self.cell.inputs) == 1:
+                    shape = f"{self.prefix}input_spec.shape"
                 return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
             case "alias":
                 size = f"{self._size(dim.value, alone=True)} if {given} is None else {given}"
@@ -328,7 +340,7 @@ class Emitter:
         return f"({text})" if binds < least else text
 
     def _test(self, test: Test) -> tuple[str, int]:
-        prefix = self.prefix
+        prefix, test = self.prefix, renamed(test, self.cell.connections)
         match test:
             case Given(name):
                 return (f"{prefix}{name}", ATOM) if self.flag(name) else (f"{prefix}{name} is not None", COMPARE)
@@ -348,7 +360,7 @@ class Emitter:
 
     def flag(self, name: str) -> bool:
         option = next((option for option in self.cell.options if option.name == name), None)
-        return name == "training" or option is not None and option.kind == "flag"
+        return name in ("training", *self.cell.connections.values()) or option is not None and option.kind == "flag"
 
 
 def functions(nodes) -> tuple[str, ...]:

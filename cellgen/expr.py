@@ -7,7 +7,7 @@ path, since equal nodes may stand at several places.
 Everything is at the level of tensors: `mul` is elementwise, `matmul` contracts, the batch is implicit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -111,6 +111,21 @@ def asked(test: Test) -> Iterator[Given | Is]:
         case Both(a, b) | Either(a, b):
             yield from asked(a)
             yield from asked(b)
+
+
+def renamed(test: Test, names: Mapping[str, str]) -> Test:
+    """The test with other names in its questions."""
+    match test:
+        case Given(name, span):
+            return Given(names.get(name, name), span)
+        case Is():
+            return test
+        case Not(inner, span):
+            return Not(renamed(inner, names), span)
+        case Both(a, b, span):
+            return Both(renamed(a, names), renamed(b, names), span)
+        case Either(a, b, span):
+            return Either(renamed(a, names), renamed(b, names), span)
 
 
 # --- expressions ----------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def _ref(ref: Ref, context: Context) -> Type:
             context.report.add("CG309", f"`{name}` may be none here", ref.span, help=help)
         raise Refused
     port = next((each for each in cell.inputs if each.name == name), None)
-    if port is not None and port.optional and not context.variant.get(name, False):
+    if port is not None and not port.there(context.variant):
         help = f"read it under a test: `... if {name} else 0`"
         context.report.refuse("CG309", f"the input `{name}` may not be there", ref.span, help=help)
     return type

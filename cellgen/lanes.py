@@ -224,11 +224,20 @@ class Lanes(Scope):
             case Apply(op, args) if EVERY[op].shape == "elementwise":
                 value = self.each(partial(self.algebra.elementwise, op), node, path, args, env)
             case Apply(op, args):
-                below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
+                below = [
+                    self.value(arg, (*path, index), env) if self.has(node, index) else None
+                    for index, arg in enumerate(args)
+                ]
                 value = getattr(self, f"_{op}")(node, path, *below)
             case _:
                 return super().value(node, path, env)
         return np.asarray(value, dtype=object).reshape(self.stored(type))
+
+    def has(self, node: Apply, index: int) -> bool:
+        """Whether an argument is there: a part is not, where the variant does not have its label."""
+        if node.op != "join":
+            return True
+        return list(self.settings.parts[node.attr("axis")].values())[index][1] > 0
 
     def each(self, function: Callable, node: Node, path: Path, args: tuple[Node, ...], env: Mapping) -> np.ndarray:
         """A function of lanes that broadcast."""

@@ -17,7 +17,7 @@ def exists(typed: TypedCell, variant: TypedVariant, node: Node) -> bool:
     tests = [each.test for _, each in walk(node) if isinstance(each, Choose)]
     if any(question.name not in answers for test in tests for question in asked(test)):
         return False
-    absent = {port.name for port in cell.inputs if port.optional and not answers.get(port.name, False)}
+    absent = {port.name for port in cell.inputs if not port.there(answers)}
     absent |= {equation.name for equation in cell.equations if equation.name not in variant.live}
     for _, each in live_walk(node, answers):
         if isinstance(each, Ref) and not each.ago and (each.name in absent or variant.names.get(each.name) is None):

@@ -25,8 +25,10 @@ from cellgen.expr import (
     Ref,
     Shape,
     Test,
+    Variant,
     View,
     children,
+    renamed,
     walk,
 )
 from cellgen.hoist import norm_name
@@ -146,7 +148,12 @@ class _Lowering:
             # without a batch of its own: the state's
             lowered = Apply("fill", (Ref(self.names.of(Ref(equation.name, 1))), lowered))
         lines = (*self.before, Line((equation.name,), lowered), *self.parts.lines(equation.name))
-        return Block(equation.name, equation.text, when(where, self.every), lines)
+        return Block(equation.name, equation.text, self.when(where), lines)
+
+    def when(self, where: tuple[Variant, ...]) -> Test | None:
+        """The test of some variants, about arguments of the step."""
+        test = when(where, self.every)
+        return None if test is None else renamed(test, self.cell.connections)
 
     def with_rstd(self, block: Block, name: str) -> Block:
         """A norm's statistics stand by its value: one function gives both."""
@@ -176,7 +183,7 @@ class _Lowering:
                     else Number(Fraction(0))
                     for index, arm in enumerate((a, b))
                 ]
-                return Choose(test, *arms)
+                return Choose(renamed(test, self.cell.connections), *arms)
             case Apply():
                 lowered = self.apply(node, path, sure)
                 if not top and sure and self.is_norm(node):
@@ -329,7 +336,7 @@ class _Lowering:
                 param,
                 param.shape or shape,
                 self.names.of(Ref(param.name)),
-                when(where, self.every),
+                self.when(where),
                 whole,
                 tuple(self.parts.lines(param.name)),
             )
@@ -347,6 +354,7 @@ class _Lowering:
         for each in (*self.cell.dims, *self.cell.options):
             if each.name in reads:
                 yield each.name
+        yield from (argument for name, argument in self.cell.connections.items() if name in reads)
 
 
 def measured(line: Line) -> Iterator[Axis]:

@@ -95,7 +95,7 @@ class Parts:
         """The operation that gives one part for each label of an axis of a stored value."""
         at, factors = index - len(shape), shape[index]
         if axis.widths:
-            return Apply("split", (value,), (("sizes", axis.widths), ("axis", at)))
+            return Apply("split", (value,), (("sizes", axis.widths), ("axis", at), ("tests", axis.tests)))
         place = factors.index(axis.name)
         scalars = batch and len(shape) == len(factors) == 1  # each part is a number a sample, stored as (batch, 1)
         if scalars or place == 0 and len(factors) > 1:

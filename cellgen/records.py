@@ -15,6 +15,16 @@ class StateView:
 
 
 @dataclass(frozen=True)
+class PortView:
+    name: str
+    shape: str  # without the batch, for people
+    rank: int
+    optional: bool
+    fill: str  # what it is where it is not given; empty: it is given, or not there
+    sizes: str  # of its axes, in the classes
+
+
+@dataclass(frozen=True)
 class OutputView:
     name: str
     shape: str
@@ -103,7 +113,7 @@ class ScanView:
     """The scan with the derived backward pass.
 
     turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
-    d_output, d_state: the cotangents that come to a step. sent: an argument, the name of its
+    d_output, d_state: the cotangents that come to a step. d_inputs, sent: an input or an argument, the code of its
     cotangent, and the test under which it exists.
     asks: the options that those tests ask for. extra: arguments that the step does not take. gradients: of the
     activations that an option may choose; reading_x: those of which the derivative reads the argument.
@@ -118,7 +128,7 @@ class ScanView:
     d_output: str
     d_state: str
     carried: tuple[str, ...]
-    d_input: str
+    d_inputs: tuple[tuple[str, str, str], ...]
     sent: tuple[tuple[str, str, str], ...]
     asks: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
@@ -137,6 +147,10 @@ class CellView:
     input: str
     input_shape: str
     input_rank: int
+    ports: tuple[PortView, ...]
+    many: bool  # more than one port
+    inputs: tuple[str, ...]  # of several, how they are given, for people
+    scheduled: tuple[tuple[str, str], ...]  # options that are set while training, with their defaults
     input_checks: tuple[CheckView, ...]
     star: str  # `*` where a size is a tuple
     states: tuple[StateView, ...]
@@ -175,3 +189,6 @@ class TestView:
     mask: str
     bound: str
     jumps: bool
+    many: bool
+    input: str
+    scheduled: list[str]

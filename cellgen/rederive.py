@@ -211,7 +211,7 @@ class _Variant:
         sent = dict(self.joint.sent)
         weights = [weight.name for weight in self.variant.weights]
         asked = self.variant.variant
-        ports = [port.name for port in self.cell.inputs if not port.optional or asked.get(port.name)]
+        ports = [port.name for port in self.cell.inputs if port.there(asked)]
         for leaf in (*ports, *weights):
             type = self.variant.names[leaf]
             came = np.full(self.stored(type), self.algebra.zero, dtype=object)

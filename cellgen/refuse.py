@@ -1,6 +1,6 @@
 """What the language has and the interpreter runs, but no code is generated for yet."""
 
-from cellgen.cell import Cell, Level, TypedCell
+from cellgen.cell import Level, TypedCell
 from cellgen.diagnostics import Report
 from cellgen.expr import Pick, Ref, Shape, axis_text, live_walk, walk
 from cellgen.span import Span
@@ -11,7 +11,6 @@ CHECKED = "`cellgen check` and the interpreter know it; the generated code does 
 def refuse(typed: TypedCell) -> None:
     """Raises `SpecError` (CG601) with everything in the cell that cannot be generated."""
     report = Report()
-    _ports_and_options(typed.cell, report)
     _labels(typed, report)
     _sizes(typed, report)
     for name in weights_alone(typed):
@@ -41,15 +40,6 @@ def weights_alone(typed: TypedCell) -> list[str]:
     return [state.name for state in cell.states if state.name in found]
 
 
-def _ports_and_options(cell: Cell, report: Report) -> None:
-    for port in cell.inputs[1:]:
-        report.add("CG601", f"no code is generated for a second input, `{port.name}`", port.span, help=CHECKED)
-    for option in cell.options:
-        if option.kind == "scheduled":
-            message = f"no code is generated for a scheduled option, `{option.name}`"
-            report.add("CG601", message, option.span, help=CHECKED)
-
-
 def _labels(typed: TypedCell, report: Report) -> None:
     cell = typed.cell
     ports = {port.name for port in cell.inputs}
@@ -60,20 +50,6 @@ def _labels(typed: TypedCell, report: Report) -> None:
                 message = f"no code is generated for a part of an input, `{port}.{node.label}`"
                 help = f"write an equation `all_{port} = {port}` and read `all_{port}.{node.label}`"
                 report.add("CG601", message, node.span, help=help)
-    for axis in cell.axes:
-        for label in axis.labels if axis.widths else ():
-            picked = [
-                any(
-                    isinstance(node, Pick) and node.label == label
-                    for equation in cell.equations
-                    if equation.name in each.live
-                    for _, node in live_walk(equation.value, each.variant)
-                )
-                for each in typed.variants
-            ]
-            if not all(picked):
-                message = f"no code is generated for a label that some variants lack, `{label}`"
-                report.add("CG601", message, axis.span, help=CHECKED)
 
 
 def _sizes(typed: TypedCell, report: Report) -> None:

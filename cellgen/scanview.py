@@ -3,7 +3,7 @@
 from cellgen.adjoint import UNARY, reads
 from cellgen.cell import Cell
 from cellgen.emit import AND, Emitter
-from cellgen.expr import Number, Ref, asked
+from cellgen.expr import Number, Ref, asked, renamed
 from cellgen.lower import GIVEN, Line, Step, measured
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import ScanView, SegmentView, StatementView
@@ -20,7 +20,7 @@ class _Viewing:
     def __init__(self, plan: Plan, step: Step):
         self.plan, self.step = plan, step
         self.cell: Cell = plan.step.cell
-        self.x = self.cell.inputs[0].name
+        self.ports = [port.name for port in self.cell.inputs if port.name not in plan.joint.given]
         self.activations = [option.name for option in self.cell.options if option.kind == "activation"]
         slots = plan.step.slots
         self.arguments = [
@@ -33,10 +33,11 @@ class _Viewing:
             "training",
         ]
         self.values = dict.fromkeys(
-            [self.x, *plan.before.gives, *plan.forward.gives, *plan.joint.given, *plan.backward.gives]
+            [*self.ports, *plan.before.gives, *plan.forward.gives, *plan.joint.given, *plan.backward.gives]
         )
         blocks = (*plan.step.blocks,)
         self.tests = {name: block.test for block in blocks for line in block.lines for name in line.targets}
+        self.tests |= {port.name: port.test for port in self.cell.inputs if port.test is not None}
 
     def run(self) -> ScanView:
         plan = self.plan
@@ -47,15 +48,18 @@ class _Viewing:
             for line in slot.splits:
                 axis = next(axis for axis in self.cell.axes if self.split_by(axis.labels, line))
                 labelled |= {(slot.param.name, label): name for label, name in zip(axis.labels, line.targets)}
-        sent = []
-        d_input = ""
+        sent, d_inputs = [], {}
         for (name, _, label), cotangent in plan.joint.sent:
-            if name == self.x:
-                d_input = cotangent
+            test = self.tests[cotangent]
+            said = Emitter(self.cell).test(test) if test else ""
+            if name in self.ports:
+                d_inputs[name] = name, cotangent, said
             else:
-                test = self.tests[cotangent]
-                argument = labelled[name, label] if label else names[name].argument
-                sent.append((argument, cotangent, Emitter(self.cell).test(test) if test else ""))
+                sent.append((labelled[name, label] if label else names[name].argument, cotangent, said))
+        for port in self.cell.inputs:
+            if port.name in self.ports and port.name not in d_inputs:
+                test = Emitter(self.cell).test(port.test) if port.test else ""
+                d_inputs[port.name] = port.name, f"tf.zeros_like({port.name})", test
         return ScanView(
             once=self.segment(plan.once),
             before=self.segment(plan.before),
@@ -66,7 +70,7 @@ class _Viewing:
             d_output=output,
             d_state=", ".join(states) + ("," if len(states) == 1 else ""),
             carried=plan.joint.carried,
-            d_input=d_input,
+            d_inputs=tuple(d_inputs[name] for name in self.ports),
             sent=tuple(sent),
             asks=tuple(self.asks()),
             extra=tuple(self.extra()),
@@ -83,9 +87,12 @@ class _Viewing:
         sizes = self.cell.needed(axis for line in lines for axis in measured(line))
         kinds = {dim.name: dim.kind for dim in self.cell.dims}
         wanted = set(segment.reads) | {name for name in sizes if kinds.get(name) in GIVEN}
+        widths = [test for name in sizes if (axis := self.cell.axis(name)) for _, test in axis.parts if test]
+        wanted |= {each.name for test in widths for each in asked(renamed(test, self.cell.connections))}
         texts = [emitter.text(line.value) for line in lines]
-        if any(f"{self.x}.shape" in text or f"{self.x}.dtype" in text for text in texts):
-            wanted.add(self.x)
+        for port in self.ports:
+            if any(f"{port}.shape" in text or f"{port}.dtype" in text for text in texts):
+                wanted.add(port)
         wanted -= {*without}
         if segment is self.plan.forward:
             wanted -= {target for line in self.plan.step.opening for target in line.targets}
@@ -131,7 +138,7 @@ class _Viewing:
         return name, f"None if {weight} is None else {text}" if maybe else text
 
     def asks(self):
-        tests = [self.tests[cotangent] for _, cotangent in self.plan.joint.sent]
+        tests = [self.tests[cotangent] for (name, _, _), cotangent in self.plan.joint.sent if name not in self.ports]
         found = {question.name for test in tests if test is not None for question in asked(test)}
         return [name for name in dict.fromkeys(self.arguments) if name in found]
 

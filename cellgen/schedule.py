@@ -77,23 +77,27 @@ class _Scheduling:
         self.joint, self.step = joint, statements(joint.typed)
         self.cell = joint.typed.cell
         self.merged = Merged(joint.typed)
-        self.x = self.cell.inputs[0].name
+        self.ports = [port for port in self.cell.inputs if port.name not in joint.given]
 
     def run(self) -> Plan:
         backward_names = {equation.name for equation in self.cell.equations[self.joint.forward :]}
         forward = [block for block in self.step.blocks if block.name not in backward_names]
         back = [block for block in self.step.blocks if block.name in backward_names]
         carried = {*self.step.carried, *(target for line in self.step.opening for target in line.targets)}
+        carried |= {port.name for port in self.ports if port.inner}
         once = [block for block in forward if self.level(block) is Level.CONSTANT and not reads(block) & carried]
         before = [block for block in forward if self.level(block) is Level.STEP]
         loop = [block for block in forward if block not in once and block not in before]
-        returning = self.cone(back, {*self.joint.carried})
+        inner = {port.name for port in self.ports if port.inner}
+        ends = {cotangent for (name, _, _), cotangent in self.joint.sent if name in inner}
+        returning = self.cone(back, {*self.joint.carried, *ends})
         after = [block for block in back if block not in returning]
         result = {self.cell.output, *(state.name for state in self.cell.states)}
-        ends = {name for _, name in self.joint.sent}
-        carry = {*self.joint.carried}
+        carry = {*self.joint.carried, *ends}
+        ends = {name for _, name in self.joint.sent} - ends
+        x = {port.name for port in self.ports if not port.inner}
 
-        at_hand = made(before) | made(once) | {self.x}
+        at_hand = made(before) | made(once) | x
         kept = (carried | made(loop)) & (read(returning) | read(after))
         kept, again = self.less(loop, kept, carried, at_hand)
         given = {*self.joint.given}
@@ -119,7 +123,7 @@ class _Scheduling:
             forward=segment(loop, kept, result),
             turned=self.step.transposed,
             backward=segment(returning, sent, carry),
-            after=segment(after, ends, ends | {self.x}),
+            after=segment(after, ends, ends | x),
             arguments={name: options for name in sorted(kept) if (options := argument_of(name, [*returning, *after]))},
         )
 

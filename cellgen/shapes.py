@@ -5,15 +5,16 @@ of `variants`), each mistake with both sides shown where they come from.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import repeat
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, Level, Type, TypedCell, TypedVariant, Weight
+from cellgen.cell import Cell, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
-from cellgen.expr import Equation, Ref, Shape, shape_text
+from cellgen.expr import Equation, Pick, Ref, Shape, live_walk, shape_text
 from cellgen.infer import infer
-from cellgen.variants import Alive, alive, condition, variants
+from cellgen.variants import Alive, alive, condition, variants, when
 
 
 def shapes(cell: Cell) -> TypedCell:
@@ -24,7 +25,26 @@ def shapes(cell: Cell) -> TypedCell:
     report.stop()
     _one_shape(cell, typings, report)
     report.stop()
-    return TypedCell(cell, tuple(typing.done() for typing in typings))
+    typed = tuple(typing.done() for typing in typings)
+    return TypedCell(replace(cell, axes=tuple(_tested(axis, cell, typed) for axis in cell.axes)), typed)
+
+
+def _tested(axis: LabelAxis, cell: Cell, typed: tuple[TypedVariant, ...]) -> LabelAxis:
+    """The axis with the test of each label that has a width of its own: something reads it."""
+    if axis.widths is None:
+        return axis
+    every = tuple(each.variant for each in typed)
+    tests = [when(tuple(each.variant for each in typed if _reads(cell, each, label)), every) for label in axis.labels]
+    return replace(axis, tests=tuple(tests))
+
+
+def _reads(cell: Cell, typed: TypedVariant, label: str) -> bool:
+    return any(
+        isinstance(node, Pick) and node.label == label
+        for equation in cell.equations
+        if equation.name in typed.live
+        for _, node in live_walk(equation.value, typed.variant)
+    )
 
 
 def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repeat(())) -> TypedCell:
@@ -120,7 +140,8 @@ class _Typing:
                 self.names[param.name] = Type(shape, Level.CONSTANT)
                 context.where[param.name] = (param.shape_span, said(param.shape))
         for port in cell.inputs:
-            self.names[port.name] = Type(canonical(port.shape), Level.STEP, port.binary)
+            level = Level.CARRIED if port.inner else Level.STEP
+            self.names[port.name] = Type(canonical(port.shape), level, port.binary)
             if port.span and port.span.text == port.name:  # without `inputs:` it stands nowhere
                 context.where[port.name] = (port.span, said(port.shape))
         for state in cell.states:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from cellgen.argumentview import literal
 from cellgen.cell import Dim, Option
 from cellgen.emit import ROUNDED
 from cellgen.expr import Apply, walk
 from cellgen.lower import Step
 from cellgen.records import TestView
-from cellgen.view import literal
 
 JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
@@ -30,9 +30,12 @@ def testview(step: Step, spec: str) -> TestView:
         stem=cell.stem,
         spec=spec.replace("\\", "\\\\").replace('"""', '\\"\\"\\"'),
         sizes=tuple(_dict(dict(_sizes(cell.dims, which))) for which in (0, 1)),
-        inferred=tuple(dim.name for dim in cell.dims if dim.kind == "inferred"),
+        inferred=tuple(dim.name for dim in cell.dims if dim.kind in ("inferred", "optional")),
         cases=tuple(map(_dict, cases)),
         mask=cell.mask.kind,
+        many=len(cell.inputs) > 1,
+        input=cell.inputs[0].name,
+        scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
         bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
         jumps=any(
             isinstance(node, Apply) and node.op in JUMPS for each in cell.equations for _, node in walk(each.value)
@@ -60,7 +63,7 @@ def _sizes(dims: tuple[Dim, ...], which: int) -> Iterator[tuple[str, str]]:
 
 
 def _dim_changes(dim: Dim) -> Iterator[tuple[str, str]]:
-    if dim.kind == "alias":
+    if dim.kind in ("alias", "optional"):
         yield dim.name, "3"
 
 

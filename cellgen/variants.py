@@ -210,6 +210,7 @@ def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
     """The shortest test found that holds in exactly these variants of all; None if it holds in every one."""
     if len(some) == len(every):
         return None
+    assert some, "what is in no variant is told before"
     for name in every[0]:  # what makes no difference is not asked for
         rest = [{key: value for key, value in variant.items() if key != name} for variant in every]
         fewer = _distinct(rest)

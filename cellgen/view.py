@@ -5,12 +5,12 @@ A template decides structure only; what is written there, from a weight's shape 
 
 import textwrap
 from collections.abc import Iterator
-from fractions import Fraction
 
-from cellgen.cell import Dim, EitherInitialiser, Initialiser, Option
-from cellgen.emit import FUNCTIONS, TENSORFLOW, VALUES, Emitter, functions
-from cellgen.expr import Axis, Node, Not, Ref, Shape, axis_text, children, rebuild
-from cellgen.lower import GIVEN, Slot, Step, uses
+from cellgen.argumentview import arguments, literal
+from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
+from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
+from cellgen.expr import Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
+from cellgen.lower import Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import (
     ArgumentView,
@@ -19,6 +19,7 @@ from cellgen.records import (
     DimView,
     MaskView,
     OutputView,
+    PortView,
     StatementView,
     StateView,
     StepView,
@@ -42,12 +43,6 @@ def prose(text: str) -> str:
     return "".join(char for char in text if char.isprintable())
 
 
-def literal(value: Fraction | bool | str | None) -> str:
-    if isinstance(value, Fraction):
-        return repr(float(value))
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
 def _reading(node: Node, text: str) -> Node:
     """A split of a weight, with this in the place of the weight's name."""
     if isinstance(node, Ref):
@@ -63,7 +58,7 @@ class _Viewing:
 
     def run(self) -> CellView:
         cell, port = self.cell, self.cell.inputs[0]
-        arguments = tuple(self.arguments())
+        given = tuple(arguments(cell))
         output = self.output_shape()
         flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
         activations = any(option.kind == "activation" for option in cell.options)
@@ -76,6 +71,10 @@ class _Viewing:
             input=port.name,
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),
+            ports=tuple(map(self.port, cell.inputs)),
+            many=len(cell.inputs) > 1,
+            inputs=tuple(self.several()),
+            scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),
             input_checks=tuple(self.input_checks()),
             star="" if flat else "*",
             states=tuple(
@@ -88,9 +87,9 @@ class _Viewing:
                 cell.output, self.shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))
             ),
             mask=self.mask(),
-            example_arguments=", ".join(self.example(argument) for argument in arguments if not argument.default),
+            example_arguments=", ".join(self.example(argument) for argument in given if not argument.default),
             example_output=", ".join(self.example_size(axis) for axis in output),
-            arguments=arguments,
+            arguments=given,
             derived_dims=tuple(self.derived("", [*(state.shape for state in cell.states), output])),
             size_checks=tuple(self.size_checks()),
             build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape])),
@@ -105,12 +104,32 @@ class _Viewing:
             scan=scanview(self.plan, self.step),
         )
 
+    def port(self, port: Input) -> PortView:
+        fill = "" if port.default is None else self.emitter.text(port.default)
+        sizes = ", ".join(map(self.outside.size, port.shape))
+        return PortView(port.name, ", ".join(map(axis_text, port.shape)), len(port.shape), port.optional, fill, sizes)
+
     # --- for people
 
     def about(self) -> Iterator[str]:
         for text in (self.cell.about, *self.cell.papers):
             if text:
                 yield from textwrap.wrap(prose(text), WIDTH, break_long_words=True)
+
+    def several(self) -> Iterator[str]:
+        """How several inputs are given."""
+        first, *others = self.cell.inputs
+        if others:
+            said = [
+                f"{port.name} {self.shown(port.shape)}"
+                + (f", {literal(port.default.value)} where it is not given" if port.default else ", or not")
+                for port in others
+            ]
+            text = (
+                f"Besides {first.name} there may be {'; '.join(said)}: given in this order, or by name, as in "
+                f'`layer({{"{first.name}": {first.name}, "{others[-1].name}": {others[-1].name}}})`.'
+            )
+            yield from textwrap.wrap(text.replace("(batch, ", "(batch, time, "), WIDTH, break_long_words=False)
 
     def shown(self, shape: Shape) -> str:
         return f"({', '.join(['batch', *map(axis_text, shape)])})"
@@ -154,13 +173,18 @@ class _Viewing:
         if labels is not None and labels.widths is None:
             return str(len(labels.labels))
         if labels is not None:
-            return f"({' + '.join(self.size(width, prefix) for width in labels.widths)})"
+            return f"({' + '.join(self.label_part(width, test, prefix) for width, test in labels.parts)})"
         dim = self.dims[atom]
-        if dim.kind == "inferred":
-            port = self.cell.inputs[0]
-            at = next(index for index, axis in enumerate(port.shape) if axis == (atom,))
-            return f"input_shape[{at - len(port.shape)}]"
+        if dim.kind in ("inferred", "optional"):
+            port = next(port for port in self.cell.inputs if (atom,) in port.shape)
+            shape = "input_shape" if len(self.cell.inputs) == 1 else f'shapes["{port.name}"]'
+            return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
         return atom if dim.kind in ("alias", "quotient") else f"{prefix}{atom}"
+
+    def label_part(self, width: Axis, test: Test | None, prefix: str) -> str:
+        emitter = self.outside if prefix else self.emitter
+        size = self.size(width, prefix)
+        return size if test is None else f"({size} if {emitter.test(test, OR)} else 0)"
 
     def size_entry(self, shape: Shape, flat: bool) -> str:
         """A size as Keras keeps it: a number, or where some state is no vector a tuple for each."""
@@ -189,48 +213,6 @@ class _Viewing:
                 yield DimView(dim.name, f"{other} if {prefix}{dim.name} is None else {prefix}{dim.name}")
             elif dim.kind == "quotient":
                 yield DimView(dim.name, f"{self.factor(dim.value, prefix)} // {self.factor(dim.divisor, prefix)}")
-
-    # --- arguments
-
-    def arguments(self) -> Iterator[ArgumentView]:
-        dims = [dim for dim in self.cell.dims if dim.kind in GIVEN]
-        dims.sort(key=lambda dim: (dim.kind != "required", dim.name != "units" if dim.kind == "required" else False))
-        for dim in dims:
-            yield self.dim_argument(dim)
-        for option in self.cell.options:
-            yield self.option_argument(option)
-
-    def dim_argument(self, dim: Dim) -> ArgumentView:
-        name = dim.name
-        fits, wanted = f"isinstance({name}, int) and {name} > 0", "a positive integer"
-        if dim.kind == "alias":
-            return ArgumentView(name, "None", f"{name} is None or {fits}", f"{wanted}, or None for {dim.value}", name)
-        return ArgumentView(name, "" if dim.kind == "required" else str(dim.value), fits, wanted, name)
-
-    def option_argument(self, option: Option) -> ArgumentView:
-        name, default = option.name, literal(option.default)
-        match option.kind:
-            case "flag":
-                return ArgumentView(name, default, f"isinstance({name}, bool)", "True or False", name)
-            case "word":
-                words = ", ".join(f'"{word}"' for word in option.words)
-                wanted = f"one of {', '.join(option.words)}"
-                return ArgumentView(
-                    name,
-                    default,
-                    f"{name} in ({words},)" if len(option.words) == 1 else f"{name} in ({words})",
-                    wanted,
-                    name,
-                )
-            case "activation":
-                return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name})')
-        fits, wanted = f"isinstance({name}, (int, float))", "a number"
-        low, high = (None if bound is None else literal(bound) for bound in (option.low, option.high))
-        if low is not None and high is not None:
-            fits, wanted = f"{fits} and {low} <= {name} <= {high}", f"a number from {low} to {high}"
-        if option.kind == "maybe":
-            return ArgumentView(name, "None", f"{name} is None or {fits}", f"{wanted}, or None", name)
-        return ArgumentView(name, default, fits, wanted, name)
 
     # --- weights
 
@@ -286,13 +268,16 @@ class _Viewing:
         return f'{{"class_name": "{kind}", "config": {{{config}}}}}'
 
     def input_checks(self) -> Iterator[CheckView]:
-        """The axes of the input whose sizes are known before it comes."""
-        port = self.cell.inputs[0]
-        for index, axis in enumerate(port.shape):
-            if len(axis) == 1 and axis[0] in self.dims and self.dims[axis[0]].kind == "inferred":
-                continue
-            at, size = index - len(port.shape), self.size(axis, "self.")
-            yield CheckView(port.name, f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
+        """The axes of the inputs whose sizes are known before they come."""
+        for port in self.cell.inputs:
+            for index, axis in enumerate(port.shape):
+                if len(axis) == 1 and axis[0] in self.dims and self.dims[axis[0]].kind in ("inferred", "optional"):
+                    if next(each for each in self.cell.inputs if axis in each.shape) is port:
+                        continue  # it says itself how large that is
+                at, size = index - len(port.shape), self.size(axis, "self.")
+                shape = f'shapes["{port.name}"]' if len(self.cell.inputs) > 1 else "input_shape"
+                words = f'f"of size {{{size}}} in axis {at}"'.replace('shapes["', "shapes['").replace('"]', "']")
+                yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
         for dim in self.cell.dims:
             if dim.kind == "quotient" and self.inferred(dim):
                 of, by = self.factor(dim.value, "self."), self.factor(dim.divisor, "self.")
@@ -351,14 +336,22 @@ class _Viewing:
             if name in self.dims:
                 if name not in dict(arguments):
                     arguments.append((name, f"self.{name}"))
+            elif name in self.cell.connections.values():
+                arguments.append((name, f"self.{name}"))
             elif self.cell.option(name).kind == "activation":
                 arguments.append((name, f"_ACTIVATIONS[self.{name}]"))
+            elif self.cell.option(name).kind == "scheduled":
+                arguments.append((name, f"cast(self.{name})"))
             else:
                 arguments.append((name, f"self.{name}"))
         training = "training" in asked
         unpack = ", ".join(step.carried)
         return StepView(
-            parameters=tuple(name for name, _ in arguments) + (("training",) if training else ()),
+            parameters=(
+                *(f"{port.name}=None" if port.test else port.name for port in self.cell.inputs[1:]),
+                *(name for name, _ in arguments),
+                *(("training",) if training else ()),
+            ),
             unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
             statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),
             arguments=tuple(arguments),

@@ -86,7 +86,9 @@ class _Widening:
     def width(self, name: str, line: Line) -> Axis | None:
         """The width of each part of a split of this value along its last axis, if it is the same for all."""
         match line.value:
-            case Apply("split", (Ref(),)) if line.value.attr("axis") == -1:
+            case Apply("split", (Ref(),)) if line.value.attr("axis") == -1 and not any(
+                dict(line.value.attrs).get("tests", ())
+            ):
                 sizes = line.value.attr("sizes")
                 if not isinstance(sizes, int):
                     return sizes[0] if len(set(sizes)) == 1 else None

@@ -66,13 +66,18 @@ class Trial:
         self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
         rng = np.random.default_rng(seed)
         settings, cell = self.oracle.settings, TYPED.cell
-        self.x = rng.normal(size=(BATCH, STEPS, *settings.shape(cell.inputs[0].shape)))
-        self.state = [rng.normal(size=(BATCH, *settings.shape(state.shape))) for state in cell.states]
+
+        def drawn(of, *lead):
+            shape = *lead, *settings.shape(of.shape)
+            return rng.integers(2, size=shape).astype("float64") if of.binary else rng.normal(size=shape)
+
+        self.x = drawn(cell.inputs[0], BATCH, STEPS)
+        self.state = [drawn(state, BATCH) for state in cell.states]
         keras.utils.set_random_seed(seed)
         self.layer = self.made(dtype=dtype, **arguments)
-        self.weights = [np.asarray(w, np.float64) for w in self.layer.get_weights()]
+        self.weights = [np.asarray(w, np.float64) for w in self.layer.trainable_weights]
         self.weights = [w + rng.normal(scale=0.4, size=w.shape) for w in self.weights]
-        self.layer.set_weights(self.weights)
+        set_weights(self.layer, self.weights)
 
     def made(self, **arguments):
         layer = built.SimpleRNN(**self.arguments, **arguments)
@@ -82,8 +87,14 @@ class Trial:
     def twin(self, **arguments):
         """Another layer with the same weights."""
         layer = self.made(dtype="float64", **arguments)
-        layer.set_weights(self.weights)
+        set_weights(layer, self.weights)
         return layer
+
+
+def set_weights(layer, weights):
+    """The trained ones, in the layer's order."""
+    for variable, value in zip(layer.trainable_weights, weights, strict=True):
+        variable.assign(value)
 
 
 def close(came, wanted, bound=1e-11):
@@ -209,17 +220,18 @@ def test_a_masked_step_is_as_if_deleted():
 
 def slopes(layer, x, state, masks):
     """What a layer returns, and the derivatives of a loss of all of it, by state, x and weights; and those of these."""
-    x, state = tf.constant(x), [tf.constant(each) for each in state]
+    x, state = tf.constant(x), [tf.constant(value) for value in state]
+    xs = [x]
     with tf.GradientTape() as second:
-        second.watch([x, *state])
+        second.watch([*xs, *state])
         with tf.GradientTape() as tape:
-            tape.watch([x, *state])
+            tape.watch([*xs, *state])
             values = tf.nest.flatten(layer(x, initial_state=state, **masks))
             loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
-        first = tape.gradient(loss, [*state, x, *layer.trainable_weights], unconnected_gradients="none")
-        size = tf.add_n([tf.reduce_sum(tf.square(each)) for each in first if each is not None])
-    more = second.gradient(size, [*state, x])
-    return [zeros(each, x) for each in (*values, *first, *more)]
+        first = tape.gradient(loss, [*state, *xs, *layer.trainable_weights], unconnected_gradients="none")
+        size = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first if slope is not None])
+    more = second.gradient(size, [*state, *xs])
+    return [zeros(value, loss) for value in (*values, *first, *more)]
 
 
 def zeros(value, like):
@@ -240,7 +252,7 @@ def test_every_way():
     with tf.GradientTape() as tape:
         values = tf.nest.flatten(compiled(at[0], initial_state=at[1], **at[2]))
         loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
-    came = [zeros(each, loss) for each in tape.gradient(loss, compiled.trainable_weights)]
+    came = [zeros(slope, loss) for slope in tape.gradient(loss, compiled.trainable_weights)]
     count = len(values) + len(trial.state) + 1
     close([*values, *came], [*wanted[: len(values)], *wanted[count : count + len(came)]], 1e-9)
 
@@ -253,22 +265,25 @@ def test_as_a_cell_of_keras():
         return_state=True,
         dtype="float64",
     )
-    rnn.build(trial.x.shape)
-    rnn.set_weights(trial.weights)
+    x = trial.x
+    rnn.build(x.shape)
+    set_weights(rnn, trial.weights)
     masks = {"mask": MASK}
-    close(rnn(trial.x, **masks), trial.layer(trial.x, **masks))
+    close(rnn(x, **masks), trial.layer(x, **masks))
 
 
 def test_one_trace_for_all_lengths():
     trial, traces = Trial({}, return_sequences=True), []
+    specs = tf.TensorSpec([None, None, *trial.x.shape[2:]], tf.float64)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, *trial.x.shape[2:]], tf.float64)])
+    @tf.function(input_signature=[specs])
     def run(x):
         traces.append(x)
         return trial.layer(x)
 
     for steps in (1, 3, STEPS):
-        close(run(trial.x[:, :steps]), trial.layer(trial.x[:, :steps]))
+        x = trial.x[:, :steps]
+        close(run(x), trial.layer(x))
     assert len(traces) == 1
 
 

@@ -96,20 +96,20 @@ def _backward(_d_output, _d_state, *, h_prev, z_c=None, g, c, _activation_gradie
 
 
 def _after(*, x, h_prev, _d_z, kernel_T, **_):
-    """All steps at once: the derivatives of the loss by the input and by each weight."""
+    """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
     # z: [gates, units] = affine(x, h[t-1])
     _d_x = _d_z @ kernel_T
     _d_kernel = tf.matmul(x, _d_z, transpose_a=True)
     _d_recurrent_kernel = tf.matmul(h_prev, _d_z, transpose_a=True)
     _d_bias = tf.reduce_sum(_d_z, axis=0)
-    return _d_x, {"kernel": _d_kernel, "recurrent_kernel": _d_recurrent_kernel, "bias": _d_bias}
+    return {"x": _d_x}, {"kernel": _d_kernel, "recurrent_kernel": _d_recurrent_kernel, "bias": _d_bias}
 
 
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
 def _scan(
-    sequence,
+    xs,
     mask,
     state,
     fresh,
@@ -124,7 +124,7 @@ def _scan(
 ):
     """All steps, in chunks that stay in cache, differentiated by `_backward`.
 
-    sequence (batch, time, input), mask (batch, time, 1) or None, state and fresh: UGRNNState
+    xs: x (batch, time, input), by name; mask (batch, time, 1) or None, state and fresh: UGRNNState
     -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
     steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
     way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
@@ -135,7 +135,7 @@ def _scan(
 
     def layout():
         """The time, the steps that run, those of a chunk, the chunks, those that run: by XLA's leave not handed on."""
-        batch_size, time = keras.ops.shape(whole_sequence)[:2]
+        batch_size, time = keras.ops.shape(whole_xs["x"])[:2]
         size = _chunk_size(batch_size, time, low_memory)
         runs = time if steps is None else steps
         chunks = (time + size - 1) // size
@@ -147,7 +147,7 @@ def _scan(
             tf.maximum(1, (runs + size - 1) // size),
         )
 
-    whole_sequence = sequence
+    whole_xs = xs
     time, runs, size, chunks, _ = layout()
     whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
     alone = whole and time == size  # one chunk is all
@@ -163,18 +163,21 @@ def _scan(
         return tf.transpose(part, [1, 0, *range(2, rank)])
 
     @tf.custom_gradient
-    def scan(sequence, *tensors):
+    def scan(*tensors):
+        xs, tensors = dict(zip(whole_xs, tensors)), tensors[len(whole_xs) :]
         state, fresh, rest = UGRNNState(*tensors[:1]), UGRNNState(*tensors[1:2]), tensors[2:]
         arguments = {**options, **dict(zip(weights, rest))}
         time, runs, size, chunks, count = layout()
-        sequence = _filled(sequence, chunks * size, 1)
+        xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
+        batch_size = keras.ops.shape(xs["x"])[0]
+
+        def part(index):
+            return {name: chunk(values, index, size) for name, values in xs.items()}
 
         def run(index, output, state, size):
             on = None if mask is None else chunk(mask, index, size)
             length = size if whole else tf.minimum(size, runs - index * size)
-            return _chunk_forward(
-                chunk(sequence, index, size), length, on, output, state, fresh, arguments, likely, **wanted
-            )
+            return _chunk_forward(part(index), length, on, output, state, fresh, arguments, likely, **wanted)
 
         def forward(index, output, state, starts, rooms, results):
             starts = [room.write(index, value) for room, value in zip(starts, [output, *state])]
@@ -183,9 +186,8 @@ def _scan(
             results = [room.write(index, values) for room, values in zip(results, sequences)]
             return index + 1, output, state, starts, rooms, results
 
-        output, likely = _likely(sequence[:, 0], state, arguments)
+        output, likely = _likely({name: values[:, 0] for name, values in xs.items()}, state, arguments)
         output = tf.zeros_like(output)
-        batch_size = keras.ops.shape(sequence)[0]
         starts = [output, *state]
         if alone:
             output, final, results, rooms = run(0, output, state, size)
@@ -218,33 +220,34 @@ def _scan(
                 if low_memory:
                     output, *state = [values if alone else values.read(index) for values in before]
                     kept = run(index, output, UGRNNState(*state), size)[-1]
-                kept["x"] = chunk(sequence, index, size)
+                kept = {**kept, **part(index)}
                 on = None if mask is None else chunk(mask, index, size)
                 length = size if whole else tf.minimum(size, runs - index * size)
                 d_parts = [_part(d, index, size) for d in d_sequences]
                 return _chunk_back(d_output, d_state, d_fresh, d_parts, kept, length, on, turned, **wanted)
 
-            def body(index, d_output, d_state, d_fresh, d_sequence, d_weights):
+            def body(index, d_output, d_state, d_fresh, d_xs, d_weights):
                 d_output, d_state, d_fresh, d_part, more = back(index, d_output, d_state, d_fresh)
+                d_xs = {name: room.write(index, d_part[name]) for name, room in d_xs.items()}
                 d_weights = {name: value + more[name] for name, value in d_weights.items()}
-                return index - 1, d_output, d_state, d_fresh, d_sequence.write(index, d_part), d_weights
+                return index - 1, d_output, d_state, d_fresh, d_xs, d_weights
 
             d_fresh = UGRNNState(*(tf.zeros_like(value) for value in state))
             if alone:
-                _, d_state, d_fresh, d_sequence, d_weights = back(0, d_output, d_state, d_fresh)
+                _, d_state, d_fresh, d_xs, d_weights = back(0, d_output, d_state, d_fresh)
             else:
-                d_sequence = _room(chunk(sequence, 0, size), chunks, size, keras.ops.shape(sequence)[0])
+                d_xs = {name: _room(values, chunks, size, batch_size) for name, values in part(0).items()}
                 d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
-                loop = count - 1, d_output, d_state, d_fresh, d_sequence, d_weights
+                loop = count - 1, d_output, d_state, d_fresh, d_xs, d_weights
                 loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks)
-                _, _, d_state, d_fresh, d_sequence, d_weights = loop
-                d_sequence = _joined(d_sequence, time)
-            d_sequence = tf.transpose(d_sequence, [1, 0, *range(2, len(sequence.shape))])
-            return d_sequence, *d_state, *d_fresh, *(d_weights.get(name) for name in weights)
+                _, _, d_state, d_fresh, d_xs, d_weights = loop
+                d_xs = {name: _joined(room, time) for name, room in d_xs.items()}
+            d_xs = [tf.transpose(d_xs[name], [1, 0, *range(2, len(d_xs[name].shape))]) for name in xs]
+            return *d_xs, *d_state, *d_fresh, *(d_weights.get(name) for name in weights)
 
         return [output, *final, *results], backward
 
-    last_output, *results = scan(sequence, *state, *fresh, *weights.values())
+    last_output, *results = scan(*xs.values(), *state, *fresh, *weights.values())
     return last_output, UGRNNState(*results[:1]), list(results[1:])
 
 
@@ -257,32 +260,33 @@ def _traced(widths, eager, **how):
     return tf.function(_scan, autograph=False, reduce_retracing=True, **how)
 
 
-def _widths(sequence, state, arguments):
+def _widths(xs, state, arguments):
     """What is known of the shapes of all that a scan takes, but for batch and time."""
-    shapes = [sequence.shape[2:], *(value.shape[1:] for value in state)]
+    shapes = [*(values.shape[2:] for values in xs.values()), *(value.shape[1:] for value in state)]
     shapes += (value.shape for value in arguments.values() if tf.is_tensor(value))
     return tuple(map(tuple, shapes))
 
 
-def _scan_in_graph(sequence, mask, state, fresh, arguments, **wanted):
+def _scan_in_graph(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, traced: called eagerly, its steps run as a graph."""
-    scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly())
-    return scan(sequence, mask, state, fresh, arguments, **wanted)
+    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly())
+    return scan(xs, mask, state, fresh, arguments, **wanted)
 
 
-def _scan_compiled(sequence, mask, state, fresh, arguments, **wanted):
+def _scan_compiled(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, compiled by XLA for each batch and time."""
-    scan = _traced(_widths(sequence, state, arguments), tf.executing_eagerly(), jit_compile=True)
-    return scan(sequence, mask, state, fresh, arguments, stacked=True, **wanted)
+    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly(), jit_compile=True)
+    return scan(xs, mask, state, fresh, arguments, stacked=True, **wanted)
 
 
-def _scan_in_bucket(sequence, mask, state, fresh, arguments, **wanted):
+def _scan_in_bucket(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
-    time = keras.ops.shape(sequence)[1]
+    time = keras.ops.shape(xs["x"])[1]
     bucket = _bucket(time)
-    sequence, mask = _filled(sequence, bucket, 1), None if mask is None else _filled(mask, bucket, 1)
+    xs = {name: _filled(values, bucket, 1) for name, values in xs.items()}
+    mask = None if mask is None else _filled(mask, bucket, 1)
     steps = tf.convert_to_tensor(time)
-    output, state, sequences = _scan_compiled(sequence, mask, state, fresh, arguments, steps=steps, **wanted)
+    output, state, sequences = _scan_compiled(xs, mask, state, fresh, arguments, steps=steps, **wanted)
     return output, state, [values[:time] for values in sequences]
 
 
@@ -299,10 +303,10 @@ def _bucket(time):
     return less if time <= less and power > 16 else power
 
 
-def _likely(x, state, arguments):
+def _likely(xs, state, arguments):
     """The output of a step and what is kept of it, for their dtypes and shapes alone."""
-    ready = _before(x=x, **arguments)
-    output, _, kept = _forward(state, **{"x": x, **ready, **arguments})
+    ready = _before(**xs, **arguments)
+    output, _, kept = _forward(state, **xs, **ready, **arguments)
     return output, {**ready, **kept}
 
 
@@ -310,9 +314,9 @@ def _chunk_forward(
     xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_all_states, zero_output
 ):
     """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
-    size, batch_size = keras.ops.shape(xs)[:2]
-    ready = _together(_before, {"x": xs}, arguments)
-    values = {"x": xs, **ready}
+    size, batch_size = keras.ops.shape(xs["x"])[:2]
+    ready = _together(_before, xs, arguments)
+    values = {**xs, **ready}
     each = {name: _array(values[name]) for name in ["_z_x"] if name in values}
     ons = None if on is None else _array(on)
     rooms = {name: _room(value, size, batch_size) for name, value in likely.items() if name not in ready}
@@ -390,14 +394,15 @@ def _chunk_back(
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {name: _flat(values[name]) for name in ["x", "h_prev", "_d_z"] if name in values}
     d_xs, d_weights = _after(**values, **arguments)
-    return d_output, d_state, d_fresh, tf.reshape(d_xs, tf.shape(kept["x"])), d_weights
+    d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
+    return d_output, d_state, d_fresh, d_xs, d_weights
 
 
-def _unrolled(sequence, mask, state, fresh, arguments, *, return_sequences, return_all_states, zero_output, **_):
+def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all_states, zero_output, **_):
     """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
     output, lists = None, []
-    for t in range(sequence.shape[1]):
-        new_output, new_state = _step(sequence[:, t], state, **arguments)
+    for t in range(xs["x"].shape[1]):
+        new_output, new_state = _step(state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments)
         if mask is not None:  # mask: hold
             held = tf.zeros_like(new_output) if zero_output or output is None else output
             new_output = tf.where(mask[:, t], new_output, held)
@@ -790,10 +795,11 @@ class UGRNN(keras.layers.RNN):
         batch_size, steps = keras.ops.shape(sequences)[:2]
         step_arguments = self.cell.step_arguments()
 
-        xs = tf.cast(sequences, self.compute_dtype)
+        xs = {"x": tf.cast(sequences, self.compute_dtype)}
         masks = None if mask is None else tf.expand_dims(mask, -1)
         if self.go_backwards:
-            xs, masks = tf.reverse(xs, [1]), None if mask is None else tf.reverse(masks, [1])
+            xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
+            masks = None if mask is None else tf.reverse(masks, [1])
         wanted = {"return_sequences": self.return_sequences, "return_all_states": self.return_all_states}
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):

@@ -20,7 +20,7 @@ from cellgen.planscreen import bytes_a_step, planscreen
 from cellgen.rederive import rederive
 from tests.generated import committed, layer_class
 
-STEMS = sorted(path.stem for path in shipped().glob("*.yaml") if not path.stem.startswith("hm_"))
+STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))
 
 GATES = """
 cell: Gates

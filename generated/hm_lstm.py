@@ -1,0 +1,1235 @@
+"""HMLSTM, generated from hm_lstm.yaml. Edit the spec, not this file.
+
+One layer of the Hierarchical Multiscale LSTM: a boundary detector z decides each step whether the layer copies its
+state, updates it, or flushes it upward and starts afresh. What the paper leaves open is an option: gradients
+through the branch choice (combine), z on COPY (z_on_copy). No layer normalisation.
+Chung, Ahn & Bengio 2016, arXiv:1609.01704, eq. 2-9
+
+    bottom_up = z_below * (h_below @ W)
+    top_down = z[t-1] * (h_above @ V) if h_above else 0
+    s = h[t-1] @ U + bottom_up + top_down + b
+    f = sigmoid(s.f)
+    i = sigmoid(s.i)
+    o = sigmoid(s.o)
+    g = tanh(s.g)
+    copy = (1 - z[t-1]) * (1 - z_below)
+    update = (1 - z[t-1]) * z_below
+    flush = z[t-1]
+    soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
+    z_new = straight_through(step(s.z), soft) if detector else 0
+    z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+    c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+    c_select = where(copy, c[t-1], where(flush, i * g, f * c[t-1] + i * g))
+    c = c_blend if combine == blend else c_select
+    h_new = o * tanh(c)
+    h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
+
+Labels: gates = f, i, o, g, z.
+State: `HMLSTMState(c, h, z)`, c (batch, units), h (batch, units), z (batch, 1). Output: h (batch, units).
+A masked step holds state and output (the output is zero before the first step that counts).
+Besides h_below there may be z_below (batch, time, 1), 1.0 where it is not given; h_above (batch, time, upper), or
+not: given in this order, or by name, as in `layer({"h_below": h_below, "h_above": h_above})`.
+
+    layer = HMLSTM(128, return_sequences=True)
+    y = layer(h_below, mask=mask)  # h_below (batch, time, lower), mask (batch, time) -> y (batch, time, 128)
+    rnn = keras.layers.RNN(HMLSTMCell(128))  # the cell alone, here or wherever a cell goes
+"""
+
+import functools
+from typing import NamedTuple
+
+import tensorflow as tf
+
+keras = tf.keras
+
+
+class HMLSTMState(NamedTuple):
+    """What is carried from step to step."""
+
+    c: tf.Tensor  # (batch, units)
+    h: tf.Tensor  # (batch, units)
+    z: tf.Tensor  # (batch, 1)
+
+
+# --- the equations --------------------------------------------------------------------------------------------------
+
+
+def _heaviside(x):
+    """1 where x > 0, else 0."""
+    return tf.cast(x > 0, x.dtype)
+
+
+def _straight_through(f, g):
+    """f forward, the gradient of g backward."""
+    return g + tf.stop_gradient(f - g)
+
+
+def _step(
+    h_below,
+    state,
+    *,
+    z_below,
+    h_above=None,
+    W,
+    U,
+    V,
+    b,
+    units,
+    detector,
+    combine,
+    z_on_copy,
+    boundary,
+    slope,
+    _has_h_above,
+):
+    """One step: the inputs and the state before it -> the output and the state after it."""
+    c_prev, h_prev, z_prev = state
+    # bottom_up = z_below * (h_below @ W)
+    bottom_up = z_below * (h_below @ W)
+    # top_down = z[t-1] * (h_above @ V) if h_above else 0
+    top_down = z_prev * (h_above @ V) if _has_h_above else 0
+    # s = h[t-1] @ U + bottom_up + top_down + b
+    s = h_prev @ U + bottom_up + top_down + b
+    s_f, s_i, s_o, s_g, s_z = tf.split(s, [units, units, units, units, 1 if detector else 0], axis=-1)
+    # f = sigmoid(s.f)
+    f = tf.sigmoid(s_f)
+    # i = sigmoid(s.i)
+    i = tf.sigmoid(s_i)
+    # o = sigmoid(s.o)
+    o = tf.sigmoid(s_o)
+    # g = tanh(s.g)
+    g = tf.tanh(s_g)
+    # copy = (1 - z[t-1]) * (1 - z_below)
+    copy = (1 - z_prev) * (1 - z_below)
+    if combine == "blend":
+        # update = (1 - z[t-1]) * z_below
+        update = (1 - z_prev) * z_below
+    # flush = z[t-1]
+    flush = z_prev
+    if detector:
+        # soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
+        soft = tf.clip_by_value((slope * s_z + 1) / 2, 0, 1) if boundary == "hard" else tf.sigmoid(slope * s_z)
+    # z_new = straight_through(step(s.z), soft) if detector else 0
+    z_new = _straight_through(_heaviside(s_z), soft) if detector else 0
+    # z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+    z = tf.zeros_like(z_prev) + (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new)
+    if combine == "blend":
+        # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        c_blend = copy * c_prev + update * (f * c_prev + i * g) + flush * (i * g)
+    if combine == "select":
+        # c_select = where(copy, c[t-1], where(flush, i * g, f * c[t-1] + i * g))
+        c_select = tf.where(copy > 0.5, c_prev, tf.where(flush > 0.5, i * g, f * c_prev + i * g))
+    # c = c_blend if combine == blend else c_select
+    c = c_blend if combine == "blend" else c_select
+    # h_new = o * tanh(c)
+    h_new = o * tf.tanh(c)
+    # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
+    h = copy * h_prev + (1 - copy) * h_new if combine == "blend" else tf.where(copy > 0.5, h_prev, h_new)
+    return h, HMLSTMState(c, h, z)
+
+
+# --- the equations, as the scan runs them --------------------------------------------------------------------------
+
+
+def _before(*, h_below, z_below, h_above=None, W, V, _has_h_above, **_):
+    """All steps at once: what reads no state -> values by name, each (steps, ...)."""
+    # bottom_up = z_below * (h_below @ W)
+    _matmul_h_below = h_below @ W
+    bottom_up = z_below * _matmul_h_below
+    if _has_h_above:
+        # top_down = z[t-1] * (h_above @ V) if h_above else 0
+        _top_down_h_below = h_above @ V
+    # copy = (1 - z[t-1]) * (1 - z_below)
+    _copy_h_below = 1 - z_below
+    return {
+        "_matmul_h_below": _matmul_h_below,
+        "bottom_up": bottom_up,
+        "_copy_h_below": _copy_h_below,
+        **({"_top_down_h_below": _top_down_h_below} if _has_h_above else {}),
+    }
+
+
+def _forward(
+    state,
+    *,
+    z_below,
+    bottom_up,
+    _top_down_h_below=None,
+    _copy_h_below,
+    U,
+    b,
+    units,
+    detector,
+    combine,
+    z_on_copy,
+    boundary,
+    slope,
+    _has_h_above,
+    **_,
+):
+    """One step of the loop -> output, state, and what the way back reads."""
+    c_prev, h_prev, z_prev = state
+    # top_down = z[t-1] * (h_above @ V) if h_above else 0
+    top_down = z_prev * _top_down_h_below if _has_h_above else 0
+    # s = h[t-1] @ U + bottom_up + top_down + b
+    s = h_prev @ U + bottom_up + top_down + b
+    s_f, s_i, s_o, s_g, s_z = tf.split(s, [units, units, units, units, 1 if detector else 0], axis=-1)
+    # f = sigmoid(s.f)
+    f = tf.sigmoid(s_f)
+    # i = sigmoid(s.i)
+    i = tf.sigmoid(s_i)
+    # o = sigmoid(s.o)
+    o = tf.sigmoid(s_o)
+    # g = tanh(s.g)
+    g = tf.tanh(s_g)
+    # copy = (1 - z[t-1]) * (1 - z_below)
+    copy = (1 - z_prev) * _copy_h_below
+    if combine == "blend":
+        # update = (1 - z[t-1]) * z_below
+        update = (1 - z_prev) * z_below
+    # flush = z[t-1]
+    flush = z_prev
+    if boundary == "hard" and detector:
+        # soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
+        _soft_div = (slope * s_z + 1) / 2
+    if detector and boundary == "sigmoid":
+        # soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
+        _soft_sigmoid = tf.sigmoid(slope * s_z)
+    if detector:
+        # soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
+        soft = tf.clip_by_value(_soft_div, 0, 1) if boundary == "hard" else _soft_sigmoid
+    # z_new = straight_through(step(s.z), soft) if detector else 0
+    z_new = _straight_through(_heaviside(s_z), soft) if detector else 0
+    # z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+    z = tf.zeros_like(z_prev) + (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new)
+    if combine == "blend":
+        # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _c_blend_add = f * c_prev + i * g
+        _mul_i = i * g
+        c_blend = copy * c_prev + update * _c_blend_add + flush * _mul_i
+    if combine == "select":
+        # c_select = where(copy, c[t-1], where(flush, i * g, f * c[t-1] + i * g))
+        c_select = tf.where(copy > 0.5, c_prev, tf.where(flush > 0.5, i * g, f * c_prev + i * g))
+    # c = c_blend if combine == blend else c_select
+    c = c_blend if combine == "blend" else c_select
+    # h_new = o * tanh(c)
+    _tanh_c = tf.tanh(c)
+    h_new = o * _tanh_c
+    # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
+    h = copy * h_prev + (1 - copy) * h_new if combine == "blend" else tf.where(copy > 0.5, h_prev, h_new)
+    return (
+        h,
+        HMLSTMState(c, h, z),
+        {
+            "c_prev": c_prev,
+            "h_prev": h_prev,
+            "z_prev": z_prev,
+            "s_z": s_z,
+            "f": f,
+            "i": i,
+            "o": o,
+            "g": g,
+            "_tanh_c": _tanh_c,
+            **({"_soft_div": _soft_div} if boundary == "hard" and detector else {}),
+            **({"_soft_sigmoid": _soft_sigmoid} if detector and boundary == "sigmoid" else {}),
+        },
+    )
+
+
+def _backward(
+    _d_output,
+    _d_state,
+    *,
+    z_below,
+    _top_down_h_below=None,
+    _copy_h_below,
+    c_prev,
+    h_prev,
+    z_prev,
+    s_z,
+    f,
+    i,
+    o,
+    g,
+    _soft_div=None,
+    _soft_sigmoid=None,
+    _tanh_c,
+    detector,
+    combine,
+    z_on_copy,
+    boundary,
+    slope,
+    _has_h_above,
+    U_T,
+    **_,
+):
+    """One step back: the derivatives of the loss by output and state -> that by the state before, and what `_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
+    _d_c_next, _d_h_next, _d_z_next = _d_state
+    # copy = (1 - z[t-1]) * (1 - z_below)
+    copy = (1 - z_prev) * _copy_h_below
+    if combine == "blend":
+        # update = (1 - z[t-1]) * z_below
+        update = (1 - z_prev) * z_below
+    # flush = z[t-1]
+    flush = z_prev
+    if combine == "blend":
+        # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _c_blend_add = f * c_prev + i * g
+        _mul_i = i * g
+    # h_new = o * tanh(c)
+    h_new = o * _tanh_c
+    # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
+    _d_h = _d_h_next + _d_output
+    # h_new = o * tanh(c)
+    _d_h_new = _d_h * (1 - copy) if combine == "blend" else tf.where(copy > 0.5, tf.zeros_like(_d_h), _d_h)
+    # c = c_blend if combine == blend else c_select
+    _d_c = _d_c_next + _d_h_new * o * (1 - tf.square(_tanh_c))
+    if combine == "blend":
+        # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _d_c_blend_add = _d_c * update
+        _d_mul_i = _d_c * flush
+    if detector:
+        # z_new = straight_through(step(s.z), soft) if detector else 0
+        _d_z_new = tf.where(copy > 0.5, tf.zeros_like(_d_z_next), _d_z_next) if z_on_copy == "hold" else _d_z_next
+    # flush = z[t-1]
+    _d_flush = tf.reduce_sum(_d_c * _mul_i, axis=1, keepdims=True) if combine == "blend" else tf.zeros_like(flush)
+    if combine == "blend":
+        # update = (1 - z[t-1]) * z_below
+        _d_update = tf.reduce_sum(_d_c * _c_blend_add, axis=1, keepdims=True)
+    # copy = (1 - z[t-1]) * (1 - z_below)
+    _d_copy = (
+        tf.reduce_sum(_d_h * h_prev, axis=1, keepdims=True)
+        - tf.reduce_sum(_d_h * h_new, axis=1, keepdims=True)
+        + tf.reduce_sum(_d_c * c_prev, axis=1, keepdims=True)
+        if combine == "blend"
+        else tf.zeros_like(copy)
+    )
+    # g = tanh(s.g)
+    _d_g = (
+        tf.where(copy > 0.5, tf.zeros_like(_d_c * i), tf.where(flush > 0.5, _d_c * i, tf.zeros_like(_d_c * i)))
+        + tf.where(copy > 0.5, tf.zeros_like(_d_c * i), tf.where(flush > 0.5, tf.zeros_like(_d_c * i), _d_c * i))
+        if combine == "select"
+        else _d_c_blend_add * i + _d_mul_i * i
+    )
+    # o = sigmoid(s.o)
+    _d_o = _d_h_new * _tanh_c
+    # i = sigmoid(s.i)
+    _d_i = (
+        tf.where(copy > 0.5, tf.zeros_like(_d_c * g), tf.where(flush > 0.5, _d_c * g, tf.zeros_like(_d_c * g)))
+        + tf.where(copy > 0.5, tf.zeros_like(_d_c * g), tf.where(flush > 0.5, tf.zeros_like(_d_c * g), _d_c * g))
+        if combine == "select"
+        else _d_c_blend_add * g + _d_mul_i * g
+    )
+    # f = sigmoid(s.f)
+    _d_f = (
+        tf.where(
+            copy > 0.5, tf.zeros_like(_d_c * c_prev), tf.where(flush > 0.5, tf.zeros_like(_d_c * c_prev), _d_c * c_prev)
+        )
+        if combine == "select"
+        else _d_c_blend_add * c_prev
+    )
+    # s = h[t-1] @ U + bottom_up + top_down + b
+    _d_s = tf.concat(
+        [
+            _d_f * f * (1 - f),
+            _d_i * i * (1 - i),
+            _d_o * o * (1 - o),
+            _d_g * (1 - tf.square(g)),
+            (
+                tf.where(
+                    _soft_div < 0, tf.zeros_like(_d_z_new), tf.where(_soft_div > 1, tf.zeros_like(_d_z_new), _d_z_new)
+                )
+                / 2
+                * slope
+                if boundary == "hard"
+                else _d_z_new * _soft_sigmoid * (1 - _soft_sigmoid) * slope
+            )
+            if detector
+            else tf.zeros_like(s_z),
+        ],
+        axis=-1,
+    )
+    # c = c_blend if combine == blend else c_select
+    _d_c_prev = (
+        tf.where(copy > 0.5, _d_c, tf.zeros_like(_d_c))
+        + tf.where(copy > 0.5, tf.zeros_like(_d_c * f), tf.where(flush > 0.5, tf.zeros_like(_d_c * f), _d_c * f))
+        if combine == "select"
+        else _d_c * copy + _d_c_blend_add * f
+    )
+    # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
+    _d_h_prev = _d_s @ U_T + (_d_h * copy if combine == "blend" else tf.where(copy > 0.5, _d_h, tf.zeros_like(_d_h)))
+    # z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+    _d_z_prev = (
+        _d_flush
+        - _d_copy * _copy_h_below
+        + (tf.where(copy > 0.5, _d_z_next, tf.zeros_like(_d_z_next)) if z_on_copy == "hold" else 0)
+        + (-(_d_update * z_below) if combine == "blend" else 0)
+        + (tf.reduce_sum(_d_s * _top_down_h_below, axis=1, keepdims=True) if _has_h_above else 0)
+    )
+    return HMLSTMState(_d_c_prev, _d_h_prev, _d_z_prev), {
+        "_d_copy": _d_copy,
+        "_d_s": _d_s,
+        **({"_d_update": _d_update} if combine == "blend" else {}),
+    }
+
+
+def _after(
+    *,
+    h_below,
+    z_below,
+    h_above=None,
+    _matmul_h_below,
+    h_prev,
+    z_prev,
+    _d_update=None,
+    _d_copy,
+    _d_s,
+    combine,
+    _has_h_above,
+    W_T,
+    V_T,
+    **_,
+):
+    """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
+    # copy = (1 - z[t-1]) * (1 - z_below)
+    _d_copy_h_below = _d_copy * (1 - z_prev)
+    if _has_h_above:
+        # top_down = z[t-1] * (h_above @ V) if h_above else 0
+        _d_top_down_h_below = _d_s * z_prev
+    # bottom_up = z_below * (h_below @ W)
+    _d_matmul_h_below = _d_s * z_below
+    _d_h_below = _d_matmul_h_below @ W_T
+    _d_z_below = (
+        -_d_copy_h_below
+        + tf.reduce_sum(_d_s * _matmul_h_below, axis=1, keepdims=True)
+        + (_d_update * (1 - z_prev) if combine == "blend" else 0)
+    )
+    if _has_h_above:
+        # top_down = z[t-1] * (h_above @ V) if h_above else 0
+        _d_h_above = _d_top_down_h_below @ V_T
+    # bottom_up = z_below * (h_below @ W)
+    _d_W = tf.matmul(h_below, _d_matmul_h_below, transpose_a=True)
+    # s = h[t-1] @ U + bottom_up + top_down + b
+    _d_U = tf.matmul(h_prev, _d_s, transpose_a=True)
+    if _has_h_above:
+        # top_down = z[t-1] * (h_above @ V) if h_above else 0
+        _d_V = tf.matmul(h_above, _d_top_down_h_below, transpose_a=True)
+    # s = h[t-1] @ U + bottom_up + top_down + b
+    _d_b = tf.reduce_sum(_d_s, axis=0)
+    return {"h_below": _d_h_below, "z_below": _d_z_below, **({"h_above": _d_h_above} if _has_h_above else {})}, {
+        "W": _d_W,
+        "U": _d_U,
+        **({"V": _d_V} if _has_h_above else {}),
+        "b": _d_b,
+    }
+
+
+# --- the scan -------------------------------------------------------------------------------------------------------
+
+
+def _scan(
+    xs,
+    mask,
+    state,
+    fresh,
+    arguments,
+    *,
+    return_sequences,
+    return_all_states,
+    zero_output,
+    steps=None,
+    low_memory=False,
+    stacked=False,
+):
+    """All steps, in chunks that stay in cache, differentiated by `_backward`.
+
+    xs: h_below (batch, time, lower), z_below (batch, time, 1), h_above (batch, time, upper), by name; mask (batch, time, 1) or None, state and fresh: HMLSTMState
+    -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
+    steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
+    way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
+    """
+    weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
+    options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
+    wanted = {"return_sequences": return_sequences, "return_all_states": return_all_states, "zero_output": zero_output}
+
+    def layout():
+        """The time, the steps that run, those of a chunk, the chunks, those that run: by XLA's leave not handed on."""
+        batch_size, time = keras.ops.shape(whole_xs["h_below"])[:2]
+        size = _chunk_size(batch_size, time, low_memory)
+        runs = time if steps is None else steps
+        chunks = (time + size - 1) // size
+        return (
+            time,
+            runs,
+            size,
+            tf.maximum(1, chunks) if tf.is_tensor(chunks) else max(1, chunks),
+            tf.maximum(1, (runs + size - 1) // size),
+        )
+
+    whole_xs = xs
+    time, runs, size, chunks, _ = layout()
+    whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
+    alone = whole and time == size  # one chunk is all
+    mask = None if mask is None else _filled(mask, chunks * size, 1)
+
+    def chunk(values, index, size):
+        """(batch, time, ...) -> the steps of a chunk in front."""
+        rank = len(values.shape)
+        part = tf.slice(
+            values, [0, index * size, *[0] * (rank - 2)], [keras.ops.shape(values)[0], size, *values.shape[2:]]
+        )
+        part.set_shape([values.shape[0], None if tf.is_tensor(size) else size, *values.shape[2:]])
+        return tf.transpose(part, [1, 0, *range(2, rank)])
+
+    @tf.custom_gradient
+    def scan(*tensors):
+        xs, tensors = dict(zip(whole_xs, tensors)), tensors[len(whole_xs) :]
+        state, fresh, rest = HMLSTMState(*tensors[:3]), HMLSTMState(*tensors[3:6]), tensors[6:]
+        arguments = {**options, **dict(zip(weights, rest))}
+        time, runs, size, chunks, count = layout()
+        xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
+        batch_size = keras.ops.shape(xs["h_below"])[0]
+
+        def part(index):
+            return {name: chunk(values, index, size) for name, values in xs.items()}
+
+        def run(index, output, state, size):
+            on = None if mask is None else chunk(mask, index, size)
+            length = size if whole else tf.minimum(size, runs - index * size)
+            return _chunk_forward(part(index), length, on, output, state, fresh, arguments, likely, **wanted)
+
+        def forward(index, output, state, starts, rooms, results):
+            starts = [room.write(index, value) for room, value in zip(starts, [output, *state])]
+            output, state, sequences, kept = run(index, output, state, size)
+            rooms = {name: room.write(index, kept[name]) for name, room in rooms.items()}
+            results = [room.write(index, values) for room, values in zip(results, sequences)]
+            return index + 1, output, state, starts, rooms, results
+
+        output, likely = _likely({name: values[:, 0] for name, values in xs.items()}, state, arguments)
+        output = tf.zeros_like(output)
+        starts = [output, *state]
+        if alone:
+            output, final, results, rooms = run(0, output, state, size)
+        else:
+            starts = [_room(value, chunks, batch_size) for value in starts]
+            rooms = {
+                name: _room(_steps(value, size), chunks, size, batch_size)
+                for name, value in likely.items()
+                if not low_memory
+            }
+            results = [*([output] if return_sequences else []), *(state if return_all_states else [])]
+            results = [_room(_steps(value, size), chunks, size, batch_size) for value in results]
+            loop = 0, output, state, starts, rooms, results
+            loop = tf.while_loop(lambda index, *_: index < count, forward, loop, maximum_iterations=chunks)
+            _, output, final, starts, rooms, results = loop
+            results = [_joined(room, time) for room in results]
+            if stacked:
+                starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
+
+        def backward(d_output, *d_results):
+            time, runs, size, chunks, count = layout()
+            d_state, d_sequences = HMLSTMState(*d_results[:3]), [_filled(d, chunks * size, 0) for d in d_results[3:]]
+            turned = {**arguments, **_turned(**arguments)}
+            arrays = stacked and not alone
+            before = [_array(values) if arrays else values for values in starts]
+            held = {name: _array(values) if arrays else values for name, values in rooms.items()}
+
+            def back(index, d_output, d_state, d_fresh):
+                kept = {name: values if alone else values.read(index) for name, values in held.items()}
+                if low_memory:
+                    output, *state = [values if alone else values.read(index) for values in before]
+                    kept = run(index, output, HMLSTMState(*state), size)[-1]
+                kept = {**kept, **part(index)}
+                on = None if mask is None else chunk(mask, index, size)
+                length = size if whole else tf.minimum(size, runs - index * size)
+                d_parts = [_part(d, index, size) for d in d_sequences]
+                return _chunk_back(d_output, d_state, d_fresh, d_parts, kept, length, on, turned, **wanted)
+
+            def body(index, d_output, d_state, d_fresh, d_xs, d_weights):
+                d_output, d_state, d_fresh, d_part, more = back(index, d_output, d_state, d_fresh)
+                d_xs = {name: room.write(index, d_part[name]) for name, room in d_xs.items()}
+                d_weights = {name: value + more[name] for name, value in d_weights.items()}
+                return index - 1, d_output, d_state, d_fresh, d_xs, d_weights
+
+            d_fresh = HMLSTMState(*(tf.zeros_like(value) for value in state))
+            if alone:
+                _, d_state, d_fresh, d_xs, d_weights = back(0, d_output, d_state, d_fresh)
+            else:
+                d_xs = {name: _room(values, chunks, size, batch_size) for name, values in part(0).items()}
+                d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
+                loop = count - 1, d_output, d_state, d_fresh, d_xs, d_weights
+                loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks)
+                _, _, d_state, d_fresh, d_xs, d_weights = loop
+                d_xs = {name: _joined(room, time) for name, room in d_xs.items()}
+            d_xs = [tf.transpose(d_xs[name], [1, 0, *range(2, len(d_xs[name].shape))]) for name in xs]
+            return *d_xs, *d_state, *d_fresh, *(d_weights.get(name) for name in weights)
+
+        return [output, *final, *results], backward
+
+    last_output, *results = scan(*xs.values(), *state, *fresh, *weights.values())
+    return last_output, HMLSTMState(*results[:3]), list(results[3:])
+
+
+@functools.cache
+def _traced(widths, eager, **how):
+    """`_scan` as a function of TensorFlow's, for weights and values of some widths and any batch and time.
+
+    eager: whether it is called eagerly; TensorFlow mixes up the gradients of a trace that serves both.
+    """
+    return tf.function(_scan, autograph=False, reduce_retracing=True, **how)
+
+
+def _widths(xs, state, arguments):
+    """What is known of the shapes of all that a scan takes, but for batch and time."""
+    shapes = [*(values.shape[2:] for values in xs.values()), *(value.shape[1:] for value in state)]
+    shapes += (value.shape for value in arguments.values() if tf.is_tensor(value))
+    return tuple(map(tuple, shapes))
+
+
+def _scan_in_graph(xs, mask, state, fresh, arguments, **wanted):
+    """`_scan`, traced: called eagerly, its steps run as a graph."""
+    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly())
+    return scan(xs, mask, state, fresh, arguments, **wanted)
+
+
+def _scan_compiled(xs, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for each batch and time."""
+    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly(), jit_compile=True)
+    return scan(xs, mask, state, fresh, arguments, stacked=True, **wanted)
+
+
+def _scan_in_bucket(xs, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
+    time = keras.ops.shape(xs["h_below"])[1]
+    bucket = _bucket(time)
+    xs = {name: _filled(values, bucket, 1) for name, values in xs.items()}
+    mask = None if mask is None else _filled(mask, bucket, 1)
+    steps = tf.convert_to_tensor(time)
+    output, state, sequences = _scan_compiled(xs, mask, state, fresh, arguments, steps=steps, **wanted)
+    return output, state, [values[:time] for values in sequences]
+
+
+def _bucket(time):
+    """The next of 16, 24, 32, 48, 64, ...: at most half as long again."""
+    if tf.is_tensor(time):
+        exponent = tf.math.ceil(tf.math.log(tf.cast(time, tf.float32) - 0.5) / tf.math.log(2.0))
+        power = tf.maximum(16, tf.cast(tf.pow(2.0, exponent), tf.int32))
+    else:
+        power = max(16, 1 << (max(1, time) - 1).bit_length())
+    less = power // 4 * 3
+    if tf.is_tensor(time):
+        return tf.where((time <= less) & (power > 16), less, power)
+    return less if time <= less and power > 16 else power
+
+
+def _likely(xs, state, arguments):
+    """The output of a step and what is kept of it, for their dtypes and shapes alone."""
+    ready = _before(**xs, **arguments)
+    output, _, kept = _forward(state, **xs, **ready, **arguments)
+    return output, {**ready, **kept}
+
+
+def _chunk_forward(
+    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_all_states, zero_output
+):
+    """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
+    size, batch_size = keras.ops.shape(xs["h_below"])[:2]
+    ready = _together(_before, xs, arguments)
+    values = {**xs, **ready}
+    each = {
+        name: _array(values[name])
+        for name in ["z_below", "bottom_up", "_top_down_h_below", "_copy_h_below"]
+        if name in values
+    }
+    ons = None if on is None else _array(on)
+    rooms = {name: _room(value, size, batch_size) for name, value in likely.items() if name not in ready}
+    wanted = [*([output] if return_sequences else []), *(state if return_all_states else [])]
+    sequences = [_room(value, size, batch_size) for value in wanted]
+
+    def step(t, output, state, rooms, sequences):
+        new_output, new_state, kept = _forward(
+            state, **{name: array.read(t) for name, array in each.items()}, **arguments
+        )
+        if on is not None:  # mask: hold
+            here = ons.read(t)
+            held = tf.zeros_like(output) if zero_output else output
+            new_output = tf.where(here, new_output, held)
+            new_state = HMLSTMState(*(tf.where(here, new, old) for new, old in zip(new_state, state)))
+        rooms = {name: room.write(t, kept[name]) for name, room in rooms.items()}
+        wanted = [*([new_output] if return_sequences else []), *(new_state if return_all_states else [])]
+        sequences = [room.write(t, value) for room, value in zip(sequences, wanted)]
+        return t + 1, new_output, new_state, rooms, sequences
+
+    loop = tf.while_loop(lambda t, *_: t < length, step, (0, output, state, rooms, sequences), maximum_iterations=size)
+    _, output, state, rooms, sequences = loop
+    kept = {**ready, **{name: _finite(room.stack(), length) for name, room in rooms.items()}}
+    return output, state, [room.stack() for room in sequences], kept
+
+
+def _chunk_back(
+    d_output,
+    d_state,
+    d_fresh,
+    d_sequences,
+    kept,
+    length,
+    on,
+    arguments,
+    *,
+    return_sequences,
+    return_all_states,
+    zero_output,
+):
+    """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
+    size, batch_size = keras.ops.shape(kept["h_below"])[:2]
+    d_wanted = [_array(values) for values in d_sequences]
+    each = {
+        name: _array(kept[name])
+        for name in [
+            "z_below",
+            "_top_down_h_below",
+            "_copy_h_below",
+            "c_prev",
+            "h_prev",
+            "z_prev",
+            "s_z",
+            "f",
+            "i",
+            "o",
+            "g",
+            "_soft_div",
+            "_soft_sigmoid",
+            "_tanh_c",
+        ]
+        if name in kept
+    }
+    ons = None if on is None else _array(on)
+    likely = {name: tf.zeros_like(kept[name][0]) for name in each}
+    sent = _backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
+    rooms = {name: _room(value, size, batch_size) for name, value in sent.items()}
+
+    def step(t, d_output, d_state, d_fresh, rooms):
+        d_here = [array.read(t) for array in d_wanted]
+        if return_sequences:
+            d_output += d_here.pop(0)
+        if return_all_states:
+            d_state = HMLSTMState(*(a + b for a, b in zip(d_state, d_here)))
+        d_before = tf.zeros_like(d_output)
+        if on is not None:  # mask: hold
+            here = ons.read(t)
+            nothing = tf.zeros_like(d_output)
+            d_held, d_output = tf.where(here, nothing, d_output), tf.where(here, d_output, nothing)
+            d_before = d_before if zero_output else d_held
+            held = HMLSTMState(*(tf.where(here, tf.zeros_like(d), d) for d in d_state))
+            d_state = HMLSTMState(*(tf.where(here, d, tf.zeros_like(d)) for d in d_state))
+        d_state, sent = _backward(
+            d_output, d_state, **{name: array.read(t) for name, array in each.items()}, **arguments
+        )
+        if on is not None:
+            d_state = HMLSTMState(*(a + b for a, b in zip(d_state, held)))
+        rooms = {name: room.write(t, sent[name]) for name, room in rooms.items()}
+        return t - 1, d_before, d_state, d_fresh, rooms
+
+    loop = length - 1, d_output, d_state, d_fresh, rooms
+    loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
+    _, d_output, d_state, d_fresh, rooms = loop
+    values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
+    values = {
+        name: _flat(values[name])
+        for name in [
+            "h_below",
+            "z_below",
+            "h_above",
+            "_matmul_h_below",
+            "h_prev",
+            "z_prev",
+            "_d_update",
+            "_d_copy",
+            "_d_s",
+        ]
+        if name in values
+    }
+    d_xs, d_weights = _after(**values, **arguments)
+    d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
+    return d_output, d_state, d_fresh, d_xs, d_weights
+
+
+def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all_states, zero_output, **_):
+    """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
+    output, lists = None, []
+    for t in range(xs["h_below"].shape[1]):
+        new_output, new_state = _step(state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments)
+        if mask is not None:  # mask: hold
+            held = tf.zeros_like(new_output) if zero_output or output is None else output
+            new_output = tf.where(mask[:, t], new_output, held)
+            new_state = HMLSTMState(*(tf.where(mask[:, t], new, old) for new, old in zip(new_state, state)))
+        output, state = new_output, new_state
+        lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
+    return output, state, [tf.stack(values) for values in zip(*lists)]
+
+
+def _turned(*, U=None, W=None, V=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "U_T": tf.transpose(U),
+        "W_T": tf.transpose(W),
+        "V_T": None if V is None else tf.transpose(V),
+    }
+
+
+def _differentiated(*, _has_h_above, **_):
+    """The names of the weights that are differentiated."""
+    return ["W", "U", *(["V"] if _has_h_above else []), "b"]
+
+
+def _chunk_size(batch_size, time, low_memory):
+    """How many steps run between two looks at main memory: about 1024 rows; for low memory the root of all, if more."""
+    if tf.is_tensor(batch_size) or tf.is_tensor(time):
+        size = tf.maximum(1, 1024 // tf.maximum(1, batch_size))
+        root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
+        return tf.maximum(size, root) if low_memory else size
+    size = max(1, 1024 // max(1, batch_size), int(time**0.5) if low_memory else 1)
+    if size >= time:
+        return max(1, time)
+    even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
+    return min(even, key=lambda each: abs(each - size), default=size)
+
+
+def _part(values, index, size):
+    """(time, ...) -> the steps of a chunk."""
+    part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *keras.ops.shape(values)[1:]])
+    part.set_shape([None if tf.is_tensor(size) else size, *values.shape[1:]])
+    return part
+
+
+def _filled(values, time, axis):
+    """With the last step again and again, up to a length: nothing comes of those, but they are no worse than it."""
+    shape = keras.ops.shape(values)
+    missing, none = time - shape[axis], 1 - tf.minimum(1, shape[axis])
+    if not tf.is_tensor(missing) and missing == 0:
+        return values
+    last = values[:, -1:] if axis else values[-1:]
+    last = tf.concat([last, tf.zeros([*shape[:axis], none, *shape[axis + 1 :]], values.dtype)], axis)
+    return tf.concat([values, tf.broadcast_to(last, [*shape[:axis], missing, *shape[axis + 1 :]])], axis)
+
+
+def _finite(values, length):
+    """The steps that did not run as the last one that did, so that a derivative of zero is zero there too."""
+    size = keras.ops.shape(values)[0]
+    if not tf.is_tensor(length) and length == size:
+        return values
+    rows = tf.maximum(0, tf.minimum(tf.range(size), length - 1))
+    return tf.cond(length < size, lambda: tf.gather(values, rows), lambda: values)
+
+
+def _array(values):
+    """(steps, ...) -> an array to read more than once."""
+    array = tf.TensorArray(
+        values.dtype, size=tf.shape(values)[0], element_shape=values.shape[1:], clear_after_read=False
+    )
+    return array.unstack(values)
+
+
+def _room(value, count, *sizes):
+    """An array for `count` values like this one, whose first sizes are these."""
+    room = tf.TensorArray(value.dtype, size=count, element_shape=value.shape, clear_after_read=False)
+    if None in value.shape:  # what nothing is written to must know its shape
+        room = room.write(0, tf.zeros([*sizes, *value.shape[len(sizes) :]], value.dtype))
+    return room
+
+
+def _steps(value, size):
+    """What a chunk holds of a value of one step, as dtype and shape."""
+    return tf.TensorSpec([None if tf.is_tensor(size) else size, *value.shape], value.dtype)
+
+
+def _joined(room, time):
+    """Chunks of steps -> (time, ...)."""
+    chunks = room.stack()
+    return tf.reshape(chunks, [-1, *keras.ops.shape(chunks)[2:]])[:time]
+
+
+def _flat(values):
+    """(steps, batch, ...) -> (steps * batch, ...)."""
+    return tf.reshape(values, [-1, *values.shape[2:]])
+
+
+def _together(function, values, arguments):
+    """Applies a function of all steps to values (steps, batch, ...) -> the same of its results, by name."""
+    steps, batch_size = keras.ops.shape(values["h_below"])[:2]
+    results = function(**{name: _flat(value) for name, value in values.items()}, **arguments)
+    return {name: tf.reshape(value, [steps, batch_size, *value.shape[1:]]) for name, value in results.items()}
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------
+
+_INITIALIZERS = {
+    "W": "glorot_uniform",
+    "U": "orthogonal",
+    "V": "glorot_uniform",
+    "b": "zeros",
+}
+_KINDS = "initializer", "regularizer", "constraint"
+_WEIGHT_ARGUMENTS = {  # `W_initializer` and so on, with their defaults
+    f"{weight}_{kind}": initializer if kind == "initializer" else None
+    for weight, initializer in _INITIALIZERS.items()
+    for kind in _KINDS
+}
+
+
+def _require(fits, name, wanted, value):
+    """Refuses an argument in words that say what is wanted and what came."""
+    if not fits:
+        raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
+
+
+_PORTS = ["h_below", "z_below", "h_above"]
+_RANKS = {
+    "h_below": 1,
+    "z_below": 1,
+    "h_above": 1,
+}
+
+
+def _by_port(given):
+    """What is given for the ports: for the first alone, for several in order, or by name -> by name."""
+    if isinstance(given, (list, tuple)) and not all(each is None or isinstance(each, int) for each in given):
+        _require(len(given) <= len(_PORTS), "inputs", f"at most {', '.join(_PORTS)}", len(given))
+        given = dict(zip(_PORTS, given))
+    elif not isinstance(given, dict):  # or a shape, which is a tuple too
+        given = {_PORTS[0]: given}
+    fits = given.get(_PORTS[0]) is not None and all(name in _PORTS for name in given)
+    _require(fits, "inputs", f"among {', '.join(_PORTS)}, and {_PORTS[0]} one of them", list(given))
+    return {name: given[name] for name in _PORTS if given.get(name) is not None}
+
+
+def _registry(argument):
+    """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
+    return getattr(keras, argument.rsplit("_", 1)[1] + "s")
+
+
+# --- Keras ----------------------------------------------------------------------------------------------------------
+
+
+@keras.utils.register_keras_serializable("hm_lstm")
+class HMLSTMCell(keras.layers.Layer):
+    """One step of HMLSTM, for `keras.layers.RNN` and everything else that takes a cell.
+
+    call(inputs, state) -> (output, state): inputs h_below (batch, lower), z_below (batch, 1), h_above (batch, upper), the
+    first alone, several in this order, or by name; state is a `HMLSTMState` or its tensors, in order,
+    in another container, and the new one is like it.
+    Each weight takes Keras's three arguments, as in `W_initializer`,
+    `W_regularizer`, `W_constraint`.
+    Raises ValueError where an argument does not fit.
+    """
+
+    def __init__(
+        self, units, detector=True, combine="blend", z_on_copy="recompute", boundary="hard", slope=1.0, **kwargs
+    ):
+        _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
+        super().__init__(**kwargs)
+        _require(isinstance(units, int) and units > 0, "units", "a positive integer", units)
+        _require(isinstance(detector, bool), "detector", "True or False", detector)
+        _require(combine in ("blend", "select"), "combine", "one of blend, select", combine)
+        _require(z_on_copy in ("recompute", "hold"), "z_on_copy", "one of recompute, hold", z_on_copy)
+        _require(boundary in ("hard", "sigmoid"), "boundary", "one of hard, sigmoid", boundary)
+        _require(isinstance(slope, (int, float)), "slope", "a number", slope)
+        self.units = units
+        self.detector = detector
+        self.combine = combine
+        self.z_on_copy = z_on_copy
+        self.boundary = boundary
+        self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
+        self.state_size = [units, units, 1]
+        self.output_size = units
+        self.scheduled = {
+            "slope": float(slope),
+        }  # at first
+        self.slope = self.add_weight(
+            name="slope", shape=(), initializer=keras.initializers.Constant(slope), trainable=False
+        )
+
+    def build(self, input_shape):
+        shapes = _by_port(input_shape)
+        for name, shape in shapes.items():
+            _require(None not in shape[1:], name, "of known sizes (all axes but the batch)", tuple(shape))
+            _require(len(shape) == 1 + _RANKS[name], name, f"of {1 + _RANKS[name]} axes", tuple(shape))
+        self._port_shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        self._has_h_above = "h_above" in shapes
+        if "z_below" in shapes:
+            _require(shapes["z_below"][-1] == 1, "z_below", f"of size {1} in axis -1", tuple(shapes["z_below"]))
+        self.W = self.add_weight(
+            name="W",
+            shape=[
+                shapes["h_below"][-1],
+                (self.units + self.units + self.units + self.units + (1 if self.detector else 0)),
+            ],
+            **self._arguments("W"),
+        )
+        self.U = self.add_weight(
+            name="U",
+            shape=[self.units, (self.units + self.units + self.units + self.units + (1 if self.detector else 0))],
+            **self._arguments("U"),
+        )
+        self.V = None
+        if self._has_h_above:
+            self.V = self.add_weight(
+                name="V",
+                shape=[
+                    shapes["h_above"][-1],
+                    (self.units + self.units + self.units + self.units + (1 if self.detector else 0)),
+                ],
+                **self._arguments("V"),
+            )
+        self.b = self.add_weight(
+            name="b",
+            shape=[(self.units + self.units + self.units + self.units + (1 if self.detector else 0))],
+            **self._arguments("b"),
+        )
+        self.built = True
+
+    def _arguments(self, weight):
+        return {kind: self.weight_arguments[f"{weight}_{kind}"] for kind in _KINDS}
+
+    def step_arguments(self):
+        """What `_step` takes besides h_below and the state: weights in the compute dtype, split by label, and options."""
+
+        def cast(weight):
+            return tf.cast(tf.convert_to_tensor(weight), self.compute_dtype)
+
+        return {
+            "W": cast(self.W),
+            "U": cast(self.U),
+            "V": cast(self.V) if self._has_h_above else None,
+            "b": cast(self.b),
+            "units": self.units,
+            "detector": self.detector,
+            "combine": self.combine,
+            "z_on_copy": self.z_on_copy,
+            "boundary": self.boundary,
+            "slope": cast(self.slope),
+            "_has_h_above": self._has_h_above,
+        }
+
+    def named(self, state):
+        """A state in any container, by position -> HMLSTMState in the compute dtype."""
+        values = [tf.cast(tf.convert_to_tensor(value), self.compute_dtype) for value in tf.nest.flatten(state)]
+        shapes = [[None, size] for size in self.state_size]
+        wanted = ", ".join(f"{name} (batch, {size})" for name, size in zip(HMLSTMState._fields, self.state_size))
+        fits = len(values) == len(shapes) and all(v.shape.is_compatible_with(s) for v, s in zip(values, shapes))
+        _require(fits, "state", wanted, [tuple(value.shape) for value in values])
+        return HMLSTMState(*values)
+
+    def ports(self, inputs, lead=1):
+        """What is given for the ports -> by name, in the compute dtype, defaults filled in; `lead` axes before theirs."""
+        found = {name: tf.convert_to_tensor(value) for name, value in _by_port(inputs).items()}
+        for name, value in found.items():
+            _require(value.dtype.is_floating, name, "of a floating dtype", value.dtype.name)
+            fits = len(value.shape) == lead + _RANKS[name]
+            _require(fits, name, f"of {lead + _RANKS[name]} axes", tuple(value.shape))
+            fits = value.shape[lead:] == self._port_shapes.get(name, value.shape[lead - 1 :])[1:]
+            _require(fits, name, "as wide as when the cell was built", tuple(value.shape))
+        fits = ("h_above" in found) == self._has_h_above
+        _require(fits, "h_above", "given if it was when the cell was built, else not", list(found))
+        front = keras.ops.shape(found["h_below"])[:lead]
+        if "z_below" not in found:
+            found["z_below"] = tf.fill([*front, 1], tf.constant(1, self.compute_dtype))
+        return {name: tf.cast(value, self.compute_dtype) for name, value in found.items()}
+
+    def call(self, inputs, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
+        output, new_state = _step(state=self.named(state), **self.ports(inputs), **self.step_arguments())
+        return output, tf.nest.pack_sequence_as(state, list(new_state))
+
+    def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
+        """Zeros, in a list."""
+        batch_size = tf.shape(inputs)[0] if batch_size is None else batch_size
+        return [tf.zeros([batch_size, size], dtype or self.compute_dtype) for size in self.state_size]
+
+    def zero_state(self, batch_size, dtype):
+        """`get_initial_state` by TensorFlow 1's name -> HMLSTMState."""
+        return HMLSTMState(*self.get_initial_state(batch_size=batch_size, dtype=dtype))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "detector": self.detector,
+            "combine": self.combine,
+            "z_on_copy": self.z_on_copy,
+            "boundary": self.boundary,
+            "slope": self.scheduled["slope"],
+            **{name: _registry(name).serialize(value) for name, value in self.weight_arguments.items()},
+        }
+
+
+@keras.utils.register_keras_serializable("hm_lstm")
+class HMLSTM(keras.layers.RNN):
+    """HMLSTM over a sequence: (batch, time, lower) -> (batch, units).
+
+    Takes the arguments of `HMLSTMCell` and of `keras.layers.RNN`, and more:
+    return_all_states adds a `HMLSTMState` of sequences (batch, time, size) at the end of the result;
+    debug runs step by step in Python, for breakpoints;
+    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": known batches);
+    memory="low" keeps about the square root of what the way back reads, and computes the rest again.
+    """
+
+    def __init__(
+        self,
+        units,
+        detector=True,
+        combine="blend",
+        z_on_copy="recompute",
+        boundary="hard",
+        slope=1.0,
+        return_sequences=False,
+        return_state=False,
+        return_all_states=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        debug=False,
+        jit_compile="auto",
+        memory="normal",
+        **kwargs,
+    ):
+        cell = HMLSTMCell(
+            units,
+            detector,
+            combine,
+            z_on_copy,
+            boundary,
+            slope,
+            name="cell",
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            **{name: kwargs.pop(name) for name in _WEIGHT_ARGUMENTS if name in kwargs},
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **kwargs,
+        )
+        self.return_all_states = return_all_states
+        self.debug = debug
+        _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
+        _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
+        self.jit_compile = jit_compile
+        self.memory = memory
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        shapes = _by_port(sequences_shape)
+        if not self.cell.built:
+            self.cell.build({name: (shape[0], *shape[2:]) for name, shape in shapes.items()})
+        super().build(shapes["h_below"])
+
+    @property
+    def slope(self):
+        """A variable that is not trained: `slope.assign(...)` sets it, at any time."""
+        return self.cell.slope
+
+    def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
+        """sequences (batch, time, lower) -> output; with return_state, then each state; with return_all_states,
+        then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
+        A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
+        """
+        if isinstance(mask, (dict, list, tuple)):  # Keras passes one on for each port
+            mask = next((each for each in tf.nest.flatten(mask) if each is not None), None)
+        xs = self.cell.ports(sequences, lead=2)
+        sequences = xs["h_below"]
+        batch_size, steps = keras.ops.shape(sequences)[:2]
+        if self.unroll:
+            _require(sequences.shape[1] is not None, "sequences", "of known length for unroll=True", sequences.shape)
+        if self.debug and not tf.executing_eagerly():
+            raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
+        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
+            mask = getattr(sequences, "_keras_mask", None)
+        if mask is not None:
+            mask = tf.cast(mask, tf.bool)
+            fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
+            _require(fits, "mask", f"of shape (batch, time), {sequences.shape[:2]} here", mask.shape)
+        if lengths is not None:
+            lengths = tf.convert_to_tensor(lengths)
+            fits = len(lengths.shape) == 1 and lengths.shape.is_compatible_with(sequences.shape[:1])
+            _require(fits, "lengths", f"of shape (batch,), {sequences.shape[:1]} here", lengths.shape)
+            in_length = tf.sequence_mask(lengths, steps)
+            mask = in_length if mask is None else mask & in_length
+        if initial_state is None:
+            initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
+        start = self.cell.named(initial_state)
+        last_output, outputs, state, states = self.inner_loop(xs, start, mask, training)
+        if self.stateful:
+            for variable, value in zip(self.states, state):
+                variable.assign(value)
+        result = [outputs if self.return_sequences else last_output]
+        if self.return_state:
+            result += state
+        if self.return_all_states:
+            result.append(states)
+        return tuple(result) if len(result) > 1 else result[0]
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """The scan -> last output, outputs, last state, all states; None for sequences that are not wanted."""
+        xs = sequences
+        batch_size, steps = keras.ops.shape(xs["h_below"])[:2]
+        step_arguments = self.cell.step_arguments()
+
+        masks = None if mask is None else tf.expand_dims(mask, -1)
+        if self.go_backwards:
+            xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
+            masks = None if mask is None else tf.reverse(masks, [1])
+        wanted = {"return_sequences": self.return_sequences, "return_all_states": self.return_all_states}
+        zero_output = bool(self.zero_output_for_mask)
+        if not (self.unroll or self.debug):
+            wanted["low_memory"] = self.memory == "low"
+        scan = self._scan(batch_size, steps)
+        output, state, sequences = scan(
+            xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted
+        )
+        sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
+        outputs = sequences.pop(0) if self.return_sequences else None
+        return output, outputs, state, HMLSTMState(*sequences) if self.return_all_states else None
+
+    def _scan(self, batch_size, steps):
+        """Which scan runs, for sizes that are known (integers) or not (tensors)."""
+        if self.unroll or self.debug:
+            return _unrolled
+        long = tf.is_tensor(steps) or steps >= 64
+        pays = long and not tf.is_tensor(batch_size) and batch_size <= 512
+        eager = tf.executing_eagerly()
+        if pays if self.jit_compile == "auto" else self.jit_compile:
+            return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
+        if eager:
+            return _scan_in_graph if long else functools.partial(_scan, stacked=True)
+        return _scan
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        batch_size, steps = _by_port(sequences_shape)["h_below"][:2]
+        size, sizes = self.cell.output_size, self.cell.state_size
+        result = [(batch_size, steps, size) if self.return_sequences else (batch_size, size)]
+        if self.return_state:
+            result += [(batch_size, size) for size in sizes]
+        if self.return_all_states:
+            result.append(HMLSTMState(*((batch_size, steps, size) for size in sizes)))
+        return tuple(result) if len(result) > 1 else result[0]
+
+    def get_config(self):
+        config = {**self.cell.get_config(), **super().get_config()}
+        del config["cell"]
+        return {
+            **config,
+            "return_all_states": self.return_all_states,
+            "debug": self.debug,
+            "jit_compile": self.jit_compile,
+            "memory": self.memory,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

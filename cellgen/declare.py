@@ -99,7 +99,7 @@ class _Declaring:
                     name.span,
                     help="leave `optional` and `default` away, or put the sequence first",
                 )
-            found.append(Input(name, shape, self.binary(section.values), optional, default, span=name.span))
+            found.append(Input(str(name), shape, self.binary(section.values), optional, default, span=name.span))
         if not found:
             self.report.add(
                 "CG107", "a cell reads at least one input", self.document.cell.span, help="`inputs: {x: [input]}`"

@@ -176,7 +176,7 @@ def test_the_argument_of_an_activation_is_kept_only_where_its_derivative_reads_i
     reads = activation in lstm._READING_X
     arguments = {**layer.cell.step_arguments(), "units": 3}
     arguments |= {"_activation_reads_x": reads, "_recurrent_activation_reads_x": False}
-    _, kept = lstm._likely(tf.ones([1, 2]), layer.cell.named(layer.get_initial_state(1)), arguments)
+    _, kept = lstm._likely({"x": tf.ones([1, 2])}, layer.cell.named(layer.get_initial_state(1)), arguments)
     assert {"i", "f", "g", "o", "h_prev", "c_prev"} <= kept.keys()
     assert ("z_g" in kept) is reads and "z_i" not in kept
     gradient = lstm._GRADIENTS[activation]

@@ -17,7 +17,8 @@ class Dim:
     """A named size.
 
     kind: `inferred` from the input, `required`, `optional` (exists with an optional port), `number` (the default in
-    `value`), `alias` (not given, it is a second name for the dim in `value`), or `quotient` (`value` over `divisor`).
+    `value`), `alias` (not given, it is a second name for the dim in `value`), `quotient` (`value` over `divisor`), or
+    `wired` (a second name for what the wiring of a stack gives the port that has it).
     """
 
     name: str
@@ -215,7 +216,11 @@ class Law:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights."""
+    """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights.
+
+    Of a layer of a stack: `wired` are the ports that equations of the wiring give, `shown` the values that are no
+    states and that other layers read. Of a cell by itself, `shown` is None: its output leaves the step.
+    """
 
     name: str
     stem: str
@@ -233,6 +238,13 @@ class Cell:
     mask: Mask
     equations: tuple[Equation, ...]
     laws: tuple[Law, ...]
+    wired: tuple[Input, ...] = ()
+    shown: tuple[str, ...] | None = None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What leaves the step besides the states."""
+        return (self.output,) if self.shown is None else self.shown
 
     def state(self, name: str) -> State:
         return next(state for state in self.states if state.name == name)
@@ -252,7 +264,7 @@ class Cell:
     def connections(self) -> dict[str, str]:
         """For each name that a test asks whether it is connected, the argument that says so."""
         asked_for = [port.name for port in self.inputs if port.optional]
-        return {name: f"_has_{name}" for name in (*asked_for, *NEIGHBOURS)}
+        return {name: f"_has_{name}" for name in (*asked_for, *NEIGHBOURS)}  # a neighbour is a layer beside this one
 
     def needed(self, axes: Iterable[Axis]) -> set[Atom]:
         """The dims and labelled axes of these axes, and all that their sizes are made of."""

@@ -28,6 +28,7 @@ from cellgen.expr import (
     Shape,
     View,
     holds,
+    live_walk,
     walk,
 )
 from cellgen.merged import Merged
@@ -46,7 +47,7 @@ Key = tuple[str, int, str | None]  # a name, whether it is the carried one, and 
 class Joint:
     """Forward and backward equations as one typed cell, the forward ones first.
 
-    given: the cotangents that come in, of the output and then of each state. carried: the names of the cotangents of
+    given: the cotangents that come in, of the outputs and then of each state. carried: the names of the cotangents of
     the carried states, sent to the step before. sent: those of what the step takes from outside: (key, name).
     cotangents: the cotangent of each value that has one by name, by where the value stands in what was derived.
     named, statistics: the names of forward values, and of the rstd of norms, by where they stand there.
@@ -84,9 +85,10 @@ class _Derivation:
 
     def run(self) -> Joint:
         cell = self.cell
-        output = self.values.new("_d_output")
+        alone = cell.shown is None
+        outputs = {name: self.values.new("_d_output" if alone else f"_d_{name}_shown") for name in cell.outputs}
         given = {state.name: self.values.new(f"_d_{state.name}_next") for state in cell.states}
-        for name, cotangent in {cell.output: output}.items():
+        for name, cotangent in outputs.items():
             self.found[name, 0, None] = [(self.every, Ref(cotangent))]
         for name, cotangent in given.items():
             self.found.setdefault((name, 0, None), []).insert(0, (self.every, Ref(cotangent)))
@@ -96,13 +98,16 @@ class _Derivation:
         sent = tuple(self.sent())
         forward = tuple(self.values.forward())
         shapes = {state.name: state.shape for state in cell.states}
-        ports = [Input(output, shapes.get(cell.output) or self.merged.type((cell.output,)).shape)]
+        ports = [
+            Input(cotangent, shapes.get(name) or self.merged.type((name,)).shape)
+            for name, cotangent in outputs.items()
+        ]
         ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
         joint = replace(cell, equations=(*forward, *self.backward), inputs=(*cell.inputs, *ports))
         roots = [
             (*carried, *(name for name, live in self.exists.items() if index in live)) for index in sorted(self.every)
         ]
-        cotangents = (output, *given.values())
+        cotangents = (*outputs.values(), *given.values())
         values = self.values
         return Joint(
             retype(self.typed, joint, roots),
@@ -327,6 +332,13 @@ class _Derivation:
     def there(self, name: str, variant: TypedVariant) -> bool:
         """Whether a variant has an input or a weight: an optional port where it is connected."""
         port = next((port for port in self.cell.inputs if port.name == name), None)
+        if self.cell.shown is not None and port is not None:  # a layer tells the others only of what it reads
+            return any(
+                node == Ref(name)
+                for equation in self.cell.equations
+                if equation.name in variant.live
+                for _, node in live_walk(equation.value, variant.variant)
+            )
         return name in variant.names and (port is None or port.there(variant.variant))
 
     def reader(self, name: str, label: str | None) -> Equation:

@@ -37,11 +37,11 @@ from cellgen.load import Scalar
 from cellgen.span import Span
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class OptionSection(_Section):
+class OptionSection(Section):
     """`true`, `1.0`, `none`, or a mapping: `{one_of: [blend, select]}`, `{default: 1.0, in: [0, 1]}`."""
 
     default: Value | None = Field(None, description="the value when the argument is not given")
@@ -54,7 +54,7 @@ class OptionSection(_Section):
     scheduled: Flag | None = Field(None, description="settable while training, never trained")
 
 
-class InputSection(_Section):
+class InputSection(Section):
     """`[input]`, or a mapping."""
 
     shape: Shape
@@ -65,7 +65,7 @@ class InputSection(_Section):
     optional: Flag | None = None
 
 
-class StateSection(_Section):
+class StateSection(Section):
     """`units`, `[units]`, or a mapping."""
 
     shape: Shape
@@ -75,7 +75,7 @@ class StateSection(_Section):
     initial: Start | None = Field(None, description="the value before the first step; zeros if not said")
 
 
-class ParamSection(_Section):
+class ParamSection(Section):
     """`[input, units]`, or a mapping: a trained weight."""
 
     shape: Shape
@@ -94,7 +94,7 @@ class ParamSection(_Section):
     )
 
 
-class NormSection(_Section):
+class NormSection(Section):
     """A norm with a stated span: `ln(v)` in an equation."""
 
     kind: Annotated[Name, WithJsonSchema({"enum": ["layer", "rms"]})]
@@ -114,7 +114,7 @@ class NormSection(_Section):
     }
 
 
-class MaskSection(_Section):
+class MaskSection(Section):
     """`hold`, `reset`, `none`, or `{kind: reset, states: [h, c]}`."""
 
     kind: Annotated[Name, WithJsonSchema({"enum": ["hold", "reset", "none"]})]
@@ -154,7 +154,7 @@ Mask = Annotated[
 ]
 
 
-class Document(_Section):
+class Document(Section):
     """A recurrent cell for cellgen: its equations and what they are made of."""
 
     language: Version | None = Field(None, description="the version of the language: 1")

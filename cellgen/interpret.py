@@ -189,7 +189,7 @@ class Instance:
         """Every connected port; one that is not given is filled with its default."""
         first = self.cell.inputs[0].name
         given = x if isinstance(x, Mapping) else {first: x}
-        ports = [port for port in self.cell.inputs if not port.optional or self.settings.connected(port)]
+        ports = [port for port in self.cell.inputs if self.settings.connected(port)]
         wanted = {port.name: port.shape for port in ports if port.name in given or not port.default}
         shapes = {name: self.settings.shape(shape) for name, shape in wanted.items()}
         arrays = self._named("inputs", given, shapes, lead)

@@ -39,7 +39,7 @@ from cellgen.refuse import refuse
 from cellgen.through import Through
 from cellgen.variants import when
 
-GIVEN = ("required", "number", "alias")  # the kinds of dims that are arguments
+GIVEN = ("required", "number", "alias", "wired")  # the kinds of dims that are arguments
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,9 @@ class Reader:
                 return Ref(self.name(node), 0, span)
             case ast.Subscript(value=ast.Name()):
                 return self.carried(node)
+            case ast.Subscript(value=ast.Attribute(value=ast.Name(id="below" | "above"), attr=name)):
+                carried = self.carried(node)  # of another layer
+                return Pick(Ref(node.value.value.id, carried.ago, span), name, span)
             case ast.Attribute(value=inner, attr=label):
                 return Pick(self.value(inner, level + 1), label, span)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
@@ -194,15 +197,15 @@ class Reader:
         span = self.span(node)
         match node.slice:
             case ast.BinOp(left=ast.Name(id="t"), op=ast.Sub(), right=ast.Constant(value=1)):
-                return Ref(self.name(node.value), 1, span)
+                return Ref(self.name(node.value) if isinstance(node.value, ast.Name) else "", 1, span)
             case ast.Name(id="t"):
-                self.refuse("CG202", "this step's value is the bare name", span, help=f"write `{node.value.id}`")
+                self.refuse("CG202", "this step's value is the bare name", span, help=f"write `{self.source(node.value)}`")
             case ast.BinOp(left=ast.Name(id="t"), op=ast.Sub(), right=ast.Constant(value=int(n))) if n > 1:
                 self.refuse(
                     "CG202",
                     "only the last step's value is carried",
                     span,
-                    help=f"add a state that keeps `{node.value.id}` one step longer, and read that at `[t-1]`",
+                    help=f"add a state that keeps `{self.source(node.value)}` one step longer, and read that at `[t-1]`",
                 )
         self.refuse("CG202", "an index is `[t-1]`", span, help="a part of a labelled axis is `.label`")
 

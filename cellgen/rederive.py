@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellgen.cell import Level, Type, TypedCell, TypedVariant
+from cellgen.cell import NEIGHBOURS, Level, Type, TypedCell, TypedVariant
 from cellgen.derive import Joint
 from cellgen.evaluate import Scope
 from cellgen.expr import Equation, Node, Path, children
@@ -89,7 +89,8 @@ class _Variant:
                 given[option.name] = variant[option.name]
             elif option.kind == "maybe" and variant.get(option.name):
                 given[option.name] = next(each for each in (option.low, option.high, 1) if each is not None)
-        given.update({port.name: variant[port.name] for port in self.cell.inputs if port.name in variant})
+        connected = (*(port.name for port in self.cell.inputs), *NEIGHBOURS)
+        given.update({name: variant[name] for name in connected if name in variant})
         return given
 
     # --- symbols
@@ -199,9 +200,8 @@ class _Variant:
         """What reaches a name from outside the step."""
         if len(path) > 1:
             return 0
-        output, *states = self.joint.given
-        names = [given for state, given in zip(self.cell.states, states) if state.name == path[0]]
-        names += [output] if path[0] == self.cell.output else []
+        leaving = (*self.cell.outputs, *(state.name for state in self.cell.states))
+        names = [given for name, given in zip(leaving, self.joint.given, strict=True) if name == path[0]]
         return sum(self.env[name].reshape(self.symbols_at(path).shape) for name in names)
 
     def leaves(self, totals: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:

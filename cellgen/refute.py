@@ -13,7 +13,7 @@ from itertools import cycle, islice
 from math import inf, isfinite
 from random import Random
 
-from cellgen.cell import Cell, Fact, Option, Type, TypedCell, TypedVariant, Within
+from cellgen.cell import NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant, Within
 from cellgen.expr import TRAINING, Apply, Node, Number, Path, Pick, Ref
 from cellgen.interpret import Instance
 from cellgen.notation import notation
@@ -106,7 +106,7 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
             inputs = {
                 port.name: numbers(rng, (BATCH, *instance.settings.shape(port.shape)), 1.0, port.binary)
                 for port in cell.inputs
-                if not port.optional or instance.settings.connected(port)
+                if instance.settings.connected(port)
             }
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
@@ -135,6 +135,7 @@ def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: 
             divisor = wholes.get(dim.name, 1)
             divisor = divisor if isinstance(divisor, int) else 2
             chosen[dim.name] = 2 if dim.name in wholes.values() else next(sizes) * divisor
+    chosen |= {name: variant.variant[name] for name in NEIGHBOURS if name in variant.variant}
     for option in cell.options:
         if option.kind in ("flag", "word") and option.name in variant.variant:
             chosen[option.name] = variant.variant[option.name]

@@ -92,7 +92,7 @@ class _Scheduling:
         ends = {cotangent for (name, _, _), cotangent in self.joint.sent if name in inner}
         returning = self.cone(back, {*self.joint.carried, *ends})
         after = [block for block in back if block not in returning]
-        result = {self.cell.output, *(state.name for state in self.cell.states)}
+        result = {*self.cell.outputs, *(state.name for state in self.cell.states)}
         carry = {*self.joint.carried, *ends}
         ends = {name for _, name in self.joint.sent} - ends
         x = {port.name for port in self.ports if not port.inner}

@@ -15,40 +15,59 @@ from cellgen.document import (
 from cellgen.kinds import NAME, Key
 from cellgen.load import Mapping, Scalar, Sequence, Tree
 from cellgen.span import Span
+from cellgen.stackdocument import ReadoutSection, StackDocument
 
 
 def schema(tree: Mapping) -> Document:
     """The document of a tree without `extends`. Raises `SpecError` with every wrong key and kind (CG105 to CG108)."""
     report = Report()
-    try:
-        document = Document.model_validate(_plain(tree))
-    except ValidationError as error:
-        errors = error.errors()
-        # a key written wrongly is not missing too
-        meant = {(*each["loc"][:-1], _meant(each["loc"])) for each in errors if each["type"] == "extra_forbidden"}
-        for each in errors:
-            if each["type"] != "missing" or each["loc"] not in meant:
-                _tell(each, tree, report)
-    report.stop()
-    version = document.language
-    if version is not None and version.value != 1:
-        report.add("CG106", f"this cellgen reads language 1, not {version.text}", version.span)
+    document = _read(Document, tree, report)
     if not document.state:
         report.add("CG107", "a recurrent cell has at least one state", tree["state"].span, help="`state: {h: units}`")
     report.stop()
     return document
 
 
+def stack_schema(tree: Mapping) -> StackDocument:
+    """The same for the spec of a stack."""
+    return _read(StackDocument, tree, Report())
+
+
+def _read(model: type[BaseModel], tree: Mapping, report: Report):
+    try:
+        document = model.model_validate(_plain(tree))
+    except ValidationError as error:
+        errors = error.errors()
+        # a key written wrongly is not missing too
+        wrong = [each for each in errors if each["type"] == "extra_forbidden"]
+        meant = {(*each["loc"][:-1], _meant(each["loc"], model)) for each in wrong}
+        for each in errors:
+            if each["type"] != "missing" or each["loc"] not in meant:
+                _tell(each, tree, report, model)
+    report.stop()
+    version = document.language
+    if version is not None and version.value != 1:
+        report.add("CG106", f"this cellgen reads language 1, not {version.text}", version.span)
+    report.stop()
+    return document
+
+
 def json_schema() -> dict:
     """The JSON Schema (2020-12) of a spec."""
-    out = Document.model_json_schema(by_alias=True)
+    out, stack = (model.model_json_schema(by_alias=True) for model in (Document, StackDocument))
     out["properties"]["extends"] = {**NAME, "description": "start from another spec: its stem"}
     # a spec that extends another says only what differs
     required = out.pop("required")
+    definitions = {**out.pop("$defs"), **stack.pop("$defs")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **out,
-        "anyOf": [{"required": ["extends"]}, {"required": required}],
+        "title": "cellgen",
+        "description": "The spec of a recurrent cell, or of a stack of layers.",
+        "type": "object",
+        "if": {"required": ["stack"]},
+        "then": stack,
+        "else": {**out, "anyOf": [{"required": ["extends"]}, {"required": required}]},
+        "$defs": definitions,
     }
 
 
@@ -68,6 +87,9 @@ def _plain(tree: Tree):
 _EXAMPLES = {
     "equations": "write the equations under `equations: |`, one a line",
     "cell": "`cell: MyCell`",
+    "layers": "`layers: units`: the constructor takes `units=[64, 64]`",
+    "wiring": "write the wiring under `wiring: |`, one port a line",
+    "readout": "`readout: {equations: ...}`",
     "state": "`state: {h: units}`",
     "shape": "`shape: [input, units]`",
     "init": "`init: glorot_uniform`",
@@ -83,7 +105,7 @@ _EXAMPLES = {
 }
 
 
-def _tell(error: dict, tree: Mapping, report: Report) -> None:
+def _tell(error: dict, tree: Mapping, report: Report, model: type[BaseModel]) -> None:
     """One of pydantic's errors, at its place in the file."""
     where, path, key = tree, [], None
     for step in error["loc"]:
@@ -98,7 +120,7 @@ def _tell(error: dict, tree: Mapping, report: Report) -> None:
     name = str(error["loc"][-1])
     at = where.span if where.span.text.strip() or key is None else key.span  # nothing stands there: its key
     if error["type"] == "extra_forbidden":
-        known, meant = _fields(error["loc"][:-1]), _meant(error["loc"])
+        known, meant = _fields(error["loc"][:-1], model), _meant(error["loc"], model)
         above = f" in `{'.'.join(path[:-1])}`" if path[:-1] else ""
         help = f"did you mean `{meant}`?" if meant else f"the keys are {', '.join(f'`{each}`' for each in known)}"
         if name.endswith(")"):
@@ -119,14 +141,14 @@ def _tell(error: dict, tree: Mapping, report: Report) -> None:
         )
 
 
-def _meant(loc: tuple) -> str:
+def _meant(loc: tuple, model: type[BaseModel]) -> str:
     """The known key that is nearest to an unknown one, or an empty string."""
-    section, name = _section(loc[:-1]), str(loc[-1])
-    known = _fields(loc[:-1])
+    section, name = _section(loc[:-1], model), str(loc[-1])
+    known = _fields(loc[:-1], model)
     return getattr(section, "named", {}).get(name) or closest(name, known) or ""
 
 
-def _section(loc: tuple) -> type[BaseModel]:
+def _section(loc: tuple, model: type[BaseModel]) -> type[BaseModel]:
     sections = {
         "options": OptionSection,
         "inputs": InputSection,
@@ -134,14 +156,17 @@ def _section(loc: tuple) -> type[BaseModel]:
         "params": ParamSection,
         "norms": NormSection,
         "mask": MaskSection,
+        "readout": ReadoutSection,
     }
-    return sections.get(loc[0], Document) if loc else Document
+    if loc[:1] == ("readout",) and len(loc) > 1:
+        loc = loc[1:]
+    return sections.get(loc[0], model) if loc else model
 
 
-def _fields(loc: tuple) -> list[str]:
-    model = _section(loc)
-    fields = [field.alias or name for name, field in model.model_fields.items()]
-    return [*fields, "extends"] if model is Document else fields
+def _fields(loc: tuple, model: type[BaseModel]) -> list[str]:
+    section = _section(loc, model)
+    fields = [field.alias or name for name, field in section.model_fields.items()]
+    return [*fields, "extends"] if section is Document else fields
 
 
 def _first_line(tree: Tree) -> Span:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from numbers import Integral, Real
 
-from cellgen.cell import Dim, Input, Option, TypedCell, TypedVariant, default_variant
+from cellgen.cell import NEIGHBOURS, Dim, Input, Option, TypedCell, TypedVariant, default_variant
 from cellgen.expr import TRAINING, Atom, Axis, Equation, Pick, Shape, live_walk, shape_text
 from cellgen.ops import ACTIVATIONS
 
@@ -20,7 +20,8 @@ def pick(typed: TypedCell, /, **settings) -> TypedVariant:
     Names that no test asks about change nothing. Raises ValueError if no variant is so.
     """
     cell = typed.cell
-    kinds = {option.name: option.kind for option in cell.options} | {port.name: "flag" for port in cell.inputs}
+    kinds = {option.name: option.kind for option in cell.options}
+    kinds |= dict.fromkeys((*(port.name for port in cell.inputs), *NEIGHBOURS), "flag")
     optional = {dim.name for dim in cell.dims if dim.kind == "optional" and settings.get(dim.name) is not None}
     ports = {port.name: True for port in cell.inputs if port.optional and optional & {*chain(*port.shape)}}
     variant = default_variant(cell, typed.variants[0].variant)
@@ -51,7 +52,7 @@ class Settings:
 
     def __init__(self, typed: TypedCell, given: Mapping):
         self.cell = cell = typed.cell
-        known = [each.name for each in (*cell.dims, *cell.options, *cell.inputs)]
+        known = [*(each.name for each in (*cell.dims, *cell.options, *cell.inputs)), *NEIGHBOURS]
         if unknown := [name for name in given if name not in known]:
             raise ValueError(f"{cell.name} has no {', '.join(unknown)}; it has {', '.join(known)}")
         self.options = {each.name: _checked(each, given.get(each.name, each.default)) for each in cell.options}
@@ -86,7 +87,7 @@ class Settings:
 
     def connected(self, port: Input) -> bool:
         """Whether an optional port is there."""
-        return bool(self.variants[False].variant.get(port.name, False))
+        return port.there(self.variants[False].variant)
 
     def labelled(self, shape: Shape, label: str) -> tuple[int, int, str]:
         """Which axis of a shape has the label, which of its factors, and that factor's name."""
@@ -117,6 +118,9 @@ class Settings:
                 came = f", not {given}" if given is not None else ""
                 raise ValueError(f"{dim.name} is {dim.value} / {dim.divisor} = {whole} / {parts}{came}")
             return whole // parts
+        if dim.kind == "wired":
+            same = self.variants[False].same
+            return size(same[dim.name]) if dim.name in same else None
         if given is not None:
             return int(given)
         if dim.kind in ("inferred", "required"):

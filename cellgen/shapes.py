@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import repeat
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
+from cellgen.cell import Cell, Input, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
 from cellgen.expr import Equation, Pick, Ref, Shape, live_walk, shape_text
@@ -107,6 +107,7 @@ class _Typing:
             dim.name: dim.value for dim in cell.dims if dim.kind == "alias" and alive.variant.get(dim.name) is False
         }
         self.dims = Algebra.of(cell, self.same)
+        self.wired = {port.name: port for port in cell.wired}
         self.context = Context(cell, alive.variant, alive.reads, self.dims, self.report)
         self.names, self.carried = self.context.names, self.context.carried
         self.declared()
@@ -153,6 +154,8 @@ class _Typing:
             type = infer(equation.value, (name,), self.context)
         except Refused:
             type = None
+        if name in self.wired and type is not None:
+            type = self.wire(equation, type, self.wired[name])
         if state is not None:
             if type is not None:
                 self.update(equation, type, state)
@@ -160,6 +163,34 @@ class _Typing:
         self.names[name] = type
         if type is not None:
             self.context.where[name] = (equation.name_span, said(type.shape))
+
+    def wire(self, equation: Equation, type: Type, port: Input) -> Type:
+        """What the wiring of a stack gives a port fits it; dims that the wiring tells are second names from here on."""
+        came, wanted = type.shape, port.shape
+        if not self.dims.scalar(came) or not self.dims.scalar(wanted):
+            free = {dim.name for dim in self.cell.dims if dim.kind == "wired"} - {*self.same}
+            for mine, theirs in zip(wanted, came):
+                if len(mine) == len(theirs) == 1 and mine[0] in free and mine != theirs:
+                    self.same[mine[0]] = theirs[0]
+            if len(came) != len(wanted) or not all(map(self.dims.equal, came, wanted)):
+                self.report.add(
+                    "CG306",
+                    f"the port `{port.name}` is {said(wanted)}, its wiring gives {said(came)}",
+                    equation.span,
+                    f"this is {said(came)}",
+                    context=[Label(port.span, f"`{port.name}` is {said(wanted)}")],
+                    help=self.way(came, self.dims.canonical(wanted)),
+                )
+        if port.binary and not type.binary:
+            self.report.add(
+                "CG310",
+                f"the port `{port.name}` takes 0 or 1, its wiring gives any number",
+                equation.span,
+                "this can be any number",
+                context=[Label(port.span, "`values: [0, 1]`")],
+                help="wire it to a state or port with `values: [0, 1]`, or to `step(...)`",
+            )
+        return replace(type, shape=self.dims.canonical(came))
 
     def starts(self) -> None:
         """An initial value fits its state."""

@@ -99,7 +99,7 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
     equations = {equation.name: equation for equation in cell.equations}
     reads: dict[str, None] = {}
     labels: dict[str, None] = {}
-    wanted, live = [*(state.name for state in cell.states), cell.output, *roots], set()
+    wanted, live = [*(state.name for state in cell.states), *cell.outputs, *roots], set()
     while wanted:
         name = wanted.pop()
         if name in live or name not in equations:
@@ -174,7 +174,7 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
                 f"where `inputs:` is not said there is `{port.name}`: read it" if implied else "",
             )
     for state in cell.states:
-        if f"{state.name}[t-1]" not in reads and state.name != cell.output:
+        if f"{state.name}[t-1]" not in reads and state.name != cell.output and cell.shown is None:
             unused(
                 "state",
                 state.name,

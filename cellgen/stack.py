@@ -1,0 +1,95 @@
+"""A stack between the stages: one layer as a cell that sees its neighbours, and what is made of all of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cellgen.cell import Cell, Dim, Input, Option, Param
+from cellgen.expr import Equation, Node, Shape, Variant
+from cellgen.span import Source, Span
+
+ROLES: Mapping[str, Variant] = {  # which neighbours a layer has
+    "first": {"below": False, "above": True},
+    "inner": {"below": True, "above": True},
+    "last": {"below": True, "above": False},
+    "only": {"below": False, "above": False},
+}
+
+
+def role(variant: Variant) -> str:
+    """The roles in which a layer is of this variant: some tests ask for one neighbour only, or for none."""
+    fits = [
+        name
+        for name, neighbours in ROLES.items()
+        if all(variant.get(each, is_there) == is_there for each, is_there in neighbours.items())
+    ]
+    return ", ".join(fits)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a port of the layer is in a stack: a name of a neighbour's, this step's (`ago=0`) or the last."""
+
+    port: str
+    neighbour: str  # below, above
+    name: str
+    ago: int
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """Equations over all layers. `each` are the names that have one value a layer, `equations` in the author's order.
+
+    In them `each.h` is `Ref("each.h")`, `concat(each.h) @ gate` is `Apply("mixed", (h, gate))` and `sum(a)` is
+    `Apply("summed", (a,))`. A parameter of `each` is one a layer; its shape may name the layer's own dims.
+    """
+
+    params: tuple[Param, ...]
+    each_params: tuple[str, ...]
+    each: tuple[str, ...]
+    equations: tuple[Equation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A resolved stack.
+
+    cell: the layer's, as its own spec says. layer: the same with the wiring's equations in front and a port for
+    everything that it reads of a neighbour. sizes: the dims given as lists, one size a layer; if there are none, `depth`
+    is the argument that says how many layers there are. dims, inputs, options: the stack's own and those of the
+    cell that are not wired. shown: what the neighbours or the readout read of a layer that is no state of its.
+    """
+
+    name: str
+    stem: str
+    source: Source
+    about: str
+    papers: tuple[str, ...]
+    cell: Cell
+    layer: Cell
+    sizes: tuple[str, ...]
+    depth: str
+    dims: tuple[Dim, ...]
+    inputs: tuple[Input, ...]
+    options: tuple[Option, ...]
+    wiring: tuple[Equation, ...]
+    readings: tuple[Reading, ...]
+    readout: Readout | None
+    output: str  # of the readout, else the name of the last layer's
+
+    @property
+    def outer(self) -> Mapping[str, str]:
+        """The stack's inputs by the names they have in a layer."""
+        return dict(zip((port.name for port in self.layer.inputs), (port.name for port in self.inputs)))
+
+    def reads(self, variant: Variant) -> Iterator[Reading]:
+        return (each for each in self.readings if variant.get(each.neighbour, True))
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A value of the readout: `shape` without the batch."""
+
+    name: str
+    shape: Shape
+    value: Node

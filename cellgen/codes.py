@@ -1,20 +1,11 @@
 """The registry of codes: what each diagnostic is about. `cellgen explain CODE` prints an entry.
 
-CG1xx is about the file and its declarations, CG2xx about equations and names, CG3xx about shapes, CG4xx about what a
+CG1xx is about the file and its declarations, CG2xx about equations, names and wiring, CG3xx about shapes, CG4xx about what a
 cell does (laws and remarks), CG6xx about what is not generated yet.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """`about` says why it is an error and what to do; `wrong` and `right` are pieces of a spec."""
-
-    title: str
-    about: str
-    wrong: str
-    right: str
+from cellgen.code import Code
+from cellgen.lawcodes import GENERATED, LAWS
 
 
 FILE = {
@@ -238,6 +229,31 @@ EQUATIONS = {
     ),
 }
 
+WIRING = {
+    "CG217": Code(
+        "a wiring with a cycle inside one step",
+        "The layers of a stack run from the first to the last in each step, so a layer reads this step's values of the "
+        "layer below it, and of the one above it those of the last step.",
+        "wiring: |\n  h_below = below.h if below else x\n  h_above = above.h if above else none",
+        "wiring: |\n  h_below = below.h if below else x\n  h_above = above.h[t-1] if above else none",
+    ),
+    "CG218": Code(
+        "a wiring that leaves something open",
+        "Each port of the cell reads something in each layer: one that is optional may read `none`, one with a default "
+        "need not be named. `below` and `above` are layers and `each` is every layer: their values are `below.h`, "
+        "`above.h[t-1]`, `each.h`.",
+        "wiring: |\n  x = below if below else x",
+        "wiring: |\n  x = below.h if below else x",
+    ),
+    "CG219": Code(
+        "an option that is wired to no value of its kind",
+        "A wiring may choose the options of the cell by a layer's place: a flag is `true`, `false` or a flag of the "
+        "stack, an option with words one of them or an option of the stack with the same words, a number a number.",
+        "wiring: |\n  detector = 1 if above else 0",
+        "wiring: |\n  detector = true if above else false",
+    ),
+}
+
 SHAPES = {
     "CG301": Code(
         "a matmul of axes that differ",
@@ -318,82 +334,4 @@ SHAPES = {
     ),
 }
 
-# --- laws and remarks -----------------------------------------------------------------------------------------------
-
-LAWS = {
-    "CG401": Code(
-        "a law that does not hold",
-        "Numbers were found, within the law's conditions, for which the equations say something else. They are "
-        "printed. The slip is in the equation as often as in the law.",
-        "equations: |\n  c = f * c[t-1] + i * g\nlaws: |\n  c == c[t-1] when f == 1",
-        "equations: |\n  c = f * c[t-1] + i * g\nlaws: |\n  c == c[t-1] when f == 1, i == 0",
-    ),
-    "CG402": Code(
-        "a law that stays open",
-        "It could neither be proved nor refuted by numbers. That is a warning, and an error under `--strict`. Say it "
-        "in simpler parts, or give the ranges that it rests on as laws of their own.",
-        "f = exp(a) / (1 + exp(a))\nlaws: |\n  f == sigmoid(a)",
-        "f = sigmoid(a)\nlaws: |\n  f in (0, 1)",
-    ),
-    "CG403": Code(
-        "a law that says nothing",
-        "Its conditions exclude each other, or no variant of the cell has all that it names. What holds in no case "
-        "holds of anything, so the law is no check.",
-        "laws: |\n  copy == 1 when z == 1, z == 0",
-        "laws: |\n  copy == 1 when z == 0",
-    ),
-    "CG404": Code(
-        "a state that cannot reach the output",
-        "Whatever the state is, the output is the same, so carrying it is work for nothing, and its weights get no "
-        "gradient. Read it, or remove it.",
-        "output: h\nequations: |\n  h = tanh(x @ W + h[t-1])\n  c = c[t-1] + h",
-        "output: h\nequations: |\n  c = c[t-1] + tanh(x @ W)\n  h = tanh(c + h[t-1])",
-    ),
-    "CG405": Code(
-        "a gate without a bound",
-        "A factor that weighs what is carried can be any number, so the state may grow from step to step without end. "
-        "Most gates are squashed into (0, 1).",
-        "c = z.f * c[t-1] + i * g",
-        "c = sigmoid(z.f) * c[t-1] + i * g",
-    ),
-    "CG406": Code(
-        "an exponential without a stabiliser",
-        "The argument has no upper bound, so the exponential can overflow; in float32 that is at 89, in float16 at 11. "
-        "Subtract a running maximum, which cancels where the result is normalised.",
-        "n = exp(f) * n[t-1] + exp(i)",
-        "m = maximum(f + m[t-1], i)\nn = exp(f + m[t-1] - m) * n[t-1] + exp(i - m)",
-    ),
-    "CG407": Code(
-        "the carried value read below the new one",
-        "The equation stands below that of the state and still reads its last value. That is right for some cells, so "
-        "it is a note; if this step's value is meant, leave `[t-1]` away.",
-        "c = f * c[t-1] + i * g\no = sigmoid(z.o + p * c[t-1])",
-        "c = f * c[t-1] + i * g\no = sigmoid(z.o + p * c)",
-    ),
-    "CG408": Code(
-        "an arm of `where` that can be infinite",
-        "Both arms are computed everywhere. What an equation above computes can be infinite where it is not chosen, "
-        "and its gradient there 0 * inf, which is not a number. Write the expression inside the `where`.",
-        "r = sqrt(s)\nh = where(s > 0, r, 0)",
-        "h = where(s > 0, sqrt(s), 0)",
-    ),
-    "CG409": Code(
-        "a parameter without a gradient",
-        "The derivative of the output by this parameter is zero everywhere, so training never changes it. It stands "
-        "behind `step`, `stop_gradient` or a factor that is zero.",
-        "h = step(x @ W) * h[t-1]",
-        "h = straight_through(step(x @ W), sigmoid(x @ W)) * h[t-1]",
-    ),
-}
-
-GENERATED = {
-    "CG601": Code(
-        "no code is generated for this yet",
-        "The language has it, `cellgen check` checks it and the interpreter runs it, but the generated cell cannot do "
-        "it yet. `cellgen build` leaves the spec out.",
-        "inputs: {x: [input], reset: {shape: [1], default: 0}}",
-        "inputs: {x: [input]}",
-    ),
-}
-
-CODES: dict[str, Code] = {**FILE, **EQUATIONS, **SHAPES, **LAWS, **GENERATED}
+CODES: dict[str, Code] = {**FILE, **EQUATIONS, **WIRING, **SHAPES, **LAWS, **GENERATED}

@@ -4,7 +4,7 @@ Input: a `Document`. Output: `Declared`, in which every value has its type and e
 are not looked at. Raises `SpecError` (CG105 to CG113, CG205).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cellgen import names
@@ -33,16 +33,19 @@ class Declared:
     where: dict[str, Span]  # every declared name
 
 
-def declare(document: Document, report: Report) -> Declared:
-    """The declarations of a document. What `report` holds already is told with its mistakes."""
-    return _Declaring(document, report).run()
+def declare(document: Document, report: Report, known: Iterable[str] = ()) -> Declared:
+    """The declarations of a document, in whose shapes `known` dims stand too.
+
+    What `report` holds already is told with its mistakes.
+    """
+    return _Declaring(document, report, known).run()
 
 
 class _Declaring:
     """A method for each section."""
 
-    def __init__(self, document: Document, report: Report):
-        self.document, self.report = document, report
+    def __init__(self, document: Document, report: Report, known: Iterable[str]):
+        self.document, self.report, self.known = document, report, known
         self.taken = names.Taken(report)
         self.dims = Dims(document, self.taken, report)
 
@@ -58,7 +61,7 @@ class _Declaring:
         params = tuple(self.param(name, section) for name, section in self.named(document.params))
         norms = tuple(self.norm(name, section) for name, section in self.named(document.norms))
         of_norms = tuple(param for name, section in document.norms.items() for param in self.norm_params(name, section))
-        found = dims.dims({axis.name for axis in axes})
+        found = dims.dims({axis.name for axis in axes} | {*self.known})
         mask = self.mask({state.name for state in states})
         self.report.stop()
         return Declared(found, axes, options, inputs, states, (*params, *of_norms), norms, mask, self.taken.where)

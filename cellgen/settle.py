@@ -23,7 +23,7 @@ class Settled:
     @staticmethod
     def choice(test: Test, a: Asked, b: Asked) -> Asked:
         """`a if test else b`."""
-        return _either(_both(test, a), _both(_not(test), b))
+        return a if a == b else _either(_both(test, a), _both(_not(test), b))
 
     @staticmethod
     def ask(test: Test, settled: "Mapping[str, Settled]") -> Asked:
@@ -116,6 +116,8 @@ def _either(a: Asked, b: Asked) -> Asked:
     """`a or (not a and b)` is `a or b`."""
     if isinstance(a, bool) or isinstance(b, bool):
         return (True if a else b) if isinstance(a, bool) else (True if b else a)
+    if b == _not(a):
+        return True
     if isinstance(b, Both) and b.a == _not(a):
         b = b.b
     return a if a == b else Either(a, b)

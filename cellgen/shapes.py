@@ -190,7 +190,7 @@ class _Typing:
                 context=[Label(port.span, "`values: [0, 1]`")],
                 help="wire it to a state or port with `values: [0, 1]`, or to `step(...)`",
             )
-        return replace(type, shape=self.dims.canonical(came))
+        return replace(type, shape=wanted if came else came)  # the port's own dims, in every role
 
     def starts(self) -> None:
         """An initial value fits its state."""

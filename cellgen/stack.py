@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cellgen.cell import Cell, Dim, Input, Option, Param
-from cellgen.expr import Equation, Node, Shape, Variant
+from cellgen.cell import Cell, Dim, Input, Option
+from cellgen.expr import Equation, Variant
+from cellgen.readout import Readout
 from cellgen.span import Source, Span
 
 ROLES: Mapping[str, Variant] = {  # which neighbours a layer has
@@ -34,20 +35,6 @@ class Reading:
     name: str
     ago: int
     span: Span = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Readout:
-    """Equations over all layers. `each` are the names that have one value a layer, `equations` in the author's order.
-
-    In them `each.h` is `Ref("each.h")`, `concat(each.h) @ gate` is `Apply("mixed", (h, gate))` and `sum(a)` is
-    `Apply("summed", (a,))`. A parameter of `each` is one a layer; its shape may name the layer's own dims.
-    """
-
-    params: tuple[Param, ...]
-    each_params: tuple[str, ...]
-    each: tuple[str, ...]
-    equations: tuple[Equation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +71,3 @@ class Stack:
 
     def reads(self, variant: Variant) -> Iterator[Reading]:
         return (each for each in self.readings if variant.get(each.neighbour, True))
-
-
-@dataclass(frozen=True, slots=True)
-class Shaped:
-    """A value of the readout: `shape` without the batch."""
-
-    name: str
-    shape: Shape
-    value: Node

@@ -62,7 +62,7 @@ class _Wiring:
         report.stop()
         wired = self.wired(statements, outer)
         report.stop()
-        read = readout(document, self.cell, self.sizes, outer, report)
+        read = readout(document, self.cell, outer, report)
         report.stop()
         self.output(outer, read)
         report.stop()
@@ -286,10 +286,10 @@ class _Wiring:
         written = self.document.output
         if written is None:
             if read is not None:
-                help = f"`output: {read.equations[-1].name}`"
+                help = f"`output: {read.steps[-1].name}`"
                 self.report.add("CG107", "`output` is missing", self.document.readout.equations.span, help=help)
             return
-        known = [each.name for each in read.equations] if read else []
+        known = [step.name for step in read.steps if step.kind == "value"] if read else []
         if read is None or written.value not in known:
             help = nearest(written.value, known) or "without a readout the output is the last layer's: leave it away"
             self.report.add("CG205", f"the readout has no value `{written.value}`", written.span, help=help)
@@ -310,7 +310,7 @@ class _Wiring:
         shown = {each.name: None for each in self.readings.values() if not each.ago}
         if read is None:
             shown[cell.output] = None
-        shown |= dict.fromkeys(read.each if read else ())
+        shown |= dict.fromkeys(read.shown if read else ())
         states = {state.name for state in cell.states}
         shown = tuple(name for name in shown if name not in states)
         found = (*wired, *own)

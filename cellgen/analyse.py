@@ -123,8 +123,9 @@ def analyse(typed: TypedCell) -> Facts:
 
 def _facts(program: Program) -> VariantFacts:
     variant = program.variant
-    output = program.cell.output
-    reached = {output, *program.cone(output), *program.carried(output)}
+    reached = {
+        name for end in program.cell.ends(variant.variant) for name in (end, *program.cone(end), *program.carried(end))
+    }
     return VariantFacts(
         variant.variant,
         {name: type.level for name, type in variant.names.items()},

@@ -219,7 +219,7 @@ class Cell:
     """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights.
 
     Of a layer of a stack: `wired` are the ports that equations of the wiring give, `shown` the values that are no
-    states and that other layers read. Of a cell by itself, `shown` is None: its output leaves the step.
+    states and that other layers read, `read` all that they read, and when. Of a cell by itself, `shown` is None: its output leaves the step.
     """
 
     name: str
@@ -240,6 +240,13 @@ class Cell:
     laws: tuple[Law, ...]
     wired: tuple[Input, ...] = ()
     shown: tuple[str, ...] | None = None
+    read: tuple[tuple[str, Test | None], ...] = ()
+
+    def ends(self, variant: Variant) -> tuple[str, ...]:
+        """What anyone else reads of a step: its output, or of a layer what other layers and the readout read."""
+        if self.shown is None:
+            return (self.output,)
+        return tuple(dict.fromkeys(name for name, test in self.read if test is None or holds(test, variant)))
 
     @property
     def outputs(self) -> tuple[str, ...]:

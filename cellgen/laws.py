@@ -179,11 +179,13 @@ class _Court:
                 yield Verdict("range", PROVED, claim, (chosen + where).strip())
 
     def _gradients(self, found: list[Traits]) -> Iterator[Verdict]:
-        dead = [param for param in self.typed.cell.params if any(param.name in each.dead for each in found)]
-        for param in dead:
-            where = self.where([param.name in each.dead for each in found], bool)
-            message = f"the gradient of `{param.name}` is zero, whatever the loss{where}"
-            self.report.add("CG409", message, param.span, "no derivative of the output leads here", severity="warning")
-            yield Verdict("gradient", PROVED, f"the gradient of {param.name} is zero", where.strip())
+        params = {param.name: param for param in self.typed.cell.params}
+        dead = dict.fromkeys(name for each in found for name in each.dead)
+        for name in dead:
+            where = self.where([name in each.dead for each in found], bool)
+            message = f"the gradient of `{name}` is zero, whatever the loss{where}"
+            span = params[name.split(".")[0]].span
+            self.report.add("CG409", message, span, "no derivative of the output leads here", severity="warning")
+            yield Verdict("gradient", PROVED, f"the gradient of {name} is zero", where.strip())
         if not dead:
             yield Verdict("gradient", PROVED, "every weight can get a gradient")

@@ -141,7 +141,9 @@ class Arithmetic:
         return self.atom("step", a, binary=True, frozen=True)
 
     def choose(self, condition: Expr, a: Expr, b: Expr) -> Expr:
-        """By a condition that is 0 or 1."""
+        """By a condition that is 0 or 1; of a reference program no gradient goes through it."""
+        if self.reference and not condition.is_Rational:
+            condition = self.atom("stop_gradient", condition, binary=True, frozen=True)
         return self.sum(self.product(condition, a), self.product(1 - condition, b))
 
     def even(self, op: str, a: Expr) -> Expr:

@@ -7,7 +7,7 @@ from functools import reduce
 from cellgen import ranges
 from cellgen.cell import TypedCell
 from cellgen.enclose import Enclosure, invariants, polynomial, start
-from cellgen.expr import Ref
+from cellgen.expr import Pick, Ref
 from cellgen.meaning import Meaning, Under, defaults
 from cellgen.ops import Interval
 from cellgen.program import Program
@@ -159,18 +159,29 @@ def _divided(table: Table, a: Expr, b: Expr) -> Expr | None:
 
 
 def _dead(program: Program, table: Table) -> tuple[str, ...]:
-    """The weights to which no derivative of the output leads, in this step or through the carried states."""
+    """The weights, or their labels, to which no derivative of what is read of the step leads, now or later."""
     cell = program.cell
     meaning = Meaning(program, table, Under(activations=defaults(cell), reference=True))
-    reached, todo, seen = set(), [cell.output], {cell.output}
+    reached, todo = set(), [*cell.ends(program.variant.variant)]
+    parts: set[tuple[str, tuple]] = set()
+    seen = {*todo}
     while todo:
         for leaf in table.reads(meaning.name(Ref(todo.pop())).lanes.values(), gradient=True):
-            name, ago, _ = table.atoms[leaf].place
+            name, ago, path = table.atoms[leaf].place
             if not ago:
                 reached.add(name)
+                parts.add((name, path))
             elif name not in seen:
                 seen.add(name)
                 todo.append(name)
                 first = cell.state(name).initial
                 reached |= {first.name} if isinstance(first, Ref) else set()
-    return tuple(weight.name for weight in program.variant.weights if weight.name not in reached)
+    found, picked = [], {node.label for node, _ in program.everything() if isinstance(node, Pick)}
+    for weight in program.variant.weights:
+        lanes = meaning.name(Ref(weight.name)).lanes if weight.name in reached else {}
+        if weight.name not in reached:
+            found.append(weight.name)
+        elif any((weight.name, path) in parts for path in lanes):
+            there = [path for path in lanes if all(label in picked for label in path)]
+            found += [".".join((weight.name, *path)) for path in there if (weight.name, path) not in parts]
+    return tuple(found)

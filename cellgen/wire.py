@@ -14,7 +14,7 @@ from cellgen.cell import NEIGHBOURS, Cell, Dim, Input, Param
 from cellgen.declare import Declared, declare
 from cellgen.diagnostics import Label, Refused, Report, nearest
 from cellgen.document import Document
-from cellgen.expr import Choose, Equation, Given, Node, Number, Pick, Ref, Shape, children, rebuild, walk
+from cellgen.expr import Choose, Equation, Given, Node, Not, Pick, Ref, Shape, Test, children, rebuild, walk
 from cellgen.kinds import Key
 from cellgen.load import Scalar
 from cellgen.parse import Statement, equations
@@ -336,7 +336,17 @@ class _Wiring:
             laws=tuple(law for law in cell.laws if self.stays(law)),
             wired=tuple(kept[each.name] for each in wired if each.name in kept),
             shown=shown,
+            read=tuple(self.read(read)),
         )
+
+    def read(self, read) -> Iterator[tuple[str, Test | None]]:
+        """What is read of a layer, and in which roles it has the neighbour that does."""
+        for name in read.shown if read else ():
+            yield name, None
+        if read is None:
+            yield self.cell.output, Not(Given("above"))
+        for each in self.readings.values():
+            yield each.name, Given("above" if each.neighbour == "below" else "below")
 
     def settle(self, node: Node) -> Node:
         """An equation of the cell with its wired options and ports in place."""

@@ -227,12 +227,16 @@ class Emitter:
     """Prints for one cell: it knows which options are words or flags, and what the input is called.
 
     `prefix` stands before sizes and options: nothing in the step, whose arguments they are, `self.` in the classes.
-    `like` is a value whose dtype plain numbers take, if not the input.
+    `like` is a value whose dtype plain numbers take, if not the input. `local` names stand without the prefix.
     """
 
     cell: Cell
     prefix: str = ""
     like: str = ""
+    local: frozenset[str] = frozenset()
+
+    def at(self, name: str) -> str:
+        return name if name in self.local else f"{self.prefix}{name}"
 
     def text(self, node: Node, least: int = CHOOSE) -> str:
         """A node as Python, in parentheses if it binds less tightly than `least`."""
@@ -316,7 +320,7 @@ class Emitter:
         if labels is not None:
             return f"({' + '.join(map(self.part, labels.parts))})" if labels.widths else str(len(labels.labels))
         dim = next(dim for dim in self.cell.dims if dim.name == atom)
-        given = f"{self.prefix}{atom}"
+        given = self.at(atom)
         match dim.kind:
             case "inferred" | "optional":
                 port = next(port for port in self.cell.inputs if (atom,) in port.shape)
@@ -340,16 +344,16 @@ class Emitter:
         return f"({text})" if binds < least else text
 
     def _test(self, test: Test) -> tuple[str, int]:
-        prefix, test = self.prefix, renamed(test, self.cell.connections)
+        test = renamed(test, self.cell.connections)
         match test:
             case Given(name):
-                return (f"{prefix}{name}", ATOM) if self.flag(name) else (f"{prefix}{name} is not None", COMPARE)
+                return (self.at(name), ATOM) if self.flag(name) else (f"{self.at(name)} is not None", COMPARE)
             case Is(name, word):
-                return f'{prefix}{name} == "{word}"', COMPARE
+                return f'{self.at(name)} == "{word}"', COMPARE
             case Not(Given(name)) if not self.flag(name):
-                return f"{prefix}{name} is None", COMPARE
+                return f"{self.at(name)} is None", COMPARE
             case Not(Is(name, word)):
-                return f'{prefix}{name} != "{word}"', COMPARE
+                return f'{self.at(name)} != "{word}"', COMPARE
             case Not(inner):
                 return f"not {self.test(inner, NOT)}", NOT
             case Both(a, b):

@@ -220,8 +220,11 @@ class _Reading:
         if said not in self.scope.inputs:
             if name in own or name in self.labelled:
                 pass  # a name of the readout hides one of the layers
-            elif name in of_layers:
+            elif name in states:
                 self.shown[name] = None
+            elif name in of_layers:
+                help = f"carry it: add `{name}` under `state:` of the cell"
+                self.report.refuse("CG218", f"`{name}` is no state of the layers", span, help=help)
             else:
                 if name in self.scope.defined or name in self.params:
                     help = "an axis `layers` gives a part for each layer, as in `gate: [all, layers]`"

@@ -36,6 +36,7 @@ class OutputView:
 class MaskView:
     kind: str
     states: tuple[str, ...]
+    indices: tuple[int, ...]  # of those states
     sentence: str
 
 
@@ -113,8 +114,8 @@ class ScanView:
     """The scan with the derived backward pass.
 
     turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
-    d_output, d_state: the cotangents that come to a step. d_inputs, sent: an input or an argument, the code of its
-    cotangent, and the test under which it exists.
+    d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, sent: an
+    input, what another layer gave, or an argument; the code of its cotangent, and the test under which it exists.
     asks: the options that those tests ask for. extra: arguments that the step does not take. gradients: of the
     activations that an option may choose; reading_x: those of which the derivative reads the argument.
     """
@@ -125,10 +126,11 @@ class ScanView:
     backward: SegmentView
     after: SegmentView
     turned: tuple[tuple[str, str], ...]
-    d_output: str
+    d_outputs: tuple[str, ...]
     d_state: str
     carried: tuple[str, ...]
     d_inputs: tuple[tuple[str, str, str], ...]
+    d_inner: tuple[tuple[str, str, str], ...]
     sent: tuple[tuple[str, str, str], ...]
     asks: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
@@ -139,8 +141,14 @@ class ScanView:
 
 @dataclass(frozen=True)
 class CellView:
+    """`prefix` stands before the functions of a step; `shown` is what a layer of a stack shows besides its state."""
+
     cell: str
     stem: str
+    stack: bool
+    prefix: str
+    state_class: str
+    shown: tuple[str, ...]
     about: tuple[str, ...]
     equations: tuple[str, ...]
     labels: str
@@ -192,3 +200,60 @@ class TestView:
     many: bool
     input: str
     scheduled: list[str]
+
+
+@dataclass(frozen=True)
+class NeighbourView:
+    """A port that a neighbour gives: what it is, in code, and where its cotangent goes."""
+
+    port: str
+    code: str
+    back: str
+
+
+@dataclass(frozen=True)
+class ReadoutWeightView:
+    name: str
+    shown: str  # with the number of the first layer, where there is one for each
+    shape: str
+    each: bool
+    initializer: str
+
+
+@dataclass(frozen=True)
+class ReadoutView:
+    """`states` are the names read of each layer, `indices` their places in a layer's state."""
+
+    equations: tuple[str, ...]
+    states: tuple[str, ...]
+    indices: tuple[int, ...]
+    weights: tuple[ReadoutWeightView, ...]
+    parameters: tuple[str, ...]
+    arguments: tuple[tuple[str, str], ...]
+    statements: tuple[StatementView, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class StackView(CellView):
+    """A stack: the fields of a cell are those of a layer. `sizes` are the dims of a layer with the code of each.
+
+    lists: the dims given a layer each. shared, own: what a step takes, once and for each layer. ports_of: what a layer
+    reads of the one below and above. late: whether a cotangent goes to a layer whose turn has not come.
+    """
+
+    wiring: tuple[str, ...]
+    depth: str
+    lists: tuple[str, ...]
+    sizes: tuple[tuple[str, str], ...]
+    shared: tuple[tuple[str, str], ...]
+    own: tuple[tuple[str, str], ...]
+    ports_of: dict[str, tuple[NeighbourView, ...]]
+    late: bool
+    inputs_list: str
+    inputs_given: str
+    output_code: str
+    output_state: str
+    output_shown: str
+    shown_sizes: dict[str, str]
+    readout: ReadoutView

@@ -41,7 +41,9 @@ class _Viewing:
 
     def run(self) -> ScanView:
         plan = self.plan
-        output, *states = plan.joint.given
+        count = len(self.cell.outputs)
+        outputs, states = plan.joint.given[:count], plan.joint.given[count:]
+        inner = {port.name for port in self.cell.inputs if port.inner}
         names = {slot.param.name: slot for slot in plan.step.slots}
         labelled = {}
         for slot in plan.step.slots:
@@ -64,13 +66,14 @@ class _Viewing:
             once=self.segment(plan.once),
             before=self.segment(plan.before),
             forward=self.segment(plan.forward, like=plan.step.carried[0], without=plan.step.carried),
-            backward=self.segment(plan.backward, like=output, without=plan.joint.given),
+            backward=self.segment(plan.backward, like=plan.joint.given[0], without=plan.joint.given),
             after=self.segment(plan.after),
             turned=tuple(self.turned(line) for line in plan.turned),
-            d_output=output,
+            d_outputs=tuple(f"{output}, " for output in outputs),
             d_state=", ".join(states) + ("," if len(states) == 1 else ""),
             carried=plan.joint.carried,
-            d_inputs=tuple(d_inputs[name] for name in self.ports),
+            d_inputs=tuple(d_inputs[name] for name in self.ports if name not in inner),
+            d_inner=tuple(d_inputs[name] for name in self.ports if name in inner),
             sent=tuple(sent),
             asks=tuple(self.asks()),
             extra=tuple(self.extra()),

@@ -44,7 +44,7 @@ class Stack:
     cell: the layer's, as its own spec says. layer: the same with the wiring's equations in front and a port for
     everything that it reads of a neighbour. sizes: the dims given as lists, one size a layer; if there are none, `depth`
     is the argument that says how many layers there are. dims, inputs, options: the stack's own and those of the
-    cell that are not wired. shown: what the neighbours or the readout read of a layer that is no state of its.
+    cell that are not wired. settled: the lines of the wiring that choose options. readings: what is read of neighbours.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Stack:
     inputs: tuple[Input, ...]
     options: tuple[Option, ...]
     wiring: tuple[Equation, ...]
+    settled: tuple[str, ...]
     readings: tuple[Reading, ...]
     readout: Readout | None
     output: str  # of the readout, else the name of the last layer's

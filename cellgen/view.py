@@ -4,7 +4,7 @@ A template decides structure only; what is written there, from a weight's shape 
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cellgen.argumentview import arguments, literal
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
@@ -34,7 +34,7 @@ WIDTH = 116  # of the header's lines
 
 def view(step: Step, plan: Plan) -> CellView:
     """Everything the templates write about a cell."""
-    return _Viewing(step, plan).run()
+    return Viewing(step, plan).run()
 
 
 def prose(text: str) -> str:
@@ -50,7 +50,7 @@ def _reading(node: Node, text: str) -> Node:
     return rebuild(node, tuple(_reading(child, text) for child in children(node)))
 
 
-class _Viewing:
+class Viewing:
     def __init__(self, step: Step, plan: Plan):
         self.step, self.plan, self.cell = step, plan, step.cell
         self.emitter, self.outside = Emitter(step.cell), Emitter(step.cell, "self.")
@@ -65,6 +65,10 @@ class _Viewing:
         return CellView(
             cell=cell.name,
             stem=cell.stem,
+            stack=False,
+            prefix="_",
+            state_class=f"{cell.name}State",
+            shown=(),
             about=tuple(self.about()),
             equations=tuple(equation.text for equation in cell.equations),
             labels="; ".join(f"{axis.name} = {', '.join(axis.labels)}" for axis in cell.axes),
@@ -112,7 +116,10 @@ class _Viewing:
     # --- for people
 
     def about(self) -> Iterator[str]:
-        for text in (self.cell.about, *self.cell.papers):
+        return self.paragraphs((self.cell.about, *self.cell.papers))
+
+    def paragraphs(self, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
             if text:
                 yield from textwrap.wrap(prose(text), WIDTH, break_long_words=True)
 
@@ -142,7 +149,8 @@ class _Viewing:
             "reset": f"A masked step sets {names} to the initial state first, then runs.",
             "none": "There is no rule for masked steps, so a mask is refused.",
         }[mask.kind]
-        return MaskView(mask.kind, mask.states, sentence)
+        names = [state.name for state in self.cell.states]
+        return MaskView(mask.kind, mask.states, tuple(map(names.index, mask.states)), sentence)
 
     def example(self, argument: ArgumentView) -> str:
         return "128" if argument.name == "units" else f"{argument.name}=16"

@@ -83,6 +83,7 @@ class _Wiring:
             outer.inputs,
             (*outer.options, *own),
             wired,
+            tuple(" ".join(each.text.split()) for each in statements if each.name in self.settled),
             tuple(self.readings.values()),
             read,
             document.output.value if document.output else self.cell.output,

@@ -180,6 +180,24 @@ def _after(*, x, h_prev, _d_n_in, _d_r_in, _d_z_in, _d_b, use_bias, kernel_T, **
     }
 
 
+def _turned(*, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return [
+        "kernel",
+        "recurrent_kernel",
+        *(["bias_recurrent"] if use_bias else []),
+        *(["bias_input"] if use_bias else []),
+    ]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -489,24 +507,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, use_bias, **_):
-    """The names of the weights that are differentiated."""
-    return [
-        "kernel",
-        "recurrent_kernel",
-        *(["bias_recurrent"] if use_bias else []),
-        *(["bias_input"] if use_bias else []),
-    ]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -427,6 +427,20 @@ def _after(
     }
 
 
+def _turned(*, U=None, W=None, V=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "U_T": tf.transpose(U),
+        "W_T": tf.transpose(W),
+        "V_T": None if V is None else tf.transpose(V),
+    }
+
+
+def _differentiated(*, _has_h_above, **_):
+    """The names of the weights that are differentiated."""
+    return ["W", "U", *(["V"] if _has_h_above else []), "b"]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -769,20 +783,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, U=None, W=None, V=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "U_T": tf.transpose(U),
-        "W_T": tf.transpose(W),
-        "V_T": None if V is None else tf.transpose(V),
-    }
-
-
-def _differentiated(*, _has_h_above, **_):
-    """The names of the weights that are differentiated."""
-    return ["W", "U", *(["V"] if _has_h_above else []), "b"]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -257,6 +257,19 @@ def _after(
     }
 
 
+def _turned(*, _h_w_centred=None, _x_w_centred=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "_h_w_centred_T": tf.transpose(_h_w_centred),
+        "_x_w_centred_T": tf.transpose(_x_w_centred),
+    }
+
+
+def _differentiated(**_):
+    """The names of the weights that are differentiated."""
+    return ["x_w", "h_w", "ln_x_scale", "ln_x_shift", "ln_h_scale", "ln_h_shift", "ln_c_scale", "ln_c_shift"]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -581,19 +594,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, _h_w_centred=None, _x_w_centred=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "_h_w_centred_T": tf.transpose(_h_w_centred),
-        "_x_w_centred_T": tf.transpose(_x_w_centred),
-    }
-
-
-def _differentiated(**_):
-    """The names of the weights that are differentiated."""
-    return ["x_w", "h_w", "ln_x_scale", "ln_x_shift", "ln_h_scale", "ln_h_shift", "ln_c_scale", "ln_c_shift"]
 
 
 def _chunk_size(batch_size, time, low_memory):

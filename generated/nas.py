@@ -327,6 +327,25 @@ def _after(
     }
 
 
+def _turned(*, projection_weights=None, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "projection_weights_T": None if projection_weights is None else tf.transpose(projection_weights),
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, proj, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return [
+        "recurrent_kernel",
+        "kernel",
+        *(["bias"] if use_bias else []),
+        *(["projection_weights"] if proj is not None else []),
+    ]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -676,25 +695,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, projection_weights=None, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "projection_weights_T": None if projection_weights is None else tf.transpose(projection_weights),
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, proj, use_bias, **_):
-    """The names of the weights that are differentiated."""
-    return [
-        "recurrent_kernel",
-        "kernel",
-        *(["bias"] if use_bias else []),
-        *(["projection_weights"] if proj is not None else []),
-    ]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -1,0 +1,245 @@
+"""Stack to `StackView`: the view of a layer, and what the templates write about all of them."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+from cellgen.argumentview import arguments
+from cellgen.cell import Option, TypedCell
+from cellgen.emit import Emitter
+from cellgen.expr import Shape, axis_text
+from cellgen.lower import GIVEN, Step
+from cellgen.readoutview import readoutview
+from cellgen.records import ArgumentView, CellView, NeighbourView, StackView, StepView
+from cellgen.schedule import Plan
+from cellgen.stack import ROLES, Stack
+from cellgen.view import Viewing
+
+
+def stackview(stack: Stack, step: Step, plan: Plan) -> StackView:
+    """Everything the templates write about a stack; `step` and `plan` are those of its layer."""
+    return _StackViewing(stack, step, plan).stack_view()
+
+
+class _StackViewing(Viewing):
+    """A layer is viewed as a cell is, but its sizes are local names, and its weights stand in a part of the stack."""
+
+    def __init__(self, stack: Stack, step: Step, plan: Plan):
+        super().__init__(step, plan)
+        self.stack = stack
+        local = frozenset((*self.cell.connections.values(), *(dim.name for dim in self.cell.dims)))
+        self.outside = Emitter(self.cell, "self.", local=local)
+        self.layer_dims = [dim for dim in self.cell.dims if dim.kind in GIVEN]
+        self.outer = {name: own for own, name in stack.outer.items()}
+
+    def stack_view(self) -> StackView:
+        stack, cell = self.stack, self.cell
+        layer = {field.name: getattr(view, field.name) for view in [self.run()] for field in fields(CellView)}
+        given = tuple(self.stack_arguments())
+        port = stack.inputs[0]
+        own, shared = self.taken()
+        states = {state.name for state in cell.states}
+        output = cell.output if stack.readout is None else ""
+        layer |= {
+            "cell": stack.name,
+            "stem": stack.stem,
+            "about": tuple(self.paragraphs((stack.about, *stack.papers))),
+            "equations": tuple(each.text for each in stack.cell.equations),
+            "stack": True,
+            "prefix": "_layer_",
+            "state_class": f"{stack.cell.name}State",
+            "shown": cell.shown,
+            "input": port.name,
+            "input_shape": ", ".join(map(axis_text, port.shape)),
+            "input_rank": len(port.shape),
+            "ports": tuple(map(self.port, stack.inputs)),
+            "many": False,
+            "inputs": (),
+            "input_checks": tuple(self.checks()),
+            "arguments": given,
+            "example_arguments": ", ".join(self.example(argument) for argument in given if not argument.default),
+            "output": self.stack_output(layer["output"]),
+            "scheduled": tuple(
+                (each.name, str(float(each.default))) for each in stack.options if each.kind == "scheduled"
+            ),
+            "derived_dims": (),
+            "build_dims": (),
+            "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
+        }
+        readout = readoutview(stack, self.initializer, self.shared_size)
+        layer["weights"] = layer["weights"]
+        return StackView(
+            **layer,
+            wiring=tuple(dict.fromkeys((*(each.text for each in stack.wiring), *self.settled()))),
+            depth="depth" if stack.sizes else stack.depth,
+            lists=stack.sizes,
+            sizes=tuple((dim.name, self.dim_code(dim.name)) for dim in self.layer_dims),
+            shared=tuple(shared),
+            own=tuple(own),
+            ports_of={side: tuple(self.neighbours(side)) for side in ("below", "above")},
+            late=any(each.neighbour == "below" and each.ago for each in stack.readings),
+            inputs_list=", ".join(each.name for each in stack.inputs),
+            inputs_given=", ".join(f"{self.outer[each.name]}={each.name}" for each in stack.inputs),
+            output_code=self.output_code(),
+            output_state=output if output in states else "",
+            output_shown=output if output and output not in states else "",
+            shown_sizes={name: self.shown_size(name) for name in cell.shown},
+            readout=readout,
+        )
+
+    # --- what the constructor takes
+
+    def stack_arguments(self) -> Iterator[ArgumentView]:
+        stack = self.stack
+        like = replace(stack.cell, dims=tuple(d for d in stack.dims if d.kind in GIVEN), options=stack.options)
+        number = ArgumentView(stack.depth, "", f"isinstance({stack.depth}, int) and {stack.depth} > 0", "a positive integer", stack.depth)
+        given = list(arguments(like))
+        first = [each for each in given if each.name in stack.sizes]
+        for each in first:
+            name = each.name
+            fits = (
+                f"isinstance({name}, (list, tuple)) and {name} and "
+                f"all(isinstance(size, int) and size > 0 for size in {name})"
+            )
+            yield replace(each, fits=fits, wanted="a list of positive integers, one a layer", value=f"tuple({name})")
+        rest = [each for each in given if each.name not in stack.sizes]
+        if not stack.sizes:
+            count = sum(not each.default for each in rest)
+            rest.insert(count, number)
+        yield from rest
+
+    def example(self, argument: ArgumentView) -> str:
+        if argument.name in self.stack.sizes:
+            return f"{argument.name}=[96, 96, 96]"
+        return f"{argument.name}=3" if argument.name == self.stack.depth else super().example(argument)
+
+    # --- sizes
+
+    def shared_size(self, axis) -> str:
+        """The size of an axis of the stack's own dims, in the classes."""
+        return " * ".join(str(atom) if isinstance(atom, int) else f"self.{atom}" for atom in axis if atom != 1) or "1"
+
+    def factor(self, atom, prefix: str) -> str:
+        dim = self.dims.get(atom)
+        if dim is not None and dim.kind in ("required", "number", "wired"):
+            return atom  # a local name
+        return super().factor(atom, prefix)
+
+    def dim_code(self, name: str) -> str:
+        """The size of a dim in a layer of some index, which may have neighbours or not."""
+        targets = {role: self.target(name, role) for role in ROLES}
+        if len({*targets.values()}) == 1:
+            return targets["only"]
+        below = targets["inner"] if targets["inner"] == targets["last"] else None
+        alone = targets["first"] if targets["first"] == targets["only"] else None
+        if below and alone:
+            return f"{below} if _has_below else {alone}"
+        if targets["first"] == targets["inner"] and targets["last"] == targets["only"]:
+            return f"{targets['inner']} if _has_above else {targets['last']}"
+        lower = below or f"({targets['inner']} if _has_above else {targets['last']})"
+        upper = alone or f"({targets['first']} if _has_above else {targets['only']})"
+        return f"{lower} if _has_below else {upper}"
+
+    def target(self, name: str, role: str) -> str:
+        there = ROLES[role]
+        each = next(v for v in self.step.typed.variants if all(v.variant.get(n, there[n]) == there[n] for n in there))
+        while name in each.same:
+            name = each.same[name]
+        for neighbour, at in (("below", "index - 1"), ("above", "index + 1")):
+            plain = name.removeprefix(f"{neighbour}_")
+            if plain != name and plain in self.stack.sizes:
+                return f"self.{plain}[{at}]" if there[neighbour] else "None"
+        dim = self.dims[name]
+        if name in self.stack.sizes:
+            return f"self.{name}[index]"
+        if dim.kind == "inferred":
+            return f"self.input_spec.shape[{self.place(name)}]"
+        if dim.kind == "wired":
+            return "None"  # nothing is wired to it in this role
+        if dim.kind == "alias":
+            return f"{self.target(dim.value, role)} if self.{name} is None else self.{name}"
+        return f"self.{name}"
+
+    def place(self, name: str) -> int:
+        shape = self.stack.inputs[0].shape
+        return shape.index((name,)) - len(shape)
+
+    def checks(self):
+        for check in self.input_checks():
+            if check.name == self.outer[self.stack.inputs[0].name]:
+                yield check
+
+    # --- weights and what a step takes
+
+    def access(self, slot) -> str:
+        return f"cast(part.{slot.param.name.replace('/', '.')})"
+
+    def initial(self, state) -> str:
+        return super().initial(state).replace("self.", "part.")
+
+    def taken(self) -> tuple[list, list]:
+        """What a step takes: for each layer, and once for all."""
+        step: StepView = self.step_view()
+        options: dict[str, Option] = {option.name: option for option in self.cell.options}
+        own, shared = [], []
+        for name, code in step.arguments:
+            if name in options:
+                shared.append((name, code))
+            elif name not in self.cell.connections.values() and name not in self.dims:
+                own.append((name, code))
+        own += [(dim.name, dim.name) for dim in self.layer_dims]
+        return own, shared
+
+    def step_parameters(self, step: StepView) -> tuple[str, ...]:
+        ports = [f"{port.name}=None" for port in self.cell.inputs]
+        return (*ports, *(name for name in step.parameters if name.split("=")[0] not in {p.split("=")[0] for p in ports}))
+
+    def settled(self) -> Iterator[str]:
+        yield from self.stack.settled
+
+    # --- neighbours
+
+    def neighbours(self, side: str) -> Iterator[NeighbourView]:
+        states = {state.name for state in self.cell.states}
+        for each in self.stack.readings:
+            if each.neighbour != side:
+                continue
+            at = "index - 1" if side == "below" else "index + 1"
+            if each.ago:
+                code = f"old[{at}].{each.name}"
+                back = f'd_old[{at}]["{each.name}"] += d_ports["{each.port}"]'
+                if side == "below":  # that layer's turn comes later
+                    back = f'd_late.append(({at}, "{each.name}", d_ports["{each.port}"]))'
+            elif each.name in states:
+                code, back = f"new[{at}].{each.name}", f'd_new[{at}]["{each.name}"] += d_ports["{each.port}"]'
+            else:
+                code = f'shown[{at}]["{each.name}"]'
+                back = f'd_{each.name}[{at}] += d_ports["{each.port}"]'
+            yield NeighbourView(each.port, code, back)
+
+    def shown_size(self, name: str) -> str:
+        shape: Shape = self.plan.joint.typed.variants[0].names[name].shape
+        sizes = [" * ".join(f'layer["{atom}"]' if isinstance(atom, str) else str(atom) for atom in axis) for axis in shape]
+        return ", ".join(sizes) or "1"
+
+    # --- output
+
+    def output_code(self) -> str:
+        output = self.cell.output
+        states = {state.name for state in self.cell.states}
+        return f"new[-1].{output}" if output in states else f'shown[-1]["{output}"]'
+
+    def stack_output(self, own):
+        stack = self.stack
+        if stack.readout is None:
+            sizes = own.size
+            for name in stack.sizes:
+                sizes = sizes.replace(name, f"{name}[-1]")
+            return replace(own, size=sizes)
+        from cellgen.flatten import flatten
+        from cellgen.shapes import shapes
+
+        typed: TypedCell = shapes(flatten(stack, 1))
+        shape = typed.default.names[stack.output].shape
+        sizes = [self.shared_size(axis) for axis in shape]
+        size = sizes[0] if len(sizes) == 1 else f"({', '.join(sizes)})"
+        return replace(own, name=stack.output, size=size, width=", ".join(map(axis_text, shape)))

@@ -4,8 +4,7 @@ import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellgen.diagnostics import SpecError
-from cellgen.lineup import Contestant, Runners
+from cellgen.lineup import Contestant, Runners, Unavailable
 from cellgen.problem import Disagreement, Problem, agree, problem
 from cellgen.standings import LeftOut, Row
 from cellgen.stopwatch import race, timed
@@ -34,8 +33,8 @@ def contest(
     for each in lineup:
         try:
             runners[each.name] = each.make(task)
-        except SpecError as error:
-            left_out.append(LeftOut(workload.name, each.name, error.diagnostics[0].message))
+        except Unavailable as error:
+            left_out.append(LeftOut(workload.name, each.name, str(error)))
         except Exception as error:
             left_out.append(_failed(workload, each, error))
     data = {name: task.data(each.tensor) for name, each in runners.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cellgen.lineup import LSTM, OURS, RNN, TORCH
+from cellgen.lineup import LSTM, OURS, RNN, SCAN, SCAN_XLA, TORCH
 from cellgen.standings import Report, Verdict
 
 Quantity = Callable[[Report], float | None]  # None: it was not measured
@@ -32,6 +32,16 @@ def time(workload: str, measure: str, contestant: str = OURS, *, first: bool = F
     def quantity(report: Report) -> float | None:
         row = report.find(workload, contestant, measure)
         return None if row is None else share * (row.timing.first if first else row.timing.median)
+
+    return quantity
+
+
+def fastest(*quantities: Quantity) -> Quantity:
+    """The least of some; all must have been measured."""
+
+    def quantity(report: Report) -> float | None:
+        found = [each(report) for each in quantities]
+        return None if None in found else min(found)
 
     return quantity
 
@@ -88,7 +98,12 @@ GOALS = (
     no_slower("W3", "training", TORCH),
     no_slower("W4", "training", RNN, times=2),
     Goal("W4", "training within 3 times the matmul limit", time("W4", "training"), limit("W4", "training", 3)),
-    no_slower("W5", "training", "tf.scan", times=2),
+    Goal(
+        "W5",
+        "training 2 times faster than tf.scan, the better of graph and XLA",
+        time("W5", "training"),
+        fastest(*(time("W5", "training", each, share=1 / 2) for each in (SCAN, SCAN_XLA))),
+    ),
     Goal("W6", "cost of a training step a time step flat within 1.2", growth("W6", "training"), exactly(1.2)),
     Goal("W7", "check within 1 s beyond `import sympy`", beyond(IMPORT_SYMPY, CHECK), exactly(1)),
     Goal("W7", "build under 2 s", time("W7", "run", BUILD), exactly(2)),

@@ -65,6 +65,47 @@ def mingru_scan(problem: Problem) -> Runners:
     return _runners(call, problem)
 
 
+def stack_scan(problem: Problem) -> Runners:
+    """The stack of HM-LSTM; a layer has one matmul, whose weights are put together before the loop."""
+    layers, units = problem.workload.layers, problem.shape.units
+
+    def call(w, x, mask):
+        kernels = {
+            number: jnp.concatenate([w[name] for each in "UWV" if (name := f"layer{number}_{each}") in w])
+            for number in range(1, layers + 1)
+        }
+
+        def step(state, at):
+            below, z_below, new = at, None, []
+            for number, (c, h, z) in enumerate(state, 1):
+                reads = [h, below if z_below is None else z_below * below]
+                if number < layers:
+                    reads.append(z * state[number][1])
+                s = jnp.concatenate(reads, -1) @ kernels[number] + w[f"layer{number}_b"]
+                f, i, o = jnp.split(jax.nn.sigmoid(s[:, : 3 * units]), 3, -1)
+                ig = i * jnp.tanh(s[:, 3 * units : 4 * units])
+                below_fires = 1 if z_below is None else z_below
+                copy, update = (1 - z) * (1 - below_fires), (1 - z) * below_fires
+                c = (copy + update * f) * c + (1 - copy) * ig
+                h = copy * h + (1 - copy) * (o * jnp.tanh(c))
+                if number < layers:
+                    z_new = s[:, 4 * units :]
+                    soft = jnp.clip((z_new + 1) / 2, 0, 1)
+                    z = soft + jax.lax.stop_gradient((z_new > 0) - soft)
+                new.append((c, h, z))
+                below, z_below = h, z
+            return tuple(new), tuple(h for _, h, _ in new)
+
+        start = tuple(tuple(jnp.zeros([x.shape[0], size]) for size in (units, units, 1)) for _ in range(layers))
+        hs = jax.lax.scan(step, start, jnp.swapaxes(x, 0, 1))[1]
+        gates = jnp.split(jax.nn.sigmoid(jnp.concatenate(hs, -1) @ w["readout_gate"]), layers, -1)
+        embed = jnp.concatenate([w[f"readout_emb{number}"] for number in range(1, layers + 1)])
+        gated = jnp.concatenate([g * h for g, h in zip(gates, hs)], -1)
+        return jnp.swapaxes(jax.nn.relu(gated @ embed), 0, 1)
+
+    return _runners(call, problem)
+
+
 def mingru_associative(problem: Problem) -> Runners:
     def call(w, x, mask):
         def both(first, second):

@@ -72,8 +72,8 @@ class MinGRUCell(keras.layers.Layer):
         return h, [h]
 
 
-def _rnn(cell, call, problem: Problem, jit_compile: bool) -> Runners:
-    """A layer over a cell, with the problem's weights."""
+def over(cell, call, problem: Problem, jit_compile: bool) -> Runners:
+    """A layer over a cell, with the problem's weights. call: the layer, x and the mask -> outputs."""
     layer = keras.layers.RNN(cell, return_sequences=True)
     layer.build((None, None, problem.shape.input + getattr(cell, "masked", False)))
     for name, weight in cell.w.items():
@@ -87,7 +87,7 @@ def layer_norm_rnn(problem: Problem, jit_compile: bool = False) -> Runners:
     def call(layer, x, mask):
         return layer(tf.concat([x, tf.cast(mask, x.dtype)[:, :, tf.newaxis]], -1) if masked else x)
 
-    return _rnn(LayerNormCell(problem.shape.units, masked), call, problem, jit_compile)
+    return over(LayerNormCell(problem.shape.units, masked), call, problem, jit_compile)
 
 
 def layer_norm_unrolled(problem: Problem) -> Runners:
@@ -113,7 +113,7 @@ def lstm(problem: Problem) -> Runners:
 
 
 def mingru_rnn(problem: Problem, jit_compile: bool = False) -> Runners:
-    return _rnn(MinGRUCell(problem.shape.units), lambda layer, x, mask: layer(x), problem, jit_compile)
+    return over(MinGRUCell(problem.shape.units), lambda layer, x, mask: layer(x), problem, jit_compile)
 
 
 def mingru_scan(problem: Problem, jit_compile: bool = False) -> Runners:

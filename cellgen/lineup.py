@@ -9,6 +9,7 @@ from typing import Any
 OURS, GRAPH, XLA, LOW = "cellgen", "cellgen, graph", "cellgen, XLA", "cellgen, low memory"
 LSTM = "keras.layers.LSTM"
 RNN, RNN_XLA = "keras.layers.RNN", "keras.layers.RNN, XLA"
+SCAN, SCAN_XLA = "tf.scan", "tf.scan, XLA"
 TORCH = "torch.nn.LSTM"
 UNROLLED = "unrolled in Python"
 
@@ -18,6 +19,10 @@ NO_NORM = "no norm"
 def missing(library: str) -> str:
     """Says that a library is not installed; "" if it is. Nothing is imported."""
     return "" if find_spec(library) else f"{library} is not installed"
+
+
+class Unavailable(Exception):
+    """Who takes no part, through no fault of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Contestant:
         return missing(self.library)
 
     def make(self, problem: Any) -> Runners:
+        """Raises `Unavailable`."""
         module, _, function = self.entry.partition(":")
         return getattr(import_module(f"cellgen.{module}"), function)(problem, **dict(self.options))
 
@@ -67,7 +73,8 @@ def _ours() -> tuple[Contestant, ...]:
 
 
 def _tensorflow(name: str, function: str, **options: Any) -> Contestant:
-    return Contestant(name, f"keraspeers:{function}", tuple(options.items()))
+    entry = function if ":" in function else f"keraspeers:{function}"
+    return Contestant(name, entry, tuple(options.items()))
 
 
 RNNS = (
@@ -86,10 +93,18 @@ MINGRU = (
     *_ours(),
     _tensorflow(RNN, "mingru_rnn"),
     _tensorflow(RNN_XLA, "mingru_rnn", jit_compile=True),
-    _tensorflow("tf.scan", "mingru_scan"),
-    _tensorflow("tf.scan, XLA", "mingru_scan", jit_compile=True),
+    _tensorflow(SCAN, "mingru_scan"),
+    _tensorflow(SCAN_XLA, "mingru_scan", jit_compile=True),
     Contestant("jax.lax.scan", "jaxpeers:mingru_scan", library="jax"),
     Contestant("jax.lax.associative_scan", "jaxpeers:mingru_associative", library="jax"),
+)
+STACK = (
+    *_ours(),
+    _tensorflow(RNN, "stackpeers:rnn"),
+    _tensorflow(RNN_XLA, "stackpeers:rnn", jit_compile=True),
+    _tensorflow(SCAN, "stackpeers:scan"),
+    _tensorflow(SCAN_XLA, "stackpeers:scan", jit_compile=True),
+    Contestant("jax.lax.scan", "jaxpeers:stack_scan", library="jax"),
 )
 UNROLLING = (*_ours(), *RNNS[:1], _tensorflow(UNROLLED, "layer_norm_unrolled"))
 GROWTH = (
@@ -104,7 +119,7 @@ LINEUPS = {
     "W2": LAYER_NORM,
     "W3": LAYER_NORM,
     "W4": MINGRU,
-    "W5": (),  # the stack of HM-LSTM is not generated yet
+    "W5": STACK,
     "W6": GROWTH,
     "W7": (),  # commands, not layers
     "lengths": LENGTHS,

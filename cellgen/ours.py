@@ -3,8 +3,9 @@
 from itertools import count
 
 from cellgen.compiler import Spec
+from cellgen.diagnostics import SpecError
 from cellgen.functions import functions
-from cellgen.lineup import Runners
+from cellgen.lineup import Runners, Unavailable
 from cellgen.module import module
 from cellgen.problem import Problem
 
@@ -12,15 +13,24 @@ _NUMBERS = count()
 
 
 def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal") -> Runners:
-    """The layer of the workload's spec. Raises `SpecError` if there is no such spec, or no code for it yet.
+    """The layer of the workload's spec. Raises `Unavailable` if there is no such spec, or no code for it yet.
 
     jit_compile and memory: the layer's arguments. Each has a module of its own: functions at its top are traced and
     compiled once for all of its layers, and another's first call would be shorter for it.
     """
-    spec = Spec.at(problem.workload.spec)
-    text = spec.build(tests=False)[f"{spec.stem}.py"]
-    make = getattr(module(f"{spec.stem}_{next(_NUMBERS)}", text), spec.cell().name)
-    layer = make(problem.shape.units, return_sequences=True, jit_compile=jit_compile, memory=memory)
+    workload, units = problem.workload, problem.shape.units
+    try:
+        spec = Spec.at(workload.spec)
+        text = spec.build(tests=False)[f"{spec.stem}.py"]
+    except SpecError as error:
+        why = "stacks are not generated yet" if workload.layers else error.diagnostics[0].message
+        raise Unavailable(why) from None
+    built = module(f"{spec.stem}_{next(_NUMBERS)}", text)
+    arguments = {"return_sequences": True, "jit_compile": jit_compile}
+    if workload.layers:
+        layer = built.HMLSTMStack([units] * workload.layers, embedding=units, **arguments)
+    else:
+        layer = getattr(built, spec.cell().name)(units, memory=memory, **arguments)
     layer.build((None, None, problem.shape.input))
     weights = {_name(weight): weight for weight in layer.cell.trainable_variables}
     for name, weight in weights.items():
@@ -29,5 +39,5 @@ def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal")
 
 
 def _name(weight) -> str:
-    """`x_w` of the variable at layer_norm_lstm/cell/x_w, `ln_x_scale` of that at layer_norm_lstm/cell/ln_x/scale."""
+    """`x_w` of the variable at layer_norm_lstm/cell/x_w, `layer1_W` of that at hm_lstm_stack/cell/layer1/W."""
     return "_".join(weight.path.split("/cell/")[-1].split("/"))

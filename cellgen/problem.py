@@ -1,6 +1,6 @@
 """A workload at one shape as numbers: the input, the mask and the weights that everyone gets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ BETWEEN_RESETS = 100  # steps from one zero of the mask to the next, on average
 
 @dataclass(frozen=True)
 class Problem:
-    """x (batch, steps, input), mask (batch, steps) of booleans or None, and the weights by their names in the spec."""
+    """x (batch, steps, input), mask (batch, steps) of booleans or None, and the weights by their names in the spec.
+
+    A weight `layer1/W` of a stack is `layer1_W`.
+    """
 
     workload: Workload
     shape: Shape
@@ -32,13 +35,16 @@ def problem(workload: Workload, shape: Shape) -> Problem:
     mask = None
     if workload.masked:
         mask = tf.random.stateless_uniform([shape.batch, shape.steps], [0, 1]) > 1 / BETWEEN_RESETS
-    weights = {name: make(size, [1, seed]) for seed, (name, size, make) in enumerate(_weights(workload.spec, shape))}
+    first = 2 if workload.layers else 1  # with 2, no boundary of the stack is within 5e-5 of one that roundoff turns
+    weights = {name: make(size, [first, seed]) for seed, (name, size, make) in enumerate(_weights(workload, shape))}
     return Problem(workload, shape, _normal([shape.batch, shape.steps, shape.input], [0, 0]), mask, weights)
 
 
-def _weights(spec: str, shape: Shape) -> list[tuple]:
+def _weights(workload: Workload, shape: Shape) -> list[tuple]:
     ins, units = shape.input, shape.units
-    if spec == "mingru":
+    if workload.layers:
+        return [*_stack(workload.layers, ins, units)]
+    if workload.spec == "mingru":
         return [("kernel", [ins, 2 * units], _kernel), ("bias", [2 * units], _normal)]
     norms = ("ln_x", 4 * units), ("ln_h", 4 * units), ("ln_c", units)
     parts = ("scale", _scale), ("shift", _normal)
@@ -49,12 +55,32 @@ def _weights(spec: str, shape: Shape) -> list[tuple]:
     ]
 
 
+def _stack(layers: int, input: int, units: int) -> Iterator[tuple]:
+    """Of HM-LSTM: the last layer has no V and no column for a boundary."""
+    for number in range(1, layers + 1):
+        last = number == layers
+        slab = 4 * units if last else 4 * units + 1
+        yield f"layer{number}_W", [input if number == 1 else units, slab], _kernel
+        yield f"layer{number}_U", [units, slab], _kernel
+        if not last:
+            yield f"layer{number}_V", [units, slab], _kernel
+        yield f"layer{number}_b", [slab], _little
+    yield "readout_gate", [layers * units, layers], _kernel
+    for number in range(1, layers + 1):
+        yield f"readout_emb{number}", [units, units], _kernel
+
+
 def _normal(size: list[int], seed: list[int]) -> tf.Tensor:
     return tf.random.stateless_normal(size, seed)
 
 
 def _kernel(size: list[int], seed: list[int]) -> tf.Tensor:
     return _normal(size, seed) * (sum(size) / 2) ** -0.5
+
+
+def _little(size: list[int], seed: list[int]) -> tf.Tensor:
+    """So that no boundary detector always says the same."""
+    return _normal(size, seed) / 10
 
 
 def _scale(size: list[int], seed: list[int]) -> tf.Tensor:
@@ -81,7 +107,8 @@ def agree(what: str, values: Any, wanted: Any) -> None:
     values, wanted = tf.convert_to_tensor(values), tf.convert_to_tensor(wanted)
     if values.shape != wanted.shape:
         raise Disagreement(f"{what}: shape {tuple(values.shape)} instead of {tuple(wanted.shape)}")
-    apart = float(tf.reduce_max(tf.abs(values - wanted)) / tf.reduce_max(tf.abs(wanted)))
+    largest = float(tf.reduce_max(tf.abs(wanted))) or 1.0  # a gradient of zeros has none
+    apart = float(tf.reduce_max(tf.abs(values - wanted))) / largest
     if not apart <= AGREE:
         raise Disagreement(f"{what} differ by {apart:.2g} of the largest value")
 

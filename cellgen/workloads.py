@@ -25,7 +25,8 @@ class Workload:
 
     spec: the shipped spec, whose layer runs against its peers; "" if commands run. shapes: what is run; quick: what is
     run instead by `--quick`. measures: what is timed of each. masked: with a mask that has a zero about every hundred
-    steps. gates: units of the input's and of the recurrent matmul, in multiples of the cell's units.
+    steps. gates: units of the input's and of the recurrent matmul, in multiples of the cell's units. layers: of a
+    stack of HM-LSTM, each with the shape's units, as has its readout; 0: it is a cell.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Workload:
     measures: tuple[str, ...] = MEASURES
     masked: bool = False
     gates: tuple[int, int] = (0, 0)
+    layers: int = 0
 
     @property
     def told(self) -> str:
@@ -46,7 +48,18 @@ class Workload:
         """Floating-point operations of the matmuls, of the forward pass or of a training step."""
         ins, across = self.gates
         widths = shape.units * (ins * shape.input + across * shape.units)
+        widths += _stack(self.layers, shape.input, shape.units)
         return 2 * shape.batch * shape.steps * widths * (TRAINING if measure == "training" else 1)
+
+
+def _stack(layers: int, input: int, units: int) -> int:
+    """How many numbers a step of a stack of HM-LSTM multiplies with: those of W, U, V and of the readout."""
+    widths = layers * units * (layers + units)
+    for below in range(layers):
+        last = below + 1 == layers  # it has no V, and no boundary
+        rows = (units if below else input) + units * (1 if last else 2)
+        widths += rows * (4 * units + (0 if last else 1))
+    return widths
 
 
 LN = "layer_norm_lstm"
@@ -59,7 +72,14 @@ W1 = replace(LN_LSTM, name="W1", shapes=(WIDE, UNROLLED), quick=(Shape(4, 12, 8,
 W2 = replace(LN_LSTM, name="W2", shapes=(Shape(1, 1000, 64, 128),), quick=(Shape(1, 10, 4, 8),))
 W3 = replace(LN_LSTM, name="W3", shapes=(Shape(16, 500, 64, 128),), quick=(Shape(4, 10, 4, 8),))
 W4 = Workload("W4", "minGRU", "mingru", (Shape(8, 4096, 256, 256),), (Shape(2, 16, 4, 4),), gates=(2, 0))
-W5 = Workload("W5", "HM-LSTM stack, 3 x 96, with readout", "hm_lstm", (Shape(32, 100, 27, 96),), (Shape(2, 5, 4, 3),))
+W5 = Workload(
+    "W5",
+    "HM-LSTM stack of three layers, and its readout",
+    "hm_lstm_stack",
+    (Shape(32, 100, 27, 96),),
+    (Shape(4, 12, 5, 6),),
+    layers=3,
+)
 W6 = replace(
     LN_LSTM,
     name="W6",

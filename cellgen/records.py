@@ -171,6 +171,7 @@ class CellView:
     size_checks: tuple[CheckView, ...]
     build_dims: tuple[DimView, ...]
     weights: tuple[WeightView, ...]
+    initializers: tuple[tuple[str, str], ...]  # by the argument that they are the default of
     norms: tuple[str, ...]
     activations: tuple[tuple[str, str], ...]
     functions: tuple[str, ...]

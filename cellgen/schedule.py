@@ -144,13 +144,18 @@ class _Scheduling:
     ) -> tuple[set[str], list[Block]]:
         """What of a loop's values must be kept, and the blocks that are computed again instead."""
         again: list[Block] = []
-        while (block := self.cheap(blocks, kept, at_hand, again)) is not None:
+        while (block := self.cheap(blocks, kept, given, at_hand, again)) is not None:
             again.append(block)
-            kept = (kept - targets(block)) | (reads(block) & (made(blocks) | given))
+            kept = (kept - targets(block)) | (reads(block) & (made(blocks) | given) - made(again))
         return kept, [block for block in blocks if block in again]
 
-    def cheap(self, loop: list[Block], kept: set[str], at_hand: set[str], again: list[Block]) -> Block | None:
-        """A block that is computed again with less to keep: all that it reads is kept anyway, or at hand."""
+    def cheap(
+        self, loop: list[Block], kept: set[str], given: set[str], at_hand: set[str], again: list[Block]
+    ) -> Block | None:
+        """A block that is computed again with less to keep: all that it reads is kept anyway, or at hand.
+
+        One that only says which of the given values another name is keeps that value instead.
+        """
         weights = {slot.argument for slot in self.step.slots} | {*self.step.options, *self.step.dims}
         for block in loop:
             if block in again or not targets(block) & kept or len(block.lines) > 1:
@@ -158,7 +163,7 @@ class _Scheduling:
             operations = [node for line in block.lines for node in uses(line.value)]
             if (
                 all(isinstance(node, Apply) and node.op in CHEAP for node in operations)
-                and reads(block) <= kept | at_hand | weights
+                and reads(block) <= kept | at_hand | weights | made(again) | (set() if operations else given)
             ):
                 return block
         return None
@@ -181,7 +186,7 @@ class _Scheduling:
     def in_order(self, some: set[str]) -> list[str]:
         """Carried states and their parts in the order of the spec, and the cotangents that come in."""
         line = [*self.step.carried, *(target for line in self.step.opening for target in line.targets)]
-        line += self.joint.given
+        line += (*(port.name for port in self.ports if port.inner), *self.joint.given)
         return [name for name in line if name in some]
 
 

@@ -66,7 +66,7 @@ class _StackViewing(Viewing):
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
         }
         readout = readoutview(stack, self.initializer, self.shared_size)
-        layer["weights"] = layer["weights"]
+        layer["initializers"] += tuple((weight.name, weight.initializer) for weight in readout.weights)
         return StackView(
             **layer,
             wiring=tuple(dict.fromkeys((*(each.text for each in stack.wiring), *self.settled()))),

@@ -59,7 +59,7 @@ class Viewing:
     def run(self) -> CellView:
         cell, port = self.cell, self.cell.inputs[0]
         given = tuple(arguments(cell))
-        output = self.output_shape()
+        output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
         flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
         activations = any(option.kind == "activation" for option in cell.options)
         return CellView(
@@ -97,7 +97,8 @@ class Viewing:
             derived_dims=tuple(self.derived("", [*(state.shape for state in cell.states), output])),
             size_checks=tuple(self.size_checks()),
             build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape])),
-            weights=tuple(self.weight(slot) for slot in self.step.slots),
+            weights=weights,
+            initializers=tuple((weight.argument, weight.initializer) for weight in weights),
             norms=tuple(
                 dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)
             ),

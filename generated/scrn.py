@@ -106,6 +106,23 @@ def _after(*, x, h_prev, s, h, _d_output, _d_h_in, _d_s, alpha, A_T, B_T, **_):
     return {"x": _d_x}, {"A": _d_A, "B": _d_B, "P": _d_P, "R": _d_R, "U": _d_U, "V": _d_V}
 
 
+def _turned(*, U=None, V=None, P=None, R=None, A=None, B=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "U_T": tf.transpose(U),
+        "V_T": tf.transpose(V),
+        "P_T": tf.transpose(P),
+        "R_T": tf.transpose(R),
+        "A_T": tf.transpose(A),
+        "B_T": tf.transpose(B),
+    }
+
+
+def _differentiated(**_):
+    """The names of the weights that are differentiated."""
+    return ["A", "B", "P", "R", "U", "V"]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -415,23 +432,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, U=None, V=None, P=None, R=None, A=None, B=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "U_T": tf.transpose(U),
-        "V_T": tf.transpose(V),
-        "P_T": tf.transpose(P),
-        "R_T": tf.transpose(R),
-        "A_T": tf.transpose(A),
-        "B_T": tf.transpose(B),
-    }
-
-
-def _differentiated(**_):
-    """The names of the weights that are differentiated."""
-    return ["A", "B", "P", "R", "U", "V"]
 
 
 def _chunk_size(batch_size, time, low_memory):

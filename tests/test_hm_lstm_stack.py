@@ -385,7 +385,7 @@ def test_the_classes():
     assert isinstance(layer.cell, module.HMLSTMStackCell)
     assert list(layer.cell.state_size) == [width for n in UNITS for width in (n, n, 1)]
     assert layer.cell.output_size == EMBEDDING
-    *weights, slope = layer.get_weights()
+    slope, *weights = layer.get_weights()
     close(weights, list(it.params.values()))
     assert slope == 1.0 and [weight.path.split("/")[-1] for weight in layer.non_trainable_weights] == ["slope"]
     assert layer(it.x).shape == (BATCH, EMBEDDING)

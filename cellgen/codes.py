@@ -7,7 +7,6 @@ cell does (laws and remarks), CG6xx about what is not generated yet.
 from cellgen.code import Code
 from cellgen.lawcodes import GENERATED, LAWS
 
-
 FILE = {
     "CG101": Code(
         "the spec cannot be read",

@@ -17,12 +17,17 @@
 | schedule | `Joint`            | `Plan`, what runs before the loop, in it, after it  |
 | view     | `Step`, `Plan`     | `CellView`, every string that a template puts in    |
 | render   | `CellView`         | the text of the cell and of its tests               |
+
+The spec of a stack names a cell; `wire` makes of both a `Stack`, of which one layer is a `Cell` that sees its
+neighbours. From `shapes` to `schedule` that layer goes through the stages above, in every role at once; `stackview`
+writes what loops over layers. `flatten` makes of a stack of known depth one `Cell`, which goes through all of them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +35,14 @@ from cellgen import names
 from cellgen.cell import Cell, TypedCell
 from cellgen.diagnostics import Diagnostic, Label, SpecError, nearest
 from cellgen.extend import Library, expand, extend
-from cellgen.load import Mapping, read, spelled
+from cellgen.flatten import flatten
+from cellgen.load import Tree, load, read, spelled
 from cellgen.resolve import resolve
-from cellgen.schema import schema
+from cellgen.schema import schema, stack_schema
 from cellgen.shapes import shapes
 from cellgen.span import Source, Span
+from cellgen.stack import Stack
+from cellgen.wire import wire
 
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
@@ -73,6 +81,7 @@ class Spec:
     source: Source
     stem: str
     library: Library
+    beside: Mapping[str, str] = field(default_factory=dict)  # texts of specs that this one names, by stem
 
     def __post_init__(self):
         help = names.no_module(self.stem)
@@ -101,18 +110,64 @@ class Spec:
         return cls(read(path), path.stem, Library((path.parent, shipped())))
 
     @classmethod
-    def of(cls, text: str, stem: str = "spec") -> "Spec":
-        """A spec given as text; what it extends is among the shipped ones."""
-        return cls(spelled(f"{stem}.yaml", text), stem, Library((shipped(),)))
+    def of(cls, text: str, stem: str = "spec", beside: Mapping[str, str] | None = None) -> "Spec":
+        """A spec given as text; what it extends is among the shipped ones, the cell of a stack `beside` it or there."""
+        return cls(spelled(f"{stem}.yaml", text), stem, Library((shipped(),)), beside or {})
 
-    def expanded(self) -> Mapping:
-        return extend(self.source, self.stem, self.library)
+    @cached_property
+    def is_stack(self) -> bool:
+        return "stack" in load(self.source)
+
+    def expanded(self) -> Tree:
+        return load(self.source) if self.is_stack else extend(self.source, self.stem, self.library)
 
     def cell(self, laws: bool = True) -> Cell:
         with _pointed(self._link, "inherited from here"):
             return resolve(schema(self.expanded()), self.source, self.stem, self._other if laws else None)
 
+    def stack(self, laws: bool = True) -> Stack:
+        if laws not in self._stacks:
+            self._stacks[laws] = self._wired(laws)
+        return self._stacks[laws]
+
+    @cached_property
+    def _stacks(self) -> dict[bool, Stack]:
+        return {}
+
+    def _wired(self, laws: bool) -> Stack:
+        """A spec with `stack:`, its layers wired. Raises `SpecError`."""
+        document = stack_schema(load(self.source))
+        name = document.cell
+        if name.value in self.beside:
+            inner = Spec.of(self.beside[name.value], name.value)
+        else:
+            path = self.library.find(name.value)
+            if path is None:
+                help = nearest(name.value, self.library.stems) or f"there are {', '.join(self.library.stems)}"
+                raise SpecError([Diagnostic("CG110", f"no spec `{name.value}`", Label(name.span), help=(help,))])
+            inner = Spec(read(path), name.value, Library((path.parent, *self.library.folders)))
+        if inner.is_stack:
+            message, help = f"`{name.value}` is a stack itself", "name the spec of a cell"
+            raise SpecError([Diagnostic("CG110", message, Label(name.span), help=(help,))])
+        with _pointed(name.span, "named here"):
+            cell = inner.cell(laws)
+            shapes(cell)  # a cell that is wrong by itself is told so
+        return wire(document, cell, self.source, self.stem)
+
+    def flat(self, depth: int) -> TypedCell:
+        """A stack of known depth as one cell: what the interpreter runs."""
+        return shapes(flatten(self.stack(laws=False), depth))
+
     def typed(self, laws: bool = True) -> TypedCell:
+        """The cell in every variant; of a stack its layer, in every role."""
+        if self.is_stack:
+            stack = self.stack(laws)
+            with _pointed(stack.cell_span, "wired here"):
+                typed = stack.typed_layer
+            if stack.readout is not None:
+                for depth in (3, 1):
+                    shapes(flatten(stack, depth))
+            return typed
         with _pointed(self._link, "inherited from here"):
             return shapes(self.cell(laws))
 
@@ -133,6 +188,8 @@ class Spec:
         from cellgen.view import view
 
         typed = self.typed()
+        if self.is_stack:
+            return self._stack_files(typed, tests)
         step = lower(typed)
         plan = planned(typed)
         files = {f"{self.stem}.py": render(view(step, plan), "cell.py.j2", templates())}
@@ -140,6 +197,27 @@ class Spec:
             shown = testview(step, expand(self.expanded()))
             files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
         return files
+
+    def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
+        from cellgen.lower import statements
+        from cellgen.refuse import refuse
+        from cellgen.render import render
+        from cellgen.stackview import stackview
+        from cellgen.testview import stack_testview
+
+        stack = self.stack()
+        refuse(typed)
+        view = stackview(stack, statements(typed), planned(typed))
+        files = {f"{self.stem}.py": render(view, "stack.py.j2", templates())}
+        if tests:
+            cell = self.beside.get(stack.cell.stem) or expand(self._beside(stack.cell.stem).expanded())
+            shown = stack_testview(stack, self.source.text, cell)
+            files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
+        return files
+
+    def _beside(self, stem: str) -> "Spec":
+        path = self.library.find(stem)
+        return Spec(read(path), stem, Library((path.parent, *self.library.folders)))
 
     def plan(self) -> "Plan":
         """What runs when, and what backward. Raises `SpecError`, also (CG601) where no code is generated."""

@@ -99,8 +99,7 @@ class _Derivation:
         forward = tuple(self.values.forward())
         shapes = {state.name: state.shape for state in cell.states}
         ports = [
-            Input(cotangent, shapes.get(name) or self.merged.type((name,)).shape)
-            for name, cotangent in outputs.items()
+            Input(cotangent, shapes.get(name) or self.merged.type((name,)).shape) for name, cotangent in outputs.items()
         ]
         ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
         joint = replace(cell, equations=(*forward, *self.backward), inputs=(*cell.inputs, *ports))

@@ -7,12 +7,10 @@ the generated stack, which loops over layers instead.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from cellgen.adjoint import add
-from cellgen.cell import NEIGHBOURS, Cell, Dim, EitherInitialiser, LabelAxis, Norm, Param
-from cellgen.expr import Apply, Axis, Choose, Equation, Given, Node, Pick, Ref, Shape, Variant, View, children, rebuild
+from cellgen.cell import NEIGHBOURS, Cell, Dim, EitherInitialiser, LabelAxis, Norm, Param, TypedVariant
+from cellgen.expr import Apply, Axis, Choose, Equation, Node, Pick, Ref, Shape, Variant, View, children, rebuild
 from cellgen.readout import ALL, EACH, LAYERS, Readout, Step
 from cellgen.settle import Settled
-from cellgen.shapes import shapes
 from cellgen.stack import Stack
 
 
@@ -28,17 +26,17 @@ class _Flattening:
         groups = (layer.states, layer.params, layer.norms, layer.equations)
         self.own = {each.name for group in groups for each in group}  # what each layer has one of
         self.known = {dim.name for dim in stack.dims}
+        self.typed = [self.variants_of(index) for index in range(depth)]
 
     def run(self) -> Cell:
         stack, layer = self.stack, self.layer
         self.same = [self.dims_of(index) for index in range(self.depth)]
         layers = [self.one(index) for index in range(self.depth)]
         readout, output = (), f"layer{self.depth}_{layer.output}"
-        params = tuple(param for each in layers for param in each.params if "/" not in param.name)
+        params = tuple(param for each in layers for param in each.params)
         if stack.readout is not None:
             readout, output = tuple(self.readout(stack.readout)), stack.output
             params += tuple(self.weights(stack.readout))
-        params += tuple(param for each in layers for param in each.params if "/" in param.name)
         axes = tuple(axis for each in layers for axis in each.axes)
         return replace(
             layer,
@@ -53,7 +51,9 @@ class _Flattening:
             output=output,
             params=params,
             norms=tuple(norm for each in layers for norm in each.norms),
-            mask=replace(layer.mask, states=tuple(f"layer{n + 1}_{s}" for n in range(self.depth) for s in layer.mask.states)),
+            mask=replace(
+                layer.mask, states=tuple(f"layer{n + 1}_{s}" for n in range(self.depth) for s in layer.mask.states)
+            ),
             equations=(*(equation for each in layers for equation in each.equations), *readout),
             laws=(),
             wired=(),
@@ -62,22 +62,29 @@ class _Flattening:
 
     # --- dims
 
+    def variants_of(self, index: int) -> list[TypedVariant]:
+        """The variants of a layer in its place."""
+        there = self.neighbours(index)
+        every = self.stack.typed_layer.variants
+        return [
+            each for each in every if all(each.variant.get(name, there[name]) == there[name] for name in NEIGHBOURS)
+        ]
+
     def neighbours(self, index: int) -> Variant:
         return {"below": index > 0, "above": index + 1 < self.depth}
 
     def dims_of(self, index: int) -> Mapping[str, str]:
         """The dims of a layer by their names in the flat cell."""
-        there = self.neighbours(index)
-        typed = next(
-            each for each in shapes(self.layer).variants if all(each.variant.get(n, there[n]) == there[n] for n in NEIGHBOURS)
-        )
+        typed = self.typed[index][0]
         names = {}
         for dim in self.layer.dims:
             name, at = dim.name, index
             while name in typed.same:
                 name = typed.same[name]
             for neighbour, step in (("below", -1), ("above", 1)):
-                if name.startswith(f"{neighbour}_") and name.removeprefix(f"{neighbour}_") not in self.known - {*self.stack.sizes}:
+                if name.startswith(f"{neighbour}_") and name.removeprefix(f"{neighbour}_") not in self.known - {
+                    *self.stack.sizes
+                }:
                     name, at = name.removeprefix(f"{neighbour}_"), index + step
             names[dim.name] = f"layer{at + 1}_{name}" if name in self.stack.sizes else name
         return names
@@ -117,7 +124,12 @@ class _Flattening:
                 for axis in layer.axes
             ),
             states=tuple(
-                replace(state, name=names[state.name], shape=self.shape(state.shape, index), initial=self.initial(state, index))
+                replace(
+                    state,
+                    name=names[state.name],
+                    shape=self.shape(state.shape, index),
+                    initial=self.initial(state, index),
+                )
                 for state in layer.states
             ),
             params=tuple(param for each in layer.params if (param := self.param(each, index, names)) is not None),
@@ -130,23 +142,13 @@ class _Flattening:
         )
 
     def lives(self, equation: Equation, index: int) -> bool:
-        there = self.neighbours(index)
-        return any(
-            equation.name in each.live
-            for each in shapes(self.layer).variants
-            if all(each.variant.get(name, there[name]) == there[name] for name in NEIGHBOURS)
-        )
+        return any(equation.name in each.live for each in self.typed[index])
 
     def initial(self, state, index: int):
         return self.node(state.initial, index) if isinstance(state.initial, Ref) else state.initial
 
     def param(self, param: Param, index: int, names: Mapping[str, str]) -> Param | None:
-        there = self.neighbours(index)
-        if not any(
-            any(weight.name == param.name for weight in each.weights)
-            for each in shapes(self.layer).variants
-            if all(each.variant.get(name, there[name]) == there[name] for name in NEIGHBOURS)
-        ):
+        if not any(weight.name == param.name for each in self.typed[index] for weight in each.weights):
             return None
         init = tuple((label, self.init(each, index)) for label, each in param.init)
         name, _, part = param.name.partition("/")
@@ -201,7 +203,11 @@ class _Flattening:
 
     def of_all(self) -> Iterator[LabelAxis]:
         parts, labels = (tuple(f"{letter}{index + 1}" for index in range(self.depth)) for letter in "al")
-        (main,) = self.layer.state(self.layer.output).shape[-1:] if self.state_output() else ((self.stack.sizes or ("units",))[0],)
+        (main,) = (
+            self.layer.state(self.layer.output).shape[-1:]
+            if self.state_output()
+            else ((self.stack.sizes or ("units",))[0],)
+        )
         yield LabelAxis(ALL, parts, tuple(self.axis(main, index) for index in range(self.depth)))
         yield LabelAxis(LAYERS, labels)
 
@@ -213,7 +219,12 @@ class _Flattening:
             if readout.by_layer(param):
                 for index in range(self.depth):
                     shape = tuple(
-                        tuple(self.same[index].get(str(atom).removeprefix("each."), atom) if str(atom).startswith("each.") else atom for atom in axis)
+                        tuple(
+                            self.same[index].get(str(atom).removeprefix("each."), atom)
+                            if str(atom).startswith("each.")
+                            else atom
+                            for atom in axis
+                        )
                         for axis in param.shape
                     )
                     yield replace(param, name=f"{param.name}{index + 1}", shape=shape)
@@ -250,7 +261,9 @@ class _Flattening:
                 found = [Ref(name, 0, step.span) for name in names]
                 if step.kind == "mix":
                     found = [
-                        Apply("matmul", (ref, Pick(Ref(step.by, 0, step.span), f"a{index + 1}", step.span)), (), step.span)
+                        Apply(
+                            "matmul", (ref, Pick(Ref(step.by, 0, step.span), f"a{index + 1}", step.span)), (), step.span
+                        )
                         for index, ref in enumerate(found)
                     ]
                 total = found[0]

@@ -199,7 +199,9 @@ class Reader:
             case ast.BinOp(left=ast.Name(id="t"), op=ast.Sub(), right=ast.Constant(value=1)):
                 return Ref(self.name(node.value) if isinstance(node.value, ast.Name) else "", 1, span)
             case ast.Name(id="t"):
-                self.refuse("CG202", "this step's value is the bare name", span, help=f"write `{self.source(node.value)}`")
+                self.refuse(
+                    "CG202", "this step's value is the bare name", span, help=f"write `{self.source(node.value)}`"
+                )
             case ast.BinOp(left=ast.Name(id="t"), op=ast.Sub(), right=ast.Constant(value=int(n))) if n > 1:
                 self.refuse(
                     "CG202",

@@ -12,7 +12,7 @@ from cellgen.bind import bind
 from cellgen.cell import Cell, Dim, Initialiser, Input, LabelAxis, Param
 from cellgen.declare import Declared
 from cellgen.diagnostics import Refused, Report, nearest
-from cellgen.expr import Apply, Node, Pick, Ref, Shape, rebuild
+from cellgen.expr import Apply, Node, Pick, Ref, rebuild
 from cellgen.initialisers import initialiser
 from cellgen.load import Scalar
 from cellgen.parse import Statement, equations
@@ -186,10 +186,14 @@ class _Reading:
                 term = self.taken_apart(args[0], statement)
                 if not self.over_layers(term):
                     help = "it joins a value of each layer: `concat(each.h) @ W`"
-                    self.report.refuse("CG208", "`concat` of what is the same for all layers", node.args[0].span, help=help)
+                    self.report.refuse(
+                        "CG208", "`concat` of what is the same for all layers", node.args[0].span, help=help
+                    )
                 if by not in self.params:
                     help = f"the weights are {', '.join(self.params)}" if self.params else "declare it under `params:`"
-                    self.report.refuse("CG205", f"no weight `{by}`", node.args[1].span, help=nearest(by, self.params) or help)
+                    self.report.refuse(
+                        "CG205", f"no weight `{by}`", node.args[1].span, help=nearest(by, self.params) or help
+                    )
                 return self.step("mix", term, statement, by)
             case Call("concat"):
                 help = "write `concat(each.h) @ W`, with `W: [all, size]` under `params:`"
@@ -266,4 +270,3 @@ def _refs(node: Node) -> Iterator[Ref]:
 def _axes() -> tuple[LabelAxis, ...]:
     """The axes of the readout; their labels are only known with the number of layers."""
     return LabelAxis(ALL, ()), LabelAxis(LAYERS, ())
-

@@ -52,7 +52,9 @@ class _Viewing:
         each = self.readout.by_layer(param)
         sizes = ", ".join(self.axis(axis) for axis in param.shape)
         ((_, init),) = param.init
-        return ReadoutWeightView(param.name, f"{param.name}{1 if each else ''}", f"[{sizes}]", each, self.initializer(init))
+        return ReadoutWeightView(
+            param.name, f"{param.name}{1 if each else ''}", f"[{sizes}]", each, self.initializer(init)
+        )
 
     def axis(self, axis) -> str:
         return " * ".join(self.atom(atom) for atom in axis) or "1"

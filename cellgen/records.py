@@ -192,6 +192,10 @@ class TestView:
     cell: str
     stem: str
     spec: str
+    stack: bool
+    cell_stem: str  # of a stack, its cell
+    cell_spec: str
+    depth: str  # the argument that says how many layers there are, if there is one
     sizes: tuple[str, ...]
     inferred: tuple[str, ...]
     cases: tuple[str, ...]

@@ -12,7 +12,8 @@ def refuse(typed: TypedCell) -> None:
     """Raises `SpecError` (CG601) with everything in the cell that cannot be generated."""
     report = Report()
     _labels(typed, report)
-    _sizes(typed, report)
+    if typed.cell.shown is None:  # the sizes of a layer are those of the ones below it
+        _sizes(typed, report)
     for name in weights_alone(typed):
         state = next(each for each in typed.cell.states if each.name == name)
         help = "it is the same at every step: read the weights where it is read, or say `initial:`"

@@ -161,10 +161,9 @@ class _Scheduling:
             if block in again or not targets(block) & kept or len(block.lines) > 1:
                 continue
             operations = [node for line in block.lines for node in uses(line.value)]
-            if (
-                all(isinstance(node, Apply) and node.op in CHEAP for node in operations)
-                and reads(block) <= kept | at_hand | weights | made(again) | (set() if operations else given)
-            ):
+            if all(isinstance(node, Apply) and node.op in CHEAP for node in operations) and reads(
+                block
+            ) <= kept | at_hand | weights | made(again) | (set() if operations else given):
                 return block
         return None
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from cellgen.cell import Cell, Dim, Input, Option
+from cellgen.cell import Cell, Dim, Input, Option, TypedCell
 from cellgen.expr import Equation, Variant
 from cellgen.readout import Readout
+from cellgen.shapes import shapes
 from cellgen.span import Source, Span
 
 ROLES: Mapping[str, Variant] = {  # which neighbours a layer has
@@ -37,7 +39,7 @@ class Reading:
     span: Span = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stack:
     """A resolved stack.
 
@@ -62,8 +64,14 @@ class Stack:
     wiring: tuple[Equation, ...]
     settled: tuple[str, ...]
     readings: tuple[Reading, ...]
+    cell_span: Span = field(compare=False, repr=False)
     readout: Readout | None
     output: str  # of the readout, else the name of the last layer's
+
+    @cached_property
+    def typed_layer(self) -> TypedCell:
+        """The layer in every role. Raises `SpecError`."""
+        return shapes(self.layer)
 
     @property
     def outer(self) -> Mapping[str, str]:

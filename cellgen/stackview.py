@@ -91,7 +91,9 @@ class _StackViewing(Viewing):
     def stack_arguments(self) -> Iterator[ArgumentView]:
         stack = self.stack
         like = replace(stack.cell, dims=tuple(d for d in stack.dims if d.kind in GIVEN), options=stack.options)
-        number = ArgumentView(stack.depth, "", f"isinstance({stack.depth}, int) and {stack.depth} > 0", "a positive integer", stack.depth)
+        number = ArgumentView(
+            stack.depth, "", f"isinstance({stack.depth}, int) and {stack.depth} > 0", "a positive integer", stack.depth
+        )
         given = list(arguments(like))
         first = [each for each in given if each.name in stack.sizes]
         for each in first:
@@ -191,7 +193,10 @@ class _StackViewing(Viewing):
 
     def step_parameters(self, step: StepView) -> tuple[str, ...]:
         ports = [f"{port.name}=None" for port in self.cell.inputs]
-        return (*ports, *(name for name in step.parameters if name.split("=")[0] not in {p.split("=")[0] for p in ports}))
+        return (
+            *ports,
+            *(name for name in step.parameters if name.split("=")[0] not in {p.split("=")[0] for p in ports}),
+        )
 
     def settled(self) -> Iterator[str]:
         yield from self.stack.settled
@@ -218,7 +223,9 @@ class _StackViewing(Viewing):
 
     def shown_size(self, name: str) -> str:
         shape: Shape = self.plan.joint.typed.variants[0].names[name].shape
-        sizes = [" * ".join(f'layer["{atom}"]' if isinstance(atom, str) else str(atom) for atom in axis) for axis in shape]
+        sizes = [
+            " * ".join(f'layer["{atom}"]' if isinstance(atom, str) else str(atom) for atom in axis) for axis in shape
+        ]
         return ", ".join(sizes) or "1"
 
     # --- output

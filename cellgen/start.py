@@ -6,7 +6,7 @@ from pathlib import Path
 from cellgen.compiler import Library, Spec, shipped
 from cellgen.load import read
 from cellgen.names import NAME, no_module
-from cellgen.schema import schema
+from cellgen.schema import schema, stack_schema
 from cellgen.span import Source
 
 CELL = """\
@@ -96,6 +96,8 @@ def start(cell: str, path: Path, base: Spec | None = None) -> str:
         text = EXTENSION.format(cell=cell, stem=path.stem, file=path.as_posix(), base=base.stem, text=shown)
     spec = Spec(Source(path.as_posix(), text), path.stem, Library((path.parent, shipped())))
     if base is not None:
+        if base.is_stack:
+            raise Refused(f"`{base.stem}` is a stack, and only cells are extended: copy it, or extend its cell")
         if base.stem == path.stem:
             raise Refused(f"`{path.stem}` cannot extend a spec of the same name: choose another")
         found = spec.library.find(base.stem)
@@ -126,12 +128,14 @@ def cards(folder: Path) -> list[dict]:
     """What the specs of a folder say of themselves, by name."""
     out = []
     for path in sorted(folder.glob("*.yaml")):
-        document = schema(Spec.at(path).expanded())
+        spec = Spec.at(path)
+        document = (stack_schema if spec.is_stack else schema)(spec.expanded())
+        name = document.stack if spec.is_stack else document.cell
         about = " ".join(document.about.text.split()) if document.about else ""
         out.append(
             {
                 "name": path.stem,
-                "cell": document.cell.text,
+                "cell": name.text,
                 "about": about,
                 "papers": [paper.text for paper in document.papers],
             }

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from cellgen.argumentview import literal
-from cellgen.cell import Dim, Option
+from cellgen.cell import Cell, Dim, Option
 from cellgen.emit import ROUNDED
 from cellgen.expr import Apply, walk
 from cellgen.lower import Step
 from cellgen.records import TestView
+from cellgen.stack import Stack
 
 JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
@@ -28,7 +29,11 @@ def testview(step: Step, spec: str) -> TestView:
     return TestView(
         cell=cell.name,
         stem=cell.stem,
-        spec=spec.replace("\\", "\\\\").replace('"""', '\\"\\"\\"'),
+        spec=_quoted(spec),
+        stack=False,
+        cell_stem="",
+        cell_spec="",
+        depth="",
         sizes=tuple(_dict(dict(_sizes(cell.dims, which))) for which in (0, 1)),
         inferred=tuple(dim.name for dim in cell.dims if dim.kind in ("inferred", "optional")),
         cases=tuple(map(_dict, cases)),
@@ -37,9 +42,7 @@ def testview(step: Step, spec: str) -> TestView:
         input=cell.inputs[0].name,
         scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
         bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
-        jumps=any(
-            isinstance(node, Apply) and node.op in JUMPS for each in cell.equations for _, node in walk(each.value)
-        ),
+        jumps=_jumps(cell),
     )
 
 
@@ -92,3 +95,46 @@ def _within(option: Option, value: Fraction) -> Fraction:
     if low is not None and high is not None:
         return (low + high) / 2 if (low + high) / 2 != option.default else (3 * low + high) / 4
     return value
+
+
+def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
+    """The same for a stack, of three layers and of one."""
+    layer, first = stack.layer, dict(_sizes(stack.dims, 0))
+    plain = {name: size for name, size in first.items() if name not in stack.sizes}
+    if stack.sizes:
+        three = {name: str([3 + at, 4 + at, 2 + at]) for at, name in enumerate(stack.sizes)}
+        one = {name: str([5 + at]) for at, name in enumerate(stack.sizes)}
+    else:
+        three, one = {stack.depth: "3"}, {stack.depth: "1"}
+    changes = [change for index, option in enumerate(stack.options) for change in _option_changes(option, index)]
+    changes += [change for dim in stack.dims for change in _dim_changes(dim)]
+    together: dict[str, str] = {}
+    for name, value in changes:
+        together.setdefault(name, value)
+    cases = [{}, *({name: value} for name, value in changes), *([together] if len(together) > 1 else [])]
+    return TestView(
+        cell=stack.name,
+        stem=stack.stem,
+        spec=_quoted(spec),
+        stack=True,
+        cell_stem=stack.cell.stem,
+        cell_spec=_quoted(cell_spec),
+        depth="" if stack.sizes else stack.depth,
+        sizes=(_dict(three | plain), _dict(one | plain)),
+        inferred=tuple(dim.name for dim in stack.dims if dim.kind == "inferred"),
+        cases=tuple(map(_dict, cases)),
+        mask=layer.mask.kind,
+        bound="1e-7" if any(option.default in ROUNDED for option in stack.options) else "1e-11",
+        jumps=_jumps(layer),
+        many=False,
+        input=stack.inputs[0].name,
+        scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
+    )
+
+
+def _jumps(cell: Cell) -> bool:
+    return any(isinstance(node, Apply) and node.op in JUMPS for each in cell.equations for _, node in walk(each.value))
+
+
+def _quoted(spec: str) -> str:
+    return spec.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')

@@ -7,7 +7,6 @@ of `bind`).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 
 from cellgen.bind import bind
 from cellgen.cell import NEIGHBOURS, Cell, Dim, Input, Param
@@ -15,7 +14,6 @@ from cellgen.declare import Declared, declare
 from cellgen.diagnostics import Label, Refused, Report, nearest
 from cellgen.document import Document
 from cellgen.expr import Choose, Equation, Given, Node, Not, Pick, Ref, Shape, Test, children, rebuild, walk
-from cellgen.kinds import Key
 from cellgen.load import Scalar
 from cellgen.parse import Statement, equations
 from cellgen.reader import Call, parts
@@ -85,6 +83,7 @@ class _Wiring:
             wired,
             tuple(" ".join(each.text.split()) for each in statements if each.name in self.settled),
             tuple(self.readings.values()),
+            document.cell.span,
             read,
             document.output.value if document.output else self.cell.output,
         )
@@ -225,7 +224,9 @@ class _Wiring:
             report.refuse("CG205", f"the cell `{cell.stem}` has no value `{name}`", span, help=help)
         if ago and name not in states:
             help = f"it carries {', '.join(states)}; this step's is `{layer}.{name}`"
-            report.refuse("CG210", f"`{name}` is no state of `{cell.stem}`, so its last value is not carried", span, help=help)
+            report.refuse(
+                "CG210", f"`{name}` is no state of `{cell.stem}`, so its last value is not carried", span, help=help
+            )
         if layer == "above" and not ago:
             self.cycle(name, span)
         if layer == "below" and not ago:
@@ -234,16 +235,16 @@ class _Wiring:
         if said not in self.ports:
             of = states.get(name) or ports.get(name)
             shape, binary = (of.shape, of.binary) if of else self.valued(name, span)
-            self.ports[said] = Input(
-                said, self.beside(shape, layer), binary, inner=True, when=Given(layer), span=span
-            )
+            self.ports[said] = Input(said, self.beside(shape, layer), binary, inner=True, when=Given(layer), span=span)
             self.readings[said] = Reading(said, layer, name, ago, span)
             self.scope.inputs[said] = self.ports[said]
         return self.ports[said]
 
     def cycle(self, name: str, span: Span) -> None:
         """This step's value of the layer above is not there yet, and mostly comes from this very layer."""
-        lines = [Label(each, f"and that layer reads `{each.text}` of this one, in the same step") for each in self.below]
+        lines = [
+            Label(each, f"and that layer reads `{each.text}` of this one, in the same step") for each in self.below
+        ]
         state = any(each.name == name for each in self.cell.states)
         self.report.refuse(
             "CG217",
@@ -306,7 +307,11 @@ class _Wiring:
         own = [replace(each, value=self.settle(each.value)) for each in cell.equations]
         dims = [replace(dim, kind="wired") if dim.kind in ("inferred", "optional") else dim for dim in cell.dims]
         beside = {atom for port in self.ports.values() for axis in port.shape for atom in axis} - {d.name for d in dims}
-        dims += [Dim(str(atom), "required", span=self.document.stack.span) for atom in sorted(map(str, beside)) if not atom.isdigit()]
+        dims += [
+            Dim(str(atom), "required", span=self.document.stack.span)
+            for atom in sorted(map(str, beside))
+            if not atom.isdigit()
+        ]
         inputs = [replace(port, name=renamed.get(port.name, port.name)) for port in outer.inputs]
         shown = {each.name: None for each in self.readings.values() if not each.ago}
         if read is None:
@@ -315,14 +320,21 @@ class _Wiring:
         states = {state.name for state in cell.states}
         shown = tuple(name for name in shown if name not in states)
         found = (*wired, *own)
-        used = {name for each in found for _, node in walk(each.value) if isinstance(node, Ref) for name in (node.name,)}
+        used = {
+            name for each in found for _, node in walk(each.value) if isinstance(node, Ref) for name in (node.name,)
+        }
         shapes = [each.shape for each in (*inputs, *outer.params) if each.shape is not None and each.name in used]
         atoms = {atom for shape in shapes for axis in shape for atom in axis}
         dims += [dim for dim in outer.dims if dim.name in atoms and dim.name not in {each.name for each in dims}]
         for each in (*outer.inputs, *outer.params):
             if renamed.get(each.name, each.name) not in used:
                 what = "input" if isinstance(each, Input) else "parameter"
-                self.report.add("CG212", f"the {what} `{each.name}` is never used", each.span, help="read it in the wiring, or take it out")
+                self.report.add(
+                    "CG212",
+                    f"the {what} `{each.name}` is never used",
+                    each.span,
+                    help="read it in the wiring, or take it out",
+                )
         self.report.stop()
         asked = [option for option in (*outer.options, *cell.options) if option.name not in self.settled]
         return replace(
@@ -376,9 +388,22 @@ _LAYERS = "`layers: units` takes `units=[64, 32]`, a size a layer; `layers: dept
 def _as_cell(document: StackDocument) -> Document:
     """What the declarations of a stack are, as those of a cell."""
     return Document.model_construct(
-        language=None, cell=document.stack, about=None, papers=[], dims=document.dims, gates=None, axes={},
-        options=document.options, inputs=document.inputs, state={}, output=None, params=document.params, norms={},
-        mask=None, equations=document.wiring, laws=None,
+        language=None,
+        cell=document.stack,
+        about=None,
+        papers=[],
+        dims=document.dims,
+        gates=None,
+        axes={},
+        options=document.options,
+        inputs=document.inputs,
+        state={},
+        output=None,
+        params=document.params,
+        norms={},
+        mask=None,
+        equations=document.wiring,
+        laws=None,
     )
 
 
@@ -410,7 +435,12 @@ def with_dims(cell: Cell, names: dict[str, str]) -> Cell:
         return replace(new, shape=shape(new.shape)) if hasattr(new, "shape") else new
 
     def dim(each: Dim) -> Dim:
-        return replace(each, name=names.get(each.name, each.name), value=names.get(each.value, each.value), divisor=names.get(each.divisor, each.divisor))
+        return replace(
+            each,
+            name=names.get(each.name, each.name),
+            value=names.get(each.value, each.value),
+            divisor=names.get(each.divisor, each.divisor),
+        )
 
     return replace(
         cell,

@@ -11,6 +11,7 @@
 | laws     | both               | verdicts, by sympy; nothing below reads them        |
 | lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
 | centre   | `TypedCell`        | the same, means taken off weights, not off products |
+| commute  | that               | the same, numbers a sample inside the matmuls       |
 | hoist    | that               | the same, what reads no state in its own equations  |
 | derive   | that               | `Joint`, the equations and those of the cotangents  |
 | rederive | all three          | `Proof`, by sympy, that these are derivatives       |
@@ -246,21 +247,23 @@ class Spec:
 def planned(typed: TypedCell) -> "Plan":
     """The stages from a typed cell to the plan of its scan."""
     from cellgen.centre import centre
+    from cellgen.commute import commute
     from cellgen.derive import derive
     from cellgen.hoist import hoist
     from cellgen.schedule import schedule
 
-    return schedule(derive(hoist(centre(typed))))
+    return schedule(derive(hoist(commute(centre(typed)))))
 
 
 def proved(typed: TypedCell) -> "Proof":
     """Whether the derived backward step is the derivative of the equations."""
     from cellgen.centre import centre
+    from cellgen.commute import commute
     from cellgen.derive import derive
     from cellgen.hoist import hoist
     from cellgen.rederive import rederive
 
-    hoisted = hoist(centre(typed))
+    hoisted = hoist(commute(centre(typed)))
     proof = rederive(typed, hoisted, derive(hoisted))
     assert not proof.wrong, f"this is no derivative: {', '.join(proof.wrong)}"
     return proof

@@ -173,10 +173,10 @@ class _Derivation:
         _, axis = next(self.cell.places(part.label, type.shape))
         test = dict(zip(axis.labels, axis.tests)).get(part.label)
         there = frozenset(i for i in live if test is None or holds(test, self.variants[i]))
-        total = self.combine(found, there)
+        total = self.combine(found, there, op("zeros", part))
         if total is None or there == live:
             return total
-        return Choose(when(self.chosen(there), self.chosen(live)), total, op("zeros", part))
+        return Choose(when(self.chosen(there), self.chosen(live)), total, ZERO)  # left out
 
     def joined(self, shape: Shape, parts: Mapping[str, Node | None]) -> Node:
         index, axis = next(self.cell.places(next(iter(parts)), shape))

@@ -266,7 +266,7 @@ class Emitter:
                 condition = self.text(condition) if self.compares(condition) else f"{self.text(condition, ADD)} > 0.5"
                 return f"tf.where({condition}, {self.text(a)}, {self.text(b)})", ATOM
             case Apply("concat" | "stack" as op, args):
-                parts = ", ".join(self.text(arg) for arg in args)
+                parts = ", ".join(map(self.element, args))
                 return f"tf.{op}([{parts}], axis={node.attr('axis')})", ATOM
             case Apply(op, args):
                 form = FORMS[op]
@@ -276,6 +276,13 @@ class Emitter:
                 texts = [self.text(arg, want) for arg, want in zip(args, wants, strict=True)]
                 return form.text.format(*texts, **self.keywords(node)), form.binds
         raise TypeError(node)
+
+    def element(self, node: Node) -> str:
+        """A node in a list; one that is nothing otherwise is left out then."""
+        match node:
+            case Choose(test, a, Number(value)) if value == 0:
+                return f"*([{self.text(a)}] if {self.test(test, OR)} else [])"
+        return self.text(node)
 
     def is_matmul(self, node: Node) -> bool:
         return isinstance(node, Apply) and node.op == "matmul"

@@ -79,7 +79,8 @@ class _Showing:
         """The values that the way back reads, with the activations that are the default."""
         needed = self.plan.backward.reads | self.plan.after.reads
         before = (name for name in self.plan.before.gives if name in needed)
-        return [*(name for name in self.plan.forward.gives if self.default_reads(name)), *before]
+        given = (name for name in self.plan.forward.gives if self.default_reads(name))
+        return [*(part for name in given for part in self.plan.slabs.get(name, (name,))), *before]
 
     def default_reads(self, name: str) -> bool:
         """Whether a value of the loop is one that the derivatives of the default activations read."""

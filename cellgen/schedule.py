@@ -13,8 +13,10 @@ from cellgen.cell import Level
 from cellgen.derive import Joint
 from cellgen.expr import Apply, Ref, walk
 from cellgen.flow import made, read, reads, targets
+from cellgen.gather import gather
 from cellgen.lower import GIVEN, Block, Line, Step, measured, statements, uses
 from cellgen.merged import Merged
+from cellgen.slab import slab
 from cellgen.widen import widen
 
 # what is cheaper to compute again than to keep
@@ -52,7 +54,8 @@ class Plan:
     once: from weights and options alone. before: all steps at once. forward, backward: one step of a loop; `forward`
     gives what is kept, `backward` what `after` reads of it. after: all steps at once. turned: transposed weights.
     arguments: of what is kept, that which is no more than the argument of activations that options choose, with these
-    options; it is kept only where the derivative of one of them reads it.
+    options; it is kept only where the derivative of one of them reads it. slabs: of what is kept, that which is the
+    whole of several parts, and these.
     """
 
     joint: Joint
@@ -64,6 +67,7 @@ class Plan:
     backward: Segment
     after: Segment
     arguments: Mapping[str, tuple[str, ...]]
+    slabs: Mapping[str, tuple[str, ...]]
     run: Run = Run()
 
 
@@ -77,6 +81,8 @@ class _Scheduling:
         self.joint, self.step = joint, statements(joint.typed)
         self.cell = joint.typed.cell
         self.merged = Merged(joint.typed)
+        self.taken = {name for block in self.step.blocks for name in targets(block) | reads(block)}
+        self.taken |= {slot.argument for slot in self.step.slots}
         self.ports = [port for port in self.cell.inputs if port.name not in joint.given]
 
     def run(self) -> Plan:
@@ -113,19 +119,32 @@ class _Scheduling:
             inside = made(blocks)
             return Segment(tuple(blocks), frozenset((read(blocks) | {*more}) - inside), (*rest, *dict.fromkeys(order)))
 
-        outside = read(loop) | read(returning) | read(after) | result
+        arguments = {name: options for name in sorted(kept) if (options := argument_of(name, [*returning, *after]))}
         loop = self.widened(loop, kept | result)
+        gathered = gather(loop, self.matrices(), kept | result, self.taken)
+        once = [*once, *gathered.once]
+        whole = slab(gathered.loop, kept - {*arguments}, self.taken)
+        loop, kept = list(whole.loop), {*whole.names, *arguments} & {*whole.names, *kept}
+        returning, after = list(whole.apart(returning)), list(whole.apart(after))
+        outside = read(loop) | read(returning) | read(after) | result
         return Plan(
             self.joint,
-            replace(self.step, dims=self.dims(loop)),
+            replace(self.step, dims=self.dims([*loop, *returning, *after])),
             once=segment(once, made(once) & (read(before) | outside)),
             before=segment(before, made(before) & outside),
             forward=segment(loop, kept, result),
             turned=self.step.transposed,
             backward=segment(returning, sent, carry),
             after=segment(after, ends, ends | x),
-            arguments={name: options for name in sorted(kept) if (options := argument_of(name, [*returning, *after]))},
+            arguments=arguments,
+            slabs=whole.slabs,
         )
+
+    def matrices(self) -> set[str]:
+        """The weights of two axes, by the names that the step gives them."""
+        found = {slot.argument for slot in self.step.slots if slot.whole and len(slot.shape) == 2}
+        once = (block.name for block in self.step.blocks if self.level(block) is Level.CONSTANT)
+        return found | {name for name in once if len(self.merged.type((name,)).shape) == 2}
 
     def level(self, block: Block) -> Level:
         return self.merged.type((block.name,)).level
@@ -173,8 +192,7 @@ class _Scheduling:
 
     def widened(self, loop: list[Block], given: set[str]) -> list[Block]:
         """The loop with longer operations where neighbouring parts go through the same activation."""
-        taken = {name for block in self.step.blocks for name in targets(block) | reads(block)}
-        return list(widen(loop, self.merged, given, taken | {slot.argument for slot in self.step.slots}))
+        return list(widen(loop, self.merged, given, self.taken))
 
     def dims(self, loop: list[Block]) -> tuple[str, ...]:
         """The sizes that are arguments of what runs."""

@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from cellgen.cell import Cell
-from cellgen.expr import Activate, Apply, Axis, Node, Ref
+from cellgen.expr import Activate, Apply, Axis, Node, Ref, Test
 from cellgen.flow import read
 from cellgen.lower import Block
 from cellgen.merged import Merged
 from cellgen.ops import ACTIVATIONS
 from cellgen.parts import Line
+
+
+Width = tuple[Axis, Test | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +66,13 @@ class _Widening:
     def block(self, block: Block) -> None:
         """Widens the split of a block's value."""
         *lines, split = block.lines
-        width = self.width(block.name, split)
-        pieces = list(self.pieces(split.targets)) if width else []
+        widths = self.widths(block.name, split)
+        pieces = list(self.pieces(split.targets, widths)) if widths else []
         if not any(len(piece.users) > 1 for piece in pieces):
             return
         names = [self.name(block.name, piece) if piece.users else piece.parts[0] for piece in pieces]
         if len(pieces) > 1:
-            sizes = tuple((len(piece.parts), *width) if len(piece.parts) > 1 else width for piece in pieces)
-            lines.append(Line(tuple(names), Apply("split", split.value.args, (("sizes", sizes), ("axis", -1)))))
+            lines.append(Line(tuple(names), Apply("split", split.value.args, tuple(self.split(pieces, widths)))))
         else:
             names = [split.value.args[0].name]
         for piece, name in zip(pieces, names, strict=True):
@@ -83,26 +85,38 @@ class _Widening:
             self.together(piece, name)
         self.instead[block.name] = (replace(block, lines=tuple(lines)),)
 
-    def width(self, name: str, line: Line) -> Axis | None:
-        """The width of each part of a split of this value along its last axis, if it is the same for all."""
+    def split(self, pieces: Sequence[Piece], widths: Sequence[Width]) -> Iterator[tuple[str, object]]:
+        """The attributes of a split into pieces."""
+        sizes, tests, at = [], [], 0
+        for piece in pieces:
+            axis, test = widths[at]
+            sizes.append((len(piece.parts), *axis) if len(piece.parts) > 1 else axis)
+            tests.append(test)
+            at += len(piece.parts)
+        yield "sizes", tuple(sizes)
+        yield "axis", -1
+        if any(tests):
+            yield "tests", tuple(tests)
+
+    def widths(self, name: str, line: Line) -> Sequence[Width]:
+        """The width of each part of a split of this value along its last axis, and when it is there; none: unknown."""
         match line.value:
-            case Apply("split", (Ref(),)) if line.value.attr("axis") == -1 and not any(
-                dict(line.value.attrs).get("tests", ())
-            ):
+            case Apply("split", (Ref(),)) if line.value.attr("axis") == -1:
                 sizes = line.value.attr("sizes")
                 if not isinstance(sizes, int):
-                    return sizes[0] if len(set(sizes)) == 1 else None
+                    return list(zip(sizes, dict(line.value.attrs).get("tests") or (None,) * len(sizes)))
                 *_, labels, inner = ((), *self.merged.type((name,)).shape)
                 if not any(map(self.cell.axis, inner)):  # declared as [gates, units], kept as it was computed
                     inner = (*labels, *inner)
                 rest = tuple(atom for atom in inner if self.cell.axis(atom) is None)
-                return rest if len(rest) == len(inner) - 1 else None
-        return None
+                return [(rest, None)] * len(line.targets) if len(rest) == len(inner) - 1 else ()
+        return ()
 
-    def pieces(self, parts: tuple[str, ...]) -> Iterator[Piece]:
-        for function, run in groupby(parts, self.function):
-            run = tuple(run)
-            if function is None or len(run) == 1:
+    def pieces(self, parts: tuple[str, ...], widths: Sequence[Width]) -> Iterator[Piece]:
+        alike = [(self.function(part), width) for part, width in zip(parts, widths, strict=True)]
+        for (function, (_, test)), run in groupby(range(len(parts)), alike.__getitem__):
+            run = tuple(parts[index] for index in run)
+            if function is None or test is not None or len(run) == 1:
                 yield from (Piece((part,), ()) for part in run)
             else:
                 yield Piece(run, tuple(self.users[part] for part in run))

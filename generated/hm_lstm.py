@@ -16,8 +16,8 @@ Chung, Ahn & Bengio 2016, arXiv:1609.01704, eq. 2-9
     update = (1 - z[t-1]) * z_below
     flush = z[t-1]
     soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
-    z_new = straight_through(step(s.z), soft) if detector else 0
-    z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+    z_new = straight_through(step(s.z), soft)
+    z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
     c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
     c_select = where(copy, c[t-1], where(flush, i * g, f * c[t-1] + i * g))
     c = c_blend if combine == blend else c_select
@@ -109,10 +109,12 @@ def _step(
     if detector:
         # soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
         soft = tf.clip_by_value((slope * s_z + 1) / 2, 0, 1) if boundary == "hard" else tf.sigmoid(slope * s_z)
-    # z_new = straight_through(step(s.z), soft) if detector else 0
-    z_new = _straight_through(_heaviside(s_z), soft) if detector else 0
-    # z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
-    z = tf.zeros_like(z_prev) + (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new)
+        # z_new = straight_through(step(s.z), soft)
+        z_new = _straight_through(_heaviside(s_z), soft)
+    # z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
+    z = tf.zeros_like(z_prev) + (
+        (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new) if detector else 0
+    )
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
         c_blend = copy * c_prev + update * (f * c_prev + i * g) + flush * (i * g)
@@ -173,13 +175,12 @@ def _forward(
     top_down = z_prev * _top_down_h_below if _has_h_above else 0
     # s = h[t-1] @ U + bottom_up + top_down + b
     s = h_prev @ U + bottom_up + top_down + b
-    s_f, s_i, s_o, s_g, s_z = tf.split(s, [units, units, units, units, 1 if detector else 0], axis=-1)
+    s_f_i_o, s_g, s_z = tf.split(s, [3 * units, units, 1 if detector else 0], axis=-1)
     # f = sigmoid(s.f)
-    f = tf.sigmoid(s_f)
     # i = sigmoid(s.i)
-    i = tf.sigmoid(s_i)
     # o = sigmoid(s.o)
-    o = tf.sigmoid(s_o)
+    _f_i_o = tf.sigmoid(s_f_i_o)
+    f, i, o = tf.split(_f_i_o, 3, axis=-1)
     # g = tanh(s.g)
     g = tf.tanh(s_g)
     # copy = (1 - z[t-1]) * (1 - z_below)
@@ -198,10 +199,12 @@ def _forward(
     if detector:
         # soft = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
         soft = tf.clip_by_value(_soft_div, 0, 1) if boundary == "hard" else _soft_sigmoid
-    # z_new = straight_through(step(s.z), soft) if detector else 0
-    z_new = _straight_through(_heaviside(s_z), soft) if detector else 0
-    # z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
-    z = tf.zeros_like(z_prev) + (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new)
+        # z_new = straight_through(step(s.z), soft)
+        z_new = _straight_through(_heaviside(s_z), soft)
+    # z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
+    z = tf.zeros_like(z_prev) + (
+        (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new) if detector else 0
+    )
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
         _c_blend_add = f * c_prev + i * g
@@ -224,10 +227,7 @@ def _forward(
             "c_prev": c_prev,
             "h_prev": h_prev,
             "z_prev": z_prev,
-            "s_z": s_z,
-            "f": f,
-            "i": i,
-            "o": o,
+            "_f_i_o": _f_i_o,
             "g": g,
             "_tanh_c": _tanh_c,
             **({"_soft_div": _soft_div} if boundary == "hard" and detector else {}),
@@ -246,10 +246,7 @@ def _backward(
     c_prev,
     h_prev,
     z_prev,
-    s_z,
-    f,
-    i,
-    o,
+    _f_i_o,
     g,
     _soft_div=None,
     _soft_sigmoid=None,
@@ -268,6 +265,10 @@ def _backward(
     `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
     """
     _d_c_next, _d_h_next, _d_z_next = _d_state
+    # f = sigmoid(s.f)
+    # i = sigmoid(s.i)
+    # o = sigmoid(s.o)
+    f, i, o = tf.split(_f_i_o, 3, axis=-1)
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * _copy_h_below
     if combine == "blend":
@@ -292,7 +293,7 @@ def _backward(
         _d_c_blend_add = _d_c * update
         _d_mul_i = _d_c * flush
     if detector:
-        # z_new = straight_through(step(s.z), soft) if detector else 0
+        # z_new = straight_through(step(s.z), soft)
         _d_z_new = tf.where(copy > 0.5, tf.zeros_like(_d_z_next), _d_z_next) if z_on_copy == "hold" else _d_z_next
     # flush = z[t-1]
     _d_flush = tf.reduce_sum(_d_c * _mul_i, axis=1, keepdims=True) if combine == "blend" else tf.zeros_like(flush)
@@ -338,17 +339,21 @@ def _backward(
             _d_i * i * (1 - i),
             _d_o * o * (1 - o),
             _d_g * (1 - tf.square(g)),
-            (
-                tf.where(
-                    _soft_div < 0, tf.zeros_like(_d_z_new), tf.where(_soft_div > 1, tf.zeros_like(_d_z_new), _d_z_new)
-                )
-                / 2
-                * slope
-                if boundary == "hard"
-                else _d_z_new * _soft_sigmoid * (1 - _soft_sigmoid) * slope
-            )
-            if detector
-            else tf.zeros_like(s_z),
+            *(
+                [
+                    tf.where(
+                        _soft_div < 0,
+                        tf.zeros_like(_d_z_new),
+                        tf.where(_soft_div > 1, tf.zeros_like(_d_z_new), _d_z_new),
+                    )
+                    / 2
+                    * slope
+                    if boundary == "hard"
+                    else _d_z_new * _soft_sigmoid * (1 - _soft_sigmoid) * slope
+                ]
+                if detector
+                else []
+            ),
         ],
         axis=-1,
     )
@@ -361,11 +366,11 @@ def _backward(
     )
     # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
     _d_h_prev = _d_s @ U_T + (_d_h * copy if combine == "blend" else tf.where(copy > 0.5, _d_h, tf.zeros_like(_d_h)))
-    # z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+    # z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
     _d_z_prev = (
         _d_flush
         - _d_copy * _copy_h_below
-        + (tf.where(copy > 0.5, _d_z_next, tf.zeros_like(_d_z_next)) if z_on_copy == "hold" else 0)
+        + (tf.where(copy > 0.5, _d_z_next, tf.zeros_like(_d_z_next)) if detector and z_on_copy == "hold" else 0)
         + (-(_d_update * z_below) if combine == "blend" else 0)
         + (tf.reduce_sum(_d_s * _top_down_h_below, axis=1, keepdims=True) if _has_h_above else 0)
     )
@@ -709,10 +714,7 @@ def _chunk_back(
             "c_prev",
             "h_prev",
             "z_prev",
-            "s_z",
-            "f",
-            "i",
-            "o",
+            "_f_i_o",
             "g",
             "_soft_div",
             "_soft_sigmoid",

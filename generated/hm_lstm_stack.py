@@ -154,6 +154,13 @@ def _layer_step(
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
 
 
+def _layer_once(*, W, U, V, _has_above, **_):
+    """What reads weights and options alone."""
+    # s = h[t-1] @ U + bottom_up + top_down + b
+    _U_W_V = tf.concat([U, W, *([V] if _has_above else [])], axis=0)
+    return {"_U_W_V": _U_W_V}
+
+
 def _layer_before(**_):
     """All steps at once: what reads no state -> values by name, each (steps, ...)."""
     return {}
@@ -166,9 +173,6 @@ def _layer_forward(
     below_h=None,
     below_z=None,
     above_h=None,
-    W,
-    U,
-    V,
     b,
     units,
     top_detector,
@@ -178,6 +182,7 @@ def _layer_forward(
     slope,
     _has_below,
     _has_above,
+    _U_W_V,
     **_,
 ):
     """One step of the loop -> what other layers read, state, and what the way back reads."""
@@ -190,22 +195,20 @@ def _layer_forward(
         # h_above = above.h[t-1] if above else none
         h_above = above_h
     # bottom_up = z_below * (h_below @ W)
-    _matmul_h_below = h_below @ W
-    bottom_up = z_below * _matmul_h_below
+    _mul_z_below = z_below * h_below
     if _has_above:
         # top_down = z[t-1] * (h_above @ V) if h_above else 0
-        _matmul_h_above = h_above @ V
+        _mul_z_prev = z_prev * h_above
+    # bottom_up = z_below * (h_below @ W)
     # top_down = z[t-1] * (h_above @ V) if h_above else 0
-    top_down = z_prev * _matmul_h_above if _has_above else 0
     # s = h[t-1] @ U + bottom_up + top_down + b
-    s = h_prev @ U + bottom_up + top_down + b
-    s_f, s_i, s_o, s_g, s_z = tf.split(s, [units, units, units, units, 1 if _has_above or top_detector else 0], axis=-1)
+    s = tf.concat([h_prev, _mul_z_below, *([_mul_z_prev] if _has_above else [])], axis=-1) @ _U_W_V + b
+    s_f_i_o, s_g, s_z = tf.split(s, [3 * units, units, 1 if _has_above or top_detector else 0], axis=-1)
     # f = sigmoid(s.f)
-    f = tf.sigmoid(s_f)
     # i = sigmoid(s.i)
-    i = tf.sigmoid(s_i)
     # o = sigmoid(s.o)
-    o = tf.sigmoid(s_o)
+    _f_i_o = tf.sigmoid(s_f_i_o)
+    f, i, o = tf.split(_f_i_o, 3, axis=-1)
     # g = tanh(s.g)
     g = tf.tanh(s_g)
     # copy = (1 - z[t-1]) * (1 - z_below)
@@ -252,17 +255,12 @@ def _layer_forward(
             "c_prev": c_prev,
             "h_prev": h_prev,
             "z_prev": z_prev,
-            "_matmul_h_below": _matmul_h_below,
-            "s_z": s_z,
-            "f": f,
-            "i": i,
-            "o": o,
+            "_f_i_o": _f_i_o,
             "g": g,
             "_tanh_c": _tanh_c,
             **({"below_h": below_h} if _has_below else {}),
             **({"below_z": below_z} if _has_below else {}),
             **({"above_h": above_h} if _has_above else {}),
-            **({"_matmul_h_above": _matmul_h_above} if _has_above else {}),
             **({"_soft_div": _soft_div} if boundary == "hard" and (_has_above or top_detector) else {}),
             **({"_soft_sigmoid": _soft_sigmoid} if boundary == "sigmoid" and (_has_above or top_detector) else {}),
         },
@@ -272,16 +270,14 @@ def _layer_forward(
 def _layer_backward(
     _d_state,
     *,
+    x,
+    below_h=None,
     below_z=None,
+    above_h=None,
     c_prev,
     h_prev,
     z_prev,
-    _matmul_h_below,
-    _matmul_h_above=None,
-    s_z,
-    f,
-    i,
-    o,
+    _f_i_o,
     g,
     _soft_div=None,
     _soft_sigmoid=None,
@@ -303,8 +299,17 @@ def _layer_backward(
     `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
     """
     _d_c_next, _d_h_next, _d_z_next = _d_state
+    # f = sigmoid(s.f)
+    # i = sigmoid(s.i)
+    # o = sigmoid(s.o)
+    f, i, o = tf.split(_f_i_o, 3, axis=-1)
+    # h_below = below.h if below else x
+    h_below = below_h if _has_below else x
     # z_below = below.z if below else 1
     z_below = below_z if _has_below else 1
+    if _has_above:
+        # h_above = above.h[t-1] if above else none
+        h_above = above_h
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * (1 - z_below)
     if combine == "blend":
@@ -374,37 +379,41 @@ def _layer_backward(
             _d_i * i * (1 - i),
             _d_o * o * (1 - o),
             _d_g * (1 - tf.square(g)),
-            (
-                tf.where(
-                    _soft_div < 0, tf.zeros_like(_d_z_new), tf.where(_soft_div > 1, tf.zeros_like(_d_z_new), _d_z_new)
-                )
-                / 2
-                * slope
-                if boundary == "hard"
-                else _d_z_new * _soft_sigmoid * (1 - _soft_sigmoid) * slope
-            )
-            if _has_above or top_detector
-            else tf.zeros_like(s_z),
+            *(
+                [
+                    tf.where(
+                        _soft_div < 0,
+                        tf.zeros_like(_d_z_new),
+                        tf.where(_soft_div > 1, tf.zeros_like(_d_z_new), _d_z_new),
+                    )
+                    / 2
+                    * slope
+                    if boundary == "hard"
+                    else _d_z_new * _soft_sigmoid * (1 - _soft_sigmoid) * slope
+                ]
+                if _has_above or top_detector
+                else []
+            ),
         ],
         axis=-1,
     )
     if _has_above:
         # top_down = z[t-1] * (h_above @ V) if h_above else 0
-        _d_matmul_h_above = _d_s * z_prev
+        _d_mul_z_prev = _d_s @ V_T
     # bottom_up = z_below * (h_below @ W)
-    _d_matmul_h_below = _d_s * z_below
+    _d_mul_z_below = _d_s @ W_T
     if _has_above:
         # h_above = above.h[t-1] if above else none
-        _d_h_above = _d_matmul_h_above @ V_T
+        _d_h_above = _d_mul_z_prev * z_prev
     if _has_below:
         # z_below = below.z if below else 1
         _d_z_below = (
             -(_d_copy * (1 - z_prev))
-            + tf.reduce_sum(_d_s * _matmul_h_below, axis=1, keepdims=True)
+            + tf.reduce_sum(_d_mul_z_below * h_below, axis=1, keepdims=True)
             + (_d_update * (1 - z_prev) if combine == "blend" else 0)
         )
     # h_below = below.h if below else x
-    _d_h_below = _d_matmul_h_below @ W_T
+    _d_h_below = _d_mul_z_below * z_below
     # c = c_blend if combine == blend else c_select
     _d_c_prev = (
         tf.where(copy > 0.5, _d_c, tf.zeros_like(_d_c))
@@ -426,7 +435,7 @@ def _layer_backward(
             else 0
         )
         + (-(_d_update * z_below) if combine == "blend" else 0)
-        + (tf.reduce_sum(_d_s * _matmul_h_above, axis=1, keepdims=True) if _has_above else 0)
+        + (tf.reduce_sum(_d_mul_z_prev * h_above, axis=1, keepdims=True) if _has_above else 0)
     )
     if _has_below:
         # h_below = below.h if below else x
@@ -443,31 +452,36 @@ def _layer_backward(
             **({"below_z": _d_below_z} if _has_below else {}),
             **({"above_h": _d_above_h} if _has_above else {}),
         },
-        {"_d_s": _d_s, "_d_matmul_h_below": _d_matmul_h_below, "_d_h_below": _d_h_below},
+        {"_d_s": _d_s, "_d_h_below": _d_h_below},
     )
 
 
 def _layer_after(
-    *, x, below_h=None, above_h=None, h_prev, z_prev, _d_s, _d_matmul_h_below, _d_h_below, _has_below, _has_above, **_
+    *, x, below_h=None, below_z=None, above_h=None, h_prev, z_prev, _d_s, _d_h_below, _has_below, _has_above, **_
 ):
     """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
     # h_below = below.h if below else x
     h_below = below_h if _has_below else x
+    # z_below = below.z if below else 1
+    z_below = below_z if _has_below else 1
     if _has_above:
         # h_above = above.h[t-1] if above else none
         h_above = above_h
+    # bottom_up = z_below * (h_below @ W)
+    _mul_z_below = z_below * h_below
+    if _has_above:
         # top_down = z[t-1] * (h_above @ V) if h_above else 0
-        _d_matmul_h_above = _d_s * z_prev
+        _mul_z_prev = z_prev * h_above
     if not _has_below:
         # h_below = below.h if below else x
         _d_x = _d_h_below
     # bottom_up = z_below * (h_below @ W)
-    _d_W = tf.matmul(h_below, _d_matmul_h_below, transpose_a=True)
+    _d_W = tf.matmul(_mul_z_below, _d_s, transpose_a=True)
     # s = h[t-1] @ U + bottom_up + top_down + b
     _d_U = tf.matmul(h_prev, _d_s, transpose_a=True)
     if _has_above:
         # top_down = z[t-1] * (h_above @ V) if h_above else 0
-        _d_V = tf.matmul(h_above, _d_matmul_h_above, transpose_a=True)
+        _d_V = tf.matmul(_mul_z_prev, _d_s, transpose_a=True)
     # s = h[t-1] @ U + bottom_up + top_down + b
     _d_b = tf.reduce_sum(_d_s, axis=0)
     return {**({"x": _d_x} if not _has_below else {})}, {
@@ -538,6 +552,14 @@ def _step(state, *, x, **arguments):
         new.append(after)
         shown.append(also)
     return new[-1].h, _flat_state(new)
+
+
+def _once(**arguments):
+    """What reads weights and options alone."""
+    found = {}
+    for index, layer in enumerate(_layers(arguments)):
+        found |= _of_layer(index, _layer_once(**layer))
+    return found
 
 
 def _before(**values):
@@ -677,6 +699,7 @@ def _scan(
         xs, tensors = dict(zip(whole_xs, tensors)), tensors[len(whole_xs) :]
         state, fresh, rest = tuple(tensors[:carried]), tuple(tensors[carried : 2 * carried]), tensors[2 * carried :]
         arguments = {**options, **dict(zip(weights, rest))}
+        arguments |= _once(**arguments)
         time, runs, size, chunks, count = layout()
         xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
         batch_size = keras.ops.shape(xs["x"])[0]
@@ -882,16 +905,14 @@ def _chunk_back(
         for name in kept
         if name.rpartition("/")[2]
         in [
+            "x",
+            "below_h",
             "below_z",
+            "above_h",
             "c_prev",
             "h_prev",
             "z_prev",
-            "_matmul_h_below",
-            "_matmul_h_above",
-            "s_z",
-            "f",
-            "i",
-            "o",
+            "_f_i_o",
             "g",
             "_soft_div",
             "_soft_sigmoid",
@@ -932,8 +953,7 @@ def _chunk_back(
     values = {
         name: _flat(values[name])
         for name in values
-        if name.rpartition("/")[2]
-        in ["x", "below_h", "above_h", "h_prev", "z_prev", "_d_s", "_d_matmul_h_below", "_d_h_below"]
+        if name.rpartition("/")[2] in ["x", "below_h", "below_z", "above_h", "h_prev", "z_prev", "_d_s", "_d_h_below"]
     }
     d_xs, d_weights = _after(**values, **arguments)
     d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}

@@ -135,7 +135,8 @@ def _forward(state, *, _ln_x, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, un
     # f = sigmoid(z.f)
     # i = sigmoid(z.i)
     # o = sigmoid(z.o)
-    f, i, o = tf.split(tf.sigmoid(z_f_i_o), 3, axis=-1)
+    _f_i_o = tf.sigmoid(z_f_i_o)
+    f, i, o = tf.split(_f_i_o, 3, axis=-1)
     # u = tanh(z.u)
     u = tf.tanh(z_u)
     # c = f * c[t-1] + i * u
@@ -152,9 +153,7 @@ def _forward(state, *, _ln_x, ln_h_scale, ln_h_shift, ln_c_scale, ln_c_shift, un
             "c_prev": c_prev,
             "_ln_h_hat": _ln_h_hat,
             "_ln_h_rstd": _ln_h_rstd,
-            "f": f,
-            "i": i,
-            "o": o,
+            "_f_i_o": _f_i_o,
             "u": u,
             "_ln_c_hat": _ln_c_hat,
             "_ln_c_rstd": _ln_c_rstd,
@@ -170,9 +169,7 @@ def _backward(
     c_prev,
     _ln_h_hat,
     _ln_h_rstd,
-    f,
-    i,
-    o,
+    _f_i_o,
     u,
     _ln_c_hat,
     _ln_c_rstd,
@@ -187,6 +184,10 @@ def _backward(
     `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
     """
     _d_h_next, _d_c_next = _d_state
+    # f = sigmoid(z.f)
+    # i = sigmoid(z.i)
+    # o = sigmoid(z.o)
+    f, i, o = tf.split(_f_i_o, 3, axis=-1)
     # h = o * tanh(ln_c(c))
     _d_h = _d_h_next + _d_output
     _d_ln_c = _d_h * o * (1 - tf.square(_tanh_ln_c))
@@ -530,7 +531,7 @@ def _chunk_back(
     d_wanted = [_array(values) for values in d_sequences]
     each = {
         name: _array(kept[name])
-        for name in ["c_prev", "_ln_h_hat", "_ln_h_rstd", "f", "i", "o", "u", "_ln_c_hat", "_ln_c_rstd", "_tanh_ln_c"]
+        for name in ["c_prev", "_ln_h_hat", "_ln_h_rstd", "_f_i_o", "u", "_ln_c_hat", "_ln_c_rstd", "_tanh_ln_c"]
         if name in kept
     }
     ons = None if on is None else _array(on)

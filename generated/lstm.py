@@ -92,7 +92,8 @@ def _forward(
     z_i, z_f = tf.split(z_i_f, 2, axis=-1)
     # i = recurrent_activation(z.i)
     # f = recurrent_activation(z.f)
-    i, f = tf.split(recurrent_activation(z_i_f), 2, axis=-1)
+    _i_f = recurrent_activation(z_i_f)
+    i, f = tf.split(_i_f, 2, axis=-1)
     # g = activation(z.g)
     g = activation(z_g)
     # c = f * c[t-1] + i * g
@@ -108,8 +109,7 @@ def _forward(
         {
             "h_prev": h_prev,
             "c_prev": c_prev,
-            "i": i,
-            "f": f,
+            "_i_f": _i_f,
             "g": g,
             "o": o,
             "_activation_c": _activation_c,
@@ -130,8 +130,7 @@ def _backward(
     z_o=None,
     z_i=None,
     z_f=None,
-    i,
-    f,
+    _i_f,
     g,
     o,
     _activation_c,
@@ -145,6 +144,9 @@ def _backward(
     `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
     """
     _d_h_next, _d_c_next = _d_state
+    # i = recurrent_activation(z.i)
+    # f = recurrent_activation(z.f)
+    i, f = tf.split(_i_f, 2, axis=-1)
     # c = f * c[t-1] + i * g
     c = f * c_prev + i * g
     # h = o * activation(c)
@@ -462,7 +464,7 @@ def _chunk_back(
     d_wanted = [_array(values) for values in d_sequences]
     each = {
         name: _array(kept[name])
-        for name in ["c_prev", "z_g", "z_o", "z_i", "z_f", "i", "f", "g", "o", "_activation_c"]
+        for name in ["c_prev", "z_g", "z_o", "z_i", "z_f", "_i_f", "g", "o", "_activation_c"]
         if name in kept
     }
     ons = None if on is None else _array(on)

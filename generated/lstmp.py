@@ -146,7 +146,6 @@ def _forward(
             "i": i,
             "f": f,
             "_activation_a_j": _activation_a_j,
-            "c": c,
             "o": o,
             "_activation_c": _activation_c,
             "p": p,
@@ -164,7 +163,6 @@ def _backward(
     i,
     f,
     _activation_a_j,
-    c,
     o,
     _activation_c,
     p,
@@ -187,6 +185,8 @@ def _backward(
     _d_c_next, _d_h_next = _d_state
     # c_new = f * c[t-1] + i * activation(a.j)
     c_new = f * c_prev + i * _activation_a_j
+    # c = clip(c_new, -cell_clip, cell_clip) if cell_clip else c_new
+    c = tf.clip_by_value(c_new, -cell_clip, cell_clip) if cell_clip is not None else c_new
     # h = clip(p, -proj_clip, proj_clip) if proj and proj_clip else p
     _d_h = _d_h_next + _d_output
     # p = m @ projection_kernel if proj else m
@@ -230,9 +230,31 @@ def _backward(
 
 
 def _after(
-    *, x, c_prev, h_prev, c, o, _activation_c, _d_p, _d_o_in, _d_f_in, _d_i_in, _d_a, proj, use_peepholes, kernel_T, **_
+    *,
+    x,
+    c_prev,
+    h_prev,
+    i,
+    f,
+    _activation_a_j,
+    o,
+    _activation_c,
+    _d_p,
+    _d_o_in,
+    _d_f_in,
+    _d_i_in,
+    _d_a,
+    proj,
+    use_peepholes,
+    cell_clip,
+    kernel_T,
+    **_,
 ):
     """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
+    # c_new = f * c[t-1] + i * activation(a.j)
+    c_new = f * c_prev + i * _activation_a_j
+    # c = clip(c_new, -cell_clip, cell_clip) if cell_clip else c_new
+    c = tf.clip_by_value(c_new, -cell_clip, cell_clip) if cell_clip is not None else c_new
     # m = o * activation(c)
     m = o * _activation_c
     # a = x @ kernel + h[t-1] @ recurrent_kernel + bias
@@ -259,6 +281,28 @@ def _after(
         **({"w_o_diag": _d_w_o_diag} if use_peepholes else {}),
         **({"projection_kernel": _d_projection_kernel} if proj is not None else {}),
     }
+
+
+def _turned(*, projection_kernel=None, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "projection_kernel_T": None if projection_kernel is None else tf.transpose(projection_kernel),
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, proj, use_peepholes, **_):
+    """The names of the weights that are differentiated."""
+    return [
+        "kernel",
+        "recurrent_kernel",
+        "bias",
+        *(["w_f_diag"] if use_peepholes else []),
+        *(["w_i_diag"] if use_peepholes else []),
+        *(["w_o_diag"] if use_peepholes else []),
+        *(["projection_kernel"] if proj is not None else []),
+    ]
 
 
 # --- the scan -------------------------------------------------------------------------------------------------------
@@ -518,7 +562,7 @@ def _chunk_back(
     d_wanted = [_array(values) for values in d_sequences]
     each = {
         name: _array(kept[name])
-        for name in ["c_prev", "a_j", "i", "f", "_activation_a_j", "c", "o", "_activation_c", "p"]
+        for name in ["c_prev", "a_j", "i", "f", "_activation_a_j", "o", "_activation_c", "p"]
         if name in kept
     }
     ons = None if on is None else _array(on)
@@ -558,7 +602,9 @@ def _chunk_back(
             "x",
             "c_prev",
             "h_prev",
-            "c",
+            "i",
+            "f",
+            "_activation_a_j",
             "o",
             "_activation_c",
             "_d_p",
@@ -586,28 +632,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, projection_kernel=None, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "projection_kernel_T": None if projection_kernel is None else tf.transpose(projection_kernel),
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, proj, use_peepholes, **_):
-    """The names of the weights that are differentiated."""
-    return [
-        "kernel",
-        "recurrent_kernel",
-        "bias",
-        *(["w_f_diag"] if use_peepholes else []),
-        *(["w_i_diag"] if use_peepholes else []),
-        *(["w_o_diag"] if use_peepholes else []),
-        *(["projection_kernel"] if proj is not None else []),
-    ]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -50,6 +50,13 @@ def _step(x, state, *, A, B, P, R, U, V, alpha):
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
 
 
+def _once(*, U, V, **_):
+    """What reads weights and options alone."""
+    # y = h @ U + s @ V
+    _U_V = tf.concat([U, V], axis=0)
+    return {"_U_V": _U_V}
+
+
 def _before(*, x, A, B, alpha, **_):
     """All steps at once: what reads no state -> values by name, each (steps, ...)."""
     # s = (1 - alpha) * (x @ B) + alpha * s[t-1]
@@ -59,7 +66,7 @@ def _before(*, x, A, B, alpha, **_):
     return {"_s_x": _s_x, "_h_x": _h_x}
 
 
-def _forward(state, *, _s_x, _h_x, P, R, U, V, alpha, **_):
+def _forward(state, *, _s_x, _h_x, P, R, alpha, _U_V, **_):
     """One step of the loop -> output, state, and what the way back reads."""
     s_prev, h_prev = state
     # s = (1 - alpha) * (x @ B) + alpha * s[t-1]
@@ -67,7 +74,7 @@ def _forward(state, *, _s_x, _h_x, P, R, U, V, alpha, **_):
     # h = sigmoid(s @ P + x @ A + h[t-1] @ R)
     h = tf.sigmoid(_h_x + s @ P + h_prev @ R)
     # y = h @ U + s @ V
-    y = h @ U + s @ V
+    y = tf.concat([h, s], axis=-1) @ _U_V
     return y, SCRNState(s, h), {"h_prev": h_prev, "s": s, "h": h}
 
 
@@ -185,6 +192,7 @@ def _scan(
         xs, tensors = dict(zip(whole_xs, tensors)), tensors[len(whole_xs) :]
         state, fresh, rest = SCRNState(*tensors[:2]), SCRNState(*tensors[2:4]), tensors[4:]
         arguments = {**options, **dict(zip(weights, rest))}
+        arguments |= _once(**arguments)
         time, runs, size, chunks, count = layout()
         xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
         batch_size = keras.ops.shape(xs["x"])[0]

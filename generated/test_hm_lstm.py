@@ -56,8 +56,8 @@ equations: |
   update = (1 - z[t-1]) * z_below
   flush  = z[t-1]
   soft   = clip((slope * s.z + 1) / 2, 0, 1) if boundary == hard else sigmoid(slope * s.z)
-  z_new  = straight_through(step(s.z), soft) if detector else 0   # step(s.z): the slope changes gradients only
-  z = where(copy, z[t-1], z_new) if z_on_copy == hold else z_new
+  z_new  = straight_through(step(s.z), soft)                      # step(s.z): the slope changes gradients only
+  z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
   c_blend  = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
   c_select = where(copy, c[t-1], where(flush, i * g, f * c[t-1] + i * g))
   c = c_blend if combine == blend else c_select
@@ -102,7 +102,7 @@ class Trial:
         self.oracle = interpret.Instance(TYPED, given)
         self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
         rng = np.random.default_rng(seed)
-        settings, cell = self.oracle.settings, TYPED.cell
+        settings, cell = self.oracle.settings, self.oracle.cell
 
         def drawn(of, *lead):
             shape = *lead, *settings.shape(of.shape)
@@ -285,7 +285,7 @@ def slopes(layer, x, state, masks):
         first = tape.gradient(loss, [*state, *xs, *layer.trainable_weights], unconnected_gradients="none")
         size = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first if slope is not None])
     more = second.gradient(size, [*state, *xs])
-    return [zeros(value, loss) for value in (*values, *first, *more)]
+    return [*values, *(zeros(value, loss) for value in (*first, *more))]
 
 
 def zeros(value, like):

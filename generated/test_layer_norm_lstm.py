@@ -78,7 +78,7 @@ class Trial:
         self.oracle = interpret.Instance(TYPED, given)
         self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
         rng = np.random.default_rng(seed)
-        settings, cell = self.oracle.settings, TYPED.cell
+        settings, cell = self.oracle.settings, self.oracle.cell
 
         def drawn(of, *lead):
             shape = *lead, *settings.shape(of.shape)
@@ -216,8 +216,8 @@ def test_a_masked_step_starts_anew():
     trial = Trial({}, return_sequences=True, return_state=True)
     x, fresh = trial.x[:, :1], trial.layer.get_initial_state(BATCH)
     state = list(trial.state)
-    for index, field in enumerate(built.LayerNormLSTMState._fields):
-        if field in TYPED.cell.mask.states:
+    for index, each_state in enumerate(trial.oracle.cell.states):
+        if each_state.name in trial.oracle.cell.mask.states:
             state[index] = fresh[index]
     close(
         trial.layer(x, initial_state=trial.state, mask=np.zeros([BATCH, 1], bool)), trial.layer(x, initial_state=state)
@@ -240,7 +240,7 @@ def slopes(layer, x, state, masks):
         first = tape.gradient(loss, [*state, *xs, *layer.trainable_weights], unconnected_gradients="none")
         size = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first if slope is not None])
     more = second.gradient(size, [*state, *xs])
-    return [zeros(value, loss) for value in (*values, *first, *more)]
+    return [*values, *(zeros(value, loss) for value in (*first, *more))]
 
 
 def zeros(value, like):

@@ -5,6 +5,7 @@ each argument; None where nothing is sent. At a kink it is what TensorFlow takes
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -79,6 +80,8 @@ def mul(a: Node, b: Node) -> Node:
             return neg(mul(inner, b))
         case _, Apply("neg", (inner,)):
             return neg(mul(a, inner))
+        case Apply("sum_to", (inner,)), _ if a.attr("batch"):
+            return replace(a, args=(mul(inner, b),))  # a number a sample, which goes into the sum over lanes
         case _, Apply("mul", (left, right)):
             return mul(mul(a, left), right)
     return op("mul", a, b)
@@ -271,7 +274,11 @@ def filled(node: Node, d: Node) -> Node:
     """A rule's expression, with the cotangent in its place."""
     if node == Ref("\0"):
         return d
-    return rebuild(node, tuple(filled(child, d) for child in children(node)))
+    new = rebuild(node, tuple(filled(child, d) for child in children(node)))
+    match new:
+        case Apply("mul", (Apply("sum_to"), _)):
+            return mul(*new.args)
+    return new
 
 
 def negated(d: Node, rule: Callable[[Node], Node]) -> Node:

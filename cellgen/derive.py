@@ -26,6 +26,7 @@ from cellgen.expr import (
     Pick,
     Ref,
     Shape,
+    Test,
     View,
     holds,
     live_walk,
@@ -34,6 +35,7 @@ from cellgen.expr import (
 from cellgen.merged import Merged
 from cellgen.ops import EVERY
 from cellgen.shapes import retype
+from cellgen.sums import gathered, lanes_of, polynomial, summed_in
 from cellgen.values import Values
 from cellgen.variants import when
 
@@ -50,7 +52,8 @@ class Joint:
     given: the cotangents that come in, of the outputs and then of each state. carried: the names of the cotangents of
     the carried states, sent to the step before. sent: those of what the step takes from outside: (key, name).
     cotangents: the cotangent of each value that has one by name, by where the value stands in what was derived.
-    named, statistics: the names of forward values, and of the rstd of norms, by where they stand there.
+    named, statistics: the names of forward values, and of the rstd of norms, by where they stand there. lanes: of a
+    cotangent that is a sum over lanes and only read before it is summed, what is read.
     """
 
     typed: TypedCell
@@ -61,6 +64,7 @@ class Joint:
     cotangents: Mapping[Path, str]
     named: Mapping[Path, str]
     statistics: Mapping[Path, str]
+    lanes: Mapping[str, str]
 
 
 def derive(typed: TypedCell) -> Joint:
@@ -81,6 +85,7 @@ class _Derivation:
         self.found: dict[Key, list[tuple[Live, Node]]] = {}
         self.backward: list[Equation] = []
         self.cotangents: dict[Path, str] = {}
+        self.lanes: dict[str, str] = {}
         self.exists: dict[str, Live] = {}  # in which variants the cotangent of a weight is wanted
 
     def run(self) -> Joint:
@@ -104,7 +109,8 @@ class _Derivation:
         ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
         joint = replace(cell, equations=(*forward, *self.backward), inputs=(*cell.inputs, *ports))
         roots = [
-            (*carried, *(name for name, live in self.exists.items() if index in live)) for index in sorted(self.every)
+            (*carried, *self.lanes, *(name for name, live in self.exists.items() if index in live))
+            for index in sorted(self.every)
         ]
         cotangents = (*outputs.values(), *given.values())
         values = self.values
@@ -117,6 +123,7 @@ class _Derivation:
             self.cotangents,
             values.named,
             values.statistics,
+            self.lanes,
         )
 
     # --- equations
@@ -135,11 +142,29 @@ class _Derivation:
             if len(inner.shape) == 1 and self.apart(inner.shape[0], type.shape):
                 value, path, type = value.value, (*path, 0), inner
         total = self.total(name, 0, live, type)
-        if total is not None:
+        summed = summed_in(total)
+        if summed is not None and polynomial(equation.value):
+            self.by_lanes(equation, total, *summed, live)
+        elif total is not None:
             plain = isinstance(total, Ref)
             d = total if plain else self.define(self.values.cotangent(name), total, equation)
             self.cotangents[name,] = self.cotangents[path] = d.name
             self.push(value, path, d, type, live, ())
+
+    def by_lanes(self, equation: Equation, total: Node, test: Test | None, sum_: Apply, live: Live) -> None:
+        """A number a sample that only goes on as one: what it is the sum of is summed where that ends.
+
+        In variants in which nothing reaches it, nothing goes on. Its own cotangent is there for the proof alone.
+        """
+        name, path = equation.name, (equation.name,)
+        said = self.values.cotangent(name)
+        lanes = self.define(self.values.new(f"{said}_lanes"), sum_.args[0], equation)
+        kept = replace(sum_, args=(lanes,))
+        self.define(said, kept if test is None else replace(total, a=kept), equation)
+        self.cotangents[path], self.lanes[said] = said, lanes.name
+        if test is not None:
+            live = frozenset(i for i in live if holds(test, self.variants[i]))
+        self.push(equation.value, path, kept, self.type_of(name), live, ())
 
     def apart(self, flat, shape) -> bool:
         return shape == (flat[:1], flat[1:]) and self.cell.axis(flat[0]) is not None
@@ -199,16 +224,22 @@ class _Derivation:
             other = same.get(node, frozenset())
             same[node] = inside | other if not inside & other else inside
         by = {inside: node for node, inside in same.items()} if len(same) < len(by) else by
+        covered = frozenset().union(*by)
+        if len(by) > 1 and covered != live:  # in the other variants nothing was sent
+            some = self.combine([(inside, node) for inside, node in by.items()], covered)
+            return Choose(when(self.chosen(covered), self.chosen(live)), some, zero)
         total = by.pop(live, None)
+        total = None if total is None else gathered(total)
         while by:
             inside, node = next(iter(by.items()))
+            node = gathered(node)
             del by[inside]
             other = by.pop(live - inside, None)
             if other is None:
                 other = ZERO if total is not None or by else zero
             choice = Choose(when(self.chosen(inside), self.chosen(live)), node, other)
             total = choice if total is None else add(total, choice)
-        return total
+        return None if total is None else gathered(total)
 
     def chosen(self, live: Live) -> tuple:
         return tuple(self.variants[index] for index in sorted(live))
@@ -223,7 +254,8 @@ class _Derivation:
         want = self.merged.type(path)
         if self.needs_sum(have, want, path):
             d, guards = self.select(d, guards), ()
-            d = negated(d, lambda d: op("sum_to", d, shape=want.shape, batch=want.level.has_batch))
+            lanes = {"shape": want.shape, "batch": want.level.has_batch, "of": have.shape}
+            d = negated(d, lambda d: op("sum_to", d, **lanes))
         elif len(have.shape) != len(want.shape) and not want.level.has_batch:  # axes of one
             d, guards = View(self.select(d, guards), want.shape), ()
         match node:
@@ -279,7 +311,7 @@ class _Derivation:
 
     def fan(self, d: Node, node: Node, path: Path, guards: tuple = ()) -> Node:
         """A cotangent that is read more than once, by a name."""
-        if not isinstance(d, (Ref, Number)):
+        if not isinstance(d, (Ref, Number)) and not lanes_of(d):
             name = self.values.named.get(path, "") or self.values.said(node, path)
             d = self.define(self.values.cotangent(name), d, self.current)
         if isinstance(d, Ref) and not guards:

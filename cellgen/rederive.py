@@ -171,9 +171,15 @@ class _Variant:
         kept, found = set(self.joint.cotangents.values()), {}
         for equation in self.joint.typed.cell.equations[self.joint.forward :]:
             if equation.name in self.both.live:
-                found[equation.name] = self.named(equation, scope, self.both, self.env)
-                if equation.name not in kept:
-                    self.env[equation.name] = found[equation.name]
+                name = equation.name
+                found[name] = self.named(equation, scope, self.both, self.env)
+                if name in self.joint.lanes:  # what reads its lanes is about any lanes, of which it is the sum
+                    lanes = self.joint.lanes[name]
+                    if lanes in self.both.live:
+                        self.env[lanes] = self.array(lanes, self.both.names[lanes])
+                    self.env[name] = self.named(equation, scope, self.both, self.env)
+                elif name not in kept:
+                    self.env[name] = found[name]
         return found
 
     def sums(self, expressions: Mapping[Path, np.ndarray]) -> tuple[dict, dict]:

@@ -97,7 +97,8 @@ class _Scheduling:
         inner = {port.name for port in self.ports if port.inner}
         ends = {cotangent for (name, _, _), cotangent in self.joint.sent if name in inner}
         returning = self.cone(back, {*self.joint.carried, *ends})
-        after = [block for block in back if block not in returning]
+        leaving = {name for _, name in self.joint.sent}
+        after = [block for block in self.cone(back, leaving) if block not in returning]
         result = {*self.cell.outputs, *(state.name for state in self.cell.states)}
         carry = {*self.joint.carried, *ends}
         ends = {name for _, name in self.joint.sent} - ends

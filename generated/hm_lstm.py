@@ -205,9 +205,10 @@ def _forward(
     z = tf.zeros_like(z_prev) + (
         (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new) if detector else 0
     )
+    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
         c_blend = copy * c_prev + update * _c_blend_add + flush * _mul_i
     if combine == "select":
@@ -276,9 +277,10 @@ def _backward(
         update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
+    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
     # h_new = o * tanh(c)
     h_new = o * _tanh_c
@@ -295,19 +297,14 @@ def _backward(
     if detector:
         # z_new = straight_through(step(s.z), soft)
         _d_z_new = tf.where(copy > 0.5, tf.zeros_like(_d_z_next), _d_z_next) if z_on_copy == "hold" else _d_z_next
-    # flush = z[t-1]
-    _d_flush = tf.reduce_sum(_d_c * _mul_i, axis=1, keepdims=True) if combine == "blend" else tf.zeros_like(flush)
     if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        _d_update = tf.reduce_sum(_d_c * _c_blend_add, axis=1, keepdims=True)
-    # copy = (1 - z[t-1]) * (1 - z_below)
-    _d_copy = (
-        tf.reduce_sum(_d_h * h_prev, axis=1, keepdims=True)
-        - tf.reduce_sum(_d_h * h_new, axis=1, keepdims=True)
-        + tf.reduce_sum(_d_c * c_prev, axis=1, keepdims=True)
-        if combine == "blend"
-        else tf.zeros_like(copy)
-    )
+        # flush = z[t-1]
+        _d_flush_lanes = _d_c * _mul_i
+    # update = (1 - z[t-1]) * z_below
+    _d_update_lanes = _d_c * _c_blend_add
+    if combine == "blend":
+        # copy = (1 - z[t-1]) * (1 - z_below)
+        _d_copy_lanes = _d_h * h_prev - _d_h * h_new + _d_c * c_prev
     # g = tanh(s.g)
     _d_g = (
         tf.where(copy > 0.5, tf.zeros_like(_d_c * i), tf.where(flush > 0.5, _d_c * i, tf.zeros_like(_d_c * i)))
@@ -368,16 +365,26 @@ def _backward(
     _d_h_prev = _d_s @ U_T + (_d_h * copy if combine == "blend" else tf.where(copy > 0.5, _d_h, tf.zeros_like(_d_h)))
     # z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
     _d_z_prev = (
-        _d_flush
-        - _d_copy * _copy_h_below
-        + (tf.where(copy > 0.5, _d_z_next, tf.zeros_like(_d_z_next)) if detector and z_on_copy == "hold" else 0)
-        + (-(_d_update * z_below) if combine == "blend" else 0)
+        (tf.where(copy > 0.5, _d_z_next, tf.zeros_like(_d_z_next)) if detector and z_on_copy == "hold" else 0)
+        + (
+            tf.reduce_sum(
+                _d_flush_lanes - _d_update_lanes * z_below - _d_copy_lanes * _copy_h_below, axis=1, keepdims=True
+            )
+            if combine == "blend"
+            else 0
+        )
         + (tf.reduce_sum(_d_s * _top_down_h_below, axis=1, keepdims=True) if _has_h_above else 0)
+        if _has_h_above
+        or detector
+        and (z_on_copy == "hold" or combine == "blend")
+        or not detector
+        and combine == "blend"
+        else tf.zeros_like(z_prev)
     )
     return HMLSTMState(_d_c_prev, _d_h_prev, _d_z_prev), {
-        "_d_copy": _d_copy,
+        "_d_update_lanes": _d_update_lanes,
         "_d_s": _d_s,
-        **({"_d_update": _d_update} if combine == "blend" else {}),
+        **({"_d_copy_lanes": _d_copy_lanes} if combine == "blend" else {}),
     }
 
 
@@ -389,8 +396,8 @@ def _after(
     _matmul_h_below,
     h_prev,
     z_prev,
-    _d_update=None,
-    _d_copy,
+    _d_update_lanes,
+    _d_copy_lanes=None,
     _d_s,
     combine,
     _has_h_above,
@@ -399,18 +406,19 @@ def _after(
     **_,
 ):
     """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
-    # copy = (1 - z[t-1]) * (1 - z_below)
-    _d_copy_h_below = _d_copy * (1 - z_prev)
+    if combine == "blend":
+        # copy = (1 - z[t-1]) * (1 - z_below)
+        _d_copy_h_below_lanes = _d_copy_lanes * (1 - z_prev)
     if _has_h_above:
         # top_down = z[t-1] * (h_above @ V) if h_above else 0
         _d_top_down_h_below = _d_s * z_prev
     # bottom_up = z_below * (h_below @ W)
     _d_matmul_h_below = _d_s * z_below
     _d_h_below = _d_matmul_h_below @ W_T
-    _d_z_below = (
-        -_d_copy_h_below
-        + tf.reduce_sum(_d_s * _matmul_h_below, axis=1, keepdims=True)
-        + (_d_update * (1 - z_prev) if combine == "blend" else 0)
+    _d_z_below = tf.reduce_sum(_d_s * _matmul_h_below, axis=1, keepdims=True) + (
+        tf.reduce_sum(_d_update_lanes * (1 - z_prev) - _d_copy_h_below_lanes, axis=1, keepdims=True)
+        if combine == "blend"
+        else 0
     )
     if _has_h_above:
         # top_down = z[t-1] * (h_above @ V) if h_above else 0
@@ -762,8 +770,8 @@ def _chunk_back(
             "_matmul_h_below",
             "h_prev",
             "z_prev",
-            "_d_update",
-            "_d_copy",
+            "_d_update_lanes",
+            "_d_copy_lanes",
             "_d_s",
         ]
         if name in values

@@ -233,9 +233,10 @@ def _layer_forward(
     z = tf.zeros_like(z_prev) + (
         (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new) if _has_above or top_detector else 0
     )
+    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
         c_blend = copy * c_prev + update * _c_blend_add + flush * _mul_i
     if combine == "select":
@@ -317,9 +318,10 @@ def _layer_backward(
         update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
+    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
     # h_new = o * tanh(c)
     h_new = o * _tanh_c
@@ -335,19 +337,14 @@ def _layer_backward(
     if _has_above or top_detector:
         # z_new = straight_through(step(s.z), soft)
         _d_z_new = tf.where(copy > 0.5, tf.zeros_like(_d_z_next), _d_z_next) if z_on_copy == "hold" else _d_z_next
-    # flush = z[t-1]
-    _d_flush = tf.reduce_sum(_d_c * _mul_i, axis=1, keepdims=True) if combine == "blend" else tf.zeros_like(flush)
     if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        _d_update = tf.reduce_sum(_d_c * _c_blend_add, axis=1, keepdims=True)
-    # copy = (1 - z[t-1]) * (1 - z_below)
-    _d_copy = (
-        tf.reduce_sum(_d_h_next * h_prev, axis=1, keepdims=True)
-        - tf.reduce_sum(_d_h_next * h_new, axis=1, keepdims=True)
-        + tf.reduce_sum(_d_c * c_prev, axis=1, keepdims=True)
-        if combine == "blend"
-        else tf.zeros_like(copy)
-    )
+        # flush = z[t-1]
+        _d_flush_lanes = _d_c * _mul_i
+    # update = (1 - z[t-1]) * z_below
+    _d_update_lanes = _d_c * _c_blend_add
+    if combine == "blend":
+        # copy = (1 - z[t-1]) * (1 - z_below)
+        _d_copy_lanes = _d_h_next * h_prev - _d_h_next * h_new + _d_c * c_prev
     # g = tanh(s.g)
     _d_g = (
         tf.where(copy > 0.5, tf.zeros_like(_d_c * i), tf.where(flush > 0.5, _d_c * i, tf.zeros_like(_d_c * i)))
@@ -407,10 +404,10 @@ def _layer_backward(
         _d_h_above = _d_mul_z_prev * z_prev
     if _has_below:
         # z_below = below.z if below else 1
-        _d_z_below = (
-            -(_d_copy * (1 - z_prev))
-            + tf.reduce_sum(_d_mul_z_below * h_below, axis=1, keepdims=True)
-            + (_d_update * (1 - z_prev) if combine == "blend" else 0)
+        _d_z_below = tf.reduce_sum(_d_mul_z_below * h_below, axis=1, keepdims=True) + (
+            tf.reduce_sum(_d_update_lanes * (1 - z_prev) - _d_copy_lanes * (1 - z_prev), axis=1, keepdims=True)
+            if combine == "blend"
+            else 0
         )
     # h_below = below.h if below else x
     _d_h_below = _d_mul_z_below * z_below
@@ -427,15 +424,25 @@ def _layer_backward(
     )
     # z = (where(copy, z[t-1], z_new) if z_on_copy == hold else z_new) if detector else 0
     _d_z_prev = (
-        _d_flush
-        - _d_copy * (1 - z_below)
-        + (
+        (
             tf.where(copy > 0.5, _d_z_next, tf.zeros_like(_d_z_next))
             if z_on_copy == "hold" and (_has_above or top_detector)
             else 0
         )
-        + (-(_d_update * z_below) if combine == "blend" else 0)
+        + (
+            tf.reduce_sum(
+                _d_flush_lanes - _d_update_lanes * z_below - _d_copy_lanes * (1 - z_below), axis=1, keepdims=True
+            )
+            if combine == "blend"
+            else 0
+        )
         + (tf.reduce_sum(_d_mul_z_prev * h_above, axis=1, keepdims=True) if _has_above else 0)
+        if _has_above
+        or top_detector
+        and (z_on_copy == "hold" or combine == "blend")
+        or not top_detector
+        and combine == "blend"
+        else tf.zeros_like(z_prev)
     )
     if _has_below:
         # h_below = below.h if below else x

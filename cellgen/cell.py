@@ -219,7 +219,8 @@ class Cell:
     """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights.
 
     Of a layer of a stack: `wired` are the ports that equations of the wiring give, `shown` the values that are no
-    states and that other layers read, `read` all that they read, and when. Of a cell by itself, `shown` is None: its output leaves the step.
+    states and that other layers read, `read` all that they read, and when. Of a cell by itself, `shown` is None: its
+    output leaves the step.
     """
 
     name: str

@@ -1,10 +1,10 @@
 """The registry of codes: what each diagnostic is about. `cellgen explain CODE` prints an entry.
 
-CG1xx is about the file and its declarations, CG2xx about equations, names and wiring, CG3xx about shapes, CG4xx about what a
-cell does (laws and remarks), CG6xx about what is not generated yet.
+CG1xx is about the file and its declarations, CG2xx about equations, names and wiring, CG3xx about shapes, CG4xx about
+what a cell does (laws and remarks), CG6xx about what is not generated yet.
 """
 
-from cellgen.code import Code
+from cellgen.entry import Code
 from cellgen.lawcodes import GENERATED, LAWS
 
 FILE = {

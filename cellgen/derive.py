@@ -34,6 +34,7 @@ from cellgen.expr import (
 )
 from cellgen.merged import Merged
 from cellgen.ops import EVERY
+from cellgen.place import At
 from cellgen.shapes import retype
 from cellgen.sums import gathered, lanes_of, polynomial, summed_in
 from cellgen.values import Values
@@ -295,7 +296,7 @@ class _Derivation:
         if couples:
             d, guards = self.select(d, guards), ()
         probe = Ref("\0")
-        at = _At(self, node, path, probe, moving)
+        at = At(self.values, self.merged, node, path, probe, moving)
         sent = ADJOINTS[node.op](at)
         count = sum(each == probe for index in moving if sent[index] is not None for _, each in walk(sent[index]))
         if node.op in ("matmul", "outer", "normalize") or count > 1:
@@ -376,56 +377,3 @@ class _Derivation:
         """The equation that reads a name first, or a label of it."""
         wanted = Pick(Ref(name), label) if label else Ref(name)
         return next(each for each in self.cell.equations if any(node == wanted for _, node in walk(each.value)))
-
-
-class _At:
-    """`adjoint.At` for one operation of the program."""
-
-    def __init__(self, derivation: _Derivation, node: Apply, path: Path, d: Node, moving: list[int]):
-        self.derivation, self.node, self.path, self.d, self.moving = derivation, node, path, d, moving
-
-    def x(self, index: int = 0) -> Node:
-        """An argument; where nobody asks for what it is needed for, nothing is named for it."""
-        if self.node.op in ("mul",) and 1 - index not in self.moving:
-            return ZERO
-        return self.derivation.values.value(self.node.args[index], (*self.path, index))
-
-    @property
-    def y(self) -> Node:
-        if self.path in self.derivation.values.named:
-            return Ref(self.derivation.values.named[self.path])
-        return self.derivation.values.value(self.node, self.path)
-
-    @property
-    def rstd(self) -> Node:
-        return self.derivation.values.rstd(self.path)
-
-    def type(self, index: int | None = None) -> Type:
-        return self.derivation.merged.type(self.path if index is None else (*self.path, index))
-
-    def place(self) -> int:
-        shape, algebra = self.type(0).shape, self.derivation.merged.algebra(self.path)
-        if not self.node.attrs:
-            return len(shape) - 1
-        return next(index for index, axis in enumerate(shape) if algebra.equal(axis, self.node.attr("over")))
-
-    def pair(self, wanted: int) -> Node | None:
-        """Through `@` and `outer`: what reaches one operand is the product of `d` with the other."""
-        if wanted not in self.moving:
-            return None
-        a, b = self.type(0), self.type(1)
-        algebra = self.derivation.merged.algebra(self.path)
-        contract = self.node.op == "matmul"
-        if not contract and (algebra.scalar(a.shape) or algebra.scalar(b.shape)):
-            return op("mul", self.d, self.x(1 - wanted))
-        lead = algebra.shared(a.shape, b.shape)
-        letters = iter("ijklmnopqrstuvw")
-        left = "".join(next(letters) for _ in a.shape)
-        new = "".join(next(letters) for _ in b.shape[lead + contract :])
-        right = left[:lead] + (left[-1] if contract else "") + new
-        out = (left[:-1] if contract else left) + new
-        own, other = ((left, right), (right, left))[wanted]
-        type = (a, b)[wanted]
-        value = self.x(1 - wanted)
-        batch = type.level.has_batch
-        return op("product", self.d, value, left=out, right=other, out=own, shape=type.shape, batch=batch)

@@ -190,7 +190,7 @@ class _Flattening:
         return self.axis(value, index) if isinstance(value, tuple) else value
 
     def ref(self, ref: Ref, index: int) -> Ref:
-        name, (base, _, part) = ref.name, ref.name.partition("/")
+        name, base = ref.name, ref.name.split("/")[0]
         reading = next((each for each in self.stack.readings if each.port == name), None)
         if reading is not None:
             at = index + (-1 if reading.neighbour == "below" else 1)

@@ -1,7 +1,7 @@
 """Products that are added are one product: `a @ U + b @ W` is `[a, b] @ [U; W]`, and the weights are joined once.
 
-Input: the blocks of a loop. Output: the same with fewer and larger matmuls, and the blocks that join weights. On the way
-back the products stay apart, where that is faster. Only the order of a sum changes.
+Input: the blocks of a loop. Output: the same with fewer and larger matmuls, and the blocks that join weights. On the
+way back the products stay apart, which is faster there. Only the order of a sum changes.
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """The codes of what a cell does (laws and remarks), and of what is not generated yet."""
 
-from cellgen.code import Code
+from cellgen.entry import Code
 
 LAWS = {
     "CG401": Code(

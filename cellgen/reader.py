@@ -207,7 +207,7 @@ class Reader:
                     "CG202",
                     "only the last step's value is carried",
                     span,
-                    help=f"add a state that keeps `{self.source(node.value)}` one step longer, and read that at `[t-1]`",
+                    help=f"add a state that keeps `{self.source(node.value)}` one step longer, and read it at `[t-1]`",
                 )
         self.refuse("CG202", "an index is `[t-1]`", span, help="a part of a labelled axis is `.label`")
 

@@ -44,8 +44,8 @@ class Stack:
     """A resolved stack.
 
     cell: the layer's, as its own spec says. layer: the same with the wiring's equations in front and a port for
-    everything that it reads of a neighbour. sizes: the dims given as lists, one size a layer; if there are none, `depth`
-    is the argument that says how many layers there are. dims, inputs, options: the stack's own and those of the
+    everything that it reads of a neighbour. sizes: the dims given as lists, one size a layer; if there are none,
+    `depth` is the argument that says how many layers there are. dims, inputs, options: the stack's own and those of the
     cell that are not wired. settled: the lines of the wiring that choose options. readings: what is read of neighbours.
     """
 

@@ -17,7 +17,6 @@ from cellgen.merged import Merged
 from cellgen.ops import ACTIVATIONS
 from cellgen.parts import Line
 
-
 Width = tuple[Axis, Test | None]
 
 

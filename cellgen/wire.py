@@ -5,19 +5,20 @@ becomes what its tests ask instead. Raises `SpecError` with every mistake (CG205
 of `bind`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from cellgen.bind import bind
 from cellgen.cell import NEIGHBOURS, Cell, Dim, Input, Param
 from cellgen.declare import Declared, declare
+from cellgen.depth import layers
 from cellgen.diagnostics import Label, Refused, Report, nearest
 from cellgen.document import Document
 from cellgen.expr import Choose, Equation, Given, Node, Not, Pick, Ref, Shape, Test, children, rebuild, walk
-from cellgen.load import Scalar
 from cellgen.parse import Statement, equations
 from cellgen.reader import Call, parts
 from cellgen.readout import readout
+from cellgen.rename import read_as, with_dims
 from cellgen.scope import Scope
 from cellgen.settle import Settled, settle
 from cellgen.span import Source, Span
@@ -55,7 +56,8 @@ class _Wiring:
         statements = equations(document.wiring, report) if document.wiring else ()
         report.stop()
         self.apart(outer)
-        self.sizes, self.depth = self.layers(outer)
+        taken = {each.name for each in self.named()} | {each.name for each in outer.options}
+        self.sizes, self.depth = layers(document, self.cell, taken, report)
         statements = statements or (self.upward(outer),)
         report.stop()
         wired = self.wired(statements, outer)
@@ -106,33 +108,6 @@ class _Wiring:
         cell = self.cell
         yield from (*cell.options, *cell.inputs, *cell.states, *cell.params, *cell.norms)
         yield from (Param(each.name, None, (), each.name_span) for each in cell.equations)
-
-    def layers(self, outer: Declared) -> tuple[tuple[str, ...], str]:
-        """The dims with a size a layer; or the name of the argument that says how many layers there are."""
-        written = self.document.layers
-        names = written if isinstance(written, list) else [written]
-        dims = {dim.name: dim for dim in self.cell.dims}
-        for each in names:
-            if not isinstance(each, Scalar) or not isinstance(each.value, str):
-                span = each.span if isinstance(each, Scalar) else self.document.stack.span
-                self.report.add("CG106", "`layers` is a name, or a list of dims of the cell", span, help=_LAYERS)
-                return (), "layers"
-        if len(names) == 1 and names[0].value not in dims:
-            name = names[0].value
-            if name in {each.name for each in self.named()} | {each.name for each in outer.options}:
-                self.report.add("CG112", f"`{name}` is declared already", names[0].span, help=_LAYERS)
-            return (), name
-        for each in names:
-            if each.value not in dims or dims[each.value].kind != "required":
-                known = [dim.name for dim in self.cell.dims if dim.kind == "required"]
-                message = f"`{each.value}` is no dim of the cell `{self.cell.stem}` that its layer asks for"
-                self.report.add("CG205", message, each.span, help=nearest(each.value, known) or _LAYERS)
-        for dim in dims.values():
-            if dim.kind in ("alias", "quotient") and {dim.value, dim.divisor} & {each.value for each in names}:
-                message = f"`{dim.name}` follows from `{dim.value}`, so its layers cannot have sizes of their own"
-                help = "`layers: depth` makes them all of one size"
-                self.report.add("CG601", message, names[0].span, context=[Label(dim.span, "here")], help=help)
-        return tuple(str(each.value) for each in names), ""
 
     # --- the wiring
 
@@ -224,9 +199,8 @@ class _Wiring:
             report.refuse("CG205", f"the cell `{cell.stem}` has no value `{name}`", span, help=help)
         if ago and name not in states:
             help = f"it carries {', '.join(states)}; this step's is `{layer}.{name}`"
-            report.refuse(
-                "CG210", f"`{name}` is no state of `{cell.stem}`, so its last value is not carried", span, help=help
-            )
+            message = f"`{name}` is no state of `{cell.stem}`, so its last value is not carried"
+            report.refuse("CG210", message, span, help=help)
         if layer == "above" and not ago:
             self.cycle(name, span)
         if layer == "below" and not ago:
@@ -382,9 +356,6 @@ class _Wiring:
         return bool(nodes) and not names & {*self.settled}
 
 
-_LAYERS = "`layers: units` takes `units=[64, 32]`, a size a layer; `layers: depth` takes `depth=2`, all of one size"
-
-
 def _as_cell(document: StackDocument) -> Document:
     """What the declarations of a stack are, as those of a cell."""
     return Document.model_construct(
@@ -405,57 +376,3 @@ def _as_cell(document: StackDocument) -> Document:
         equations=document.wiring,
         laws=None,
     )
-
-
-def read_as(node: Node, names: dict[str, str]) -> Node:
-    """The same with other names of what it reads."""
-    if isinstance(node, Ref):
-        return replace(node, name=names.get(node.name, node.name))
-    return rebuild(node, tuple(read_as(child, names) for child in children(node)))
-
-
-def with_dims(cell: Cell, names: dict[str, str]) -> Cell:
-    """The cell with other names of dims; in equations they stand in views only."""
-    if not names:
-        return cell
-
-    def axis(each):
-        return tuple(names.get(atom, atom) for atom in each)
-
-    def shape(each):
-        return None if each is None else tuple(map(axis, each))
-
-    def attrs(each: Iterable) -> tuple:
-        return tuple((name, _over(value, axis, shape)) for name, value in each)
-
-    def node(each: Node) -> Node:
-        new = rebuild(each, tuple(map(node, children(each))))
-        if hasattr(new, "attrs"):
-            return replace(new, attrs=attrs(new.attrs))
-        return replace(new, shape=shape(new.shape)) if hasattr(new, "shape") else new
-
-    def dim(each: Dim) -> Dim:
-        return replace(
-            each,
-            name=names.get(each.name, each.name),
-            value=names.get(each.value, each.value),
-            divisor=names.get(each.divisor, each.divisor),
-        )
-
-    return replace(
-        cell,
-        dims=tuple(map(dim, cell.dims)),
-        axes=tuple(replace(each, widths=shape(each.widths)) for each in cell.axes),
-        inputs=tuple(replace(each, shape=shape(each.shape)) for each in cell.inputs),
-        states=tuple(replace(each, shape=shape(each.shape)) for each in cell.states),
-        params=tuple(replace(each, shape=shape(each.shape)) for each in cell.params),
-        norms=tuple(replace(each, over=shape(each.over)) for each in cell.norms),
-        equations=tuple(replace(each, value=node(each.value)) for each in cell.equations),
-    )
-
-
-def _over(value, axis, shape):
-    """An attribute that is an axis or a shape, in other names."""
-    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        return shape(value)
-    return axis(value) if isinstance(value, tuple) else value

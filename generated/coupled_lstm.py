@@ -91,11 +91,7 @@ def _forward(state, *, _z_x, recurrent_kernel, p_i, p_o, use_peepholes, **_):
     # h = o * tanh(c)
     _tanh_c = tf.tanh(c)
     h = o * _tanh_c
-    return (
-        h,
-        CoupledLSTMState(h, c),
-        {"h_prev": h_prev, "c_prev": c_prev, "i": i, "g": g, "c": c, "o": o, "_tanh_c": _tanh_c},
-    )
+    return h, CoupledLSTMState(h, c), {"h_prev": h_prev, "c_prev": c_prev, "i": i, "g": g, "o": o, "_tanh_c": _tanh_c}
 
 
 def _backward(_d_output, _d_state, *, c_prev, i, g, o, _tanh_c, p_i, p_o, use_peepholes, recurrent_kernel_T, **_):
@@ -129,8 +125,12 @@ def _backward(_d_output, _d_state, *, c_prev, i, g, o, _tanh_c, p_i, p_o, use_pe
     return CoupledLSTMState(_d_h_prev, _d_c_prev), {"_d_o_in": _d_o_in, "_d_i_in": _d_i_in, "_d_z": _d_z}
 
 
-def _after(*, x, h_prev, c_prev, c, _d_o_in, _d_i_in, _d_z, use_peepholes, kernel_T, **_):
+def _after(*, x, h_prev, c_prev, i, g, _d_o_in, _d_i_in, _d_z, use_peepholes, kernel_T, **_):
     """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
+    # f = 1 - i
+    f = 1 - i
+    # c = f * c[t-1] + i * g
+    c = f * c_prev + i * g
     # z = x @ kernel + h[t-1] @ recurrent_kernel + bias
     _d_x = _d_z @ kernel_T
     _d_kernel = tf.matmul(x, _d_z, transpose_a=True)
@@ -148,6 +148,25 @@ def _after(*, x, h_prev, c_prev, c, _d_o_in, _d_i_in, _d_z, use_peepholes, kerne
         **({"p_i": _d_p_i} if use_peepholes else {}),
         **({"p_o": _d_p_o} if use_peepholes else {}),
     }
+
+
+def _turned(*, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, use_peepholes, **_):
+    """The names of the weights that are differentiated."""
+    return [
+        "kernel",
+        "recurrent_kernel",
+        "bias",
+        *(["p_i"] if use_peepholes else []),
+        *(["p_o"] if use_peepholes else []),
+    ]
 
 
 # --- the scan -------------------------------------------------------------------------------------------------------
@@ -442,7 +461,7 @@ def _chunk_back(
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
         name: _flat(values[name])
-        for name in ["x", "h_prev", "c_prev", "c", "_d_o_in", "_d_i_in", "_d_z"]
+        for name in ["x", "h_prev", "c_prev", "i", "g", "_d_o_in", "_d_i_in", "_d_z"]
         if name in values
     }
     d_xs, d_weights = _after(**values, **arguments)
@@ -462,25 +481,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, use_peepholes, **_):
-    """The names of the weights that are differentiated."""
-    return [
-        "kernel",
-        "recurrent_kernel",
-        "bias",
-        *(["p_i"] if use_peepholes else []),
-        *(["p_o"] if use_peepholes else []),
-    ]
 
 
 def _chunk_size(batch_size, time, low_memory):

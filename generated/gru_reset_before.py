@@ -187,6 +187,21 @@ def _after(*, x, h_prev, r, _d_n_in, _d_r_in, _d_z_in, use_bias, kernel_T, **_):
     }
 
 
+def _turned(*, recurrent_kernel_h=None, recurrent_kernel_r=None, recurrent_kernel_z=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_h_T": tf.transpose(recurrent_kernel_h),
+        "recurrent_kernel_r_T": tf.transpose(recurrent_kernel_r),
+        "recurrent_kernel_z_T": tf.transpose(recurrent_kernel_z),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return ["kernel", "recurrent_kernel_h", "recurrent_kernel_r", "recurrent_kernel_z", *(["bias"] if use_bias else [])]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -497,21 +512,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel_h=None, recurrent_kernel_r=None, recurrent_kernel_z=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_h_T": tf.transpose(recurrent_kernel_h),
-        "recurrent_kernel_r_T": tf.transpose(recurrent_kernel_r),
-        "recurrent_kernel_z_T": tf.transpose(recurrent_kernel_z),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, use_bias, **_):
-    """The names of the weights that are differentiated."""
-    return ["kernel", "recurrent_kernel_h", "recurrent_kernel_r", "recurrent_kernel_z", *(["bias"] if use_bias else [])]
 
 
 def _chunk_size(batch_size, time, low_memory):

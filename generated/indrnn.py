@@ -83,6 +83,18 @@ def _after(*, x, h_prev, _d_h_in, kernel_T, **_):
     return {"x": _d_x}, {"kernel": _d_kernel, "recurrent_kernel": _d_recurrent_kernel, "bias": _d_bias}
 
 
+def _turned(*, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(**_):
+    """The names of the weights that are differentiated."""
+    return ["kernel", "recurrent_kernel", "bias"]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -388,18 +400,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(**_):
-    """The names of the weights that are differentiated."""
-    return ["kernel", "recurrent_kernel", "bias"]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -239,6 +239,27 @@ def _after(*, x, h_prev, _ln_z_hat, _ln_c_hat, _d_ln_c, _d_n, _d_add_z_x, use_bi
     }
 
 
+def _turned(*, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return [
+        "kernel",
+        "recurrent_kernel",
+        *(["bias"] if use_bias else []),
+        "ln_z_scale",
+        "ln_z_shift",
+        "ln_c_scale",
+        "ln_c_shift",
+    ]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -561,27 +582,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, use_bias, **_):
-    """The names of the weights that are differentiated."""
-    return [
-        "kernel",
-        "recurrent_kernel",
-        *(["bias"] if use_bias else []),
-        "ln_z_scale",
-        "ln_z_shift",
-        "ln_c_scale",
-        "ln_c_shift",
-    ]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -117,6 +117,20 @@ def _after(*, x, h_prev, f, _d_n_in, _d_f_in, kernel_T, **_):
     }
 
 
+def _turned(*, recurrent_kernel_h=None, recurrent_kernel_f=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_h_T": tf.transpose(recurrent_kernel_h),
+        "recurrent_kernel_f_T": tf.transpose(recurrent_kernel_f),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(**_):
+    """The names of the weights that are differentiated."""
+    return ["kernel", "recurrent_kernel_h", "recurrent_kernel_f", "bias"]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -422,20 +436,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel_h=None, recurrent_kernel_f=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_h_T": tf.transpose(recurrent_kernel_h),
-        "recurrent_kernel_f_T": tf.transpose(recurrent_kernel_f),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(**_):
-    """The names of the weights that are differentiated."""
-    return ["kernel", "recurrent_kernel_h", "recurrent_kernel_f", "bias"]
 
 
 def _chunk_size(batch_size, time, low_memory):

@@ -211,6 +211,19 @@ def _after(*, x, h_prev, c_prev, i, f, g, _d_o_in, _d_f_in, _d_i_in, _d_z, use_b
     }
 
 
+def _turned(*, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return ["kernel", "recurrent_kernel", *(["bias"] if use_bias else []), "p_i", "p_f", "p_o"]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -527,19 +540,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, use_bias, **_):
-    """The names of the weights that are differentiated."""
-    return ["kernel", "recurrent_kernel", *(["bias"] if use_bias else []), "p_i", "p_f", "p_o"]
 
 
 def _chunk_size(batch_size, time, low_memory):

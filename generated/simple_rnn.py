@@ -94,6 +94,19 @@ def _after(*, x, h_prev, _d_z, use_bias, kernel_T, **_):
     }
 
 
+def _turned(*, recurrent_kernel=None, kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+        "kernel_T": tf.transpose(kernel),
+    }
+
+
+def _differentiated(*, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return ["kernel", "recurrent_kernel", *(["bias"] if use_bias else [])]
+
+
 # --- the scan -------------------------------------------------------------------------------------------------------
 
 
@@ -399,19 +412,6 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
         output, state = new_output, new_state
         lists.append([*([output] if return_sequences else []), *(state if return_all_states else [])])
     return output, state, [tf.stack(values) for values in zip(*lists)]
-
-
-def _turned(*, recurrent_kernel=None, kernel=None, **_):
-    """Weights with their axes swapped: once, since every step back multiplies by them."""
-    return {
-        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
-        "kernel_T": tf.transpose(kernel),
-    }
-
-
-def _differentiated(*, use_bias, **_):
-    """The names of the weights that are differentiated."""
-    return ["kernel", "recurrent_kernel", *(["bias"] if use_bias else [])]
 
 
 def _chunk_size(batch_size, time, low_memory):

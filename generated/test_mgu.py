@@ -67,7 +67,7 @@ class Trial:
         self.oracle = interpret.Instance(TYPED, given)
         self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
         rng = np.random.default_rng(seed)
-        settings, cell = self.oracle.settings, TYPED.cell
+        settings, cell = self.oracle.settings, self.oracle.cell
 
         def drawn(of, *lead):
             shape = *lead, *settings.shape(of.shape)
@@ -233,7 +233,7 @@ def slopes(layer, x, state, masks):
         first = tape.gradient(loss, [*state, *xs, *layer.trainable_weights], unconnected_gradients="none")
         size = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first if slope is not None])
     more = second.gradient(size, [*state, *xs])
-    return [zeros(value, loss) for value in (*values, *first, *more)]
+    return [*values, *(zeros(value, loss) for value in (*first, *more))]
 
 
 def zeros(value, like):

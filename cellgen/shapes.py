@@ -4,7 +4,7 @@ Dims are names, equal only if the names are equal; the batch is implicit. Raises
 of `variants`), each mistake with both sides shown where they come from.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import repeat
 
@@ -45,6 +45,12 @@ def _reads(cell: Cell, typed: TypedVariant, label: str) -> bool:
         if equation.name in typed.live
         for _, node in live_walk(equation.value, typed.variant)
     )
+
+
+def wired_dims(layer: Cell) -> tuple[Mapping[str, str], ...]:
+    """For each variant of a layer, first those without one below it, the dims that the wiring gives second names."""
+    every = sorted(variants(layer), key=lambda each: each.variant["below"])
+    return tuple(dict(_Typing(layer, each).same) for each in every)
 
 
 def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repeat(())) -> TypedCell:

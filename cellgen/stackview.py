@@ -9,7 +9,7 @@ from cellgen.emit import Emitter
 from cellgen.expr import Shape, axis_text
 from cellgen.lower import GIVEN, Step
 from cellgen.readoutview import readoutview
-from cellgen.records import ArgumentView, CellView, NeighbourView, StackView, StepView
+from cellgen.records import ArgumentView, CellView, NeighbourView, ScanView, SegmentView, StackView, StepView
 from cellgen.schedule import Plan
 from cellgen.stack import ROLES, Stack
 from cellgen.view import Viewing
@@ -64,6 +64,7 @@ class _StackViewing(Viewing):
             "derived_dims": (),
             "build_dims": (),
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
+            "scan": self.by_outer_names(layer["scan"]),
         }
         readout = readoutview(stack, self.initializer, self.shared_size)
         layer["initializers"] += tuple((weight.name, weight.initializer) for weight in readout.weights)
@@ -85,6 +86,16 @@ class _StackViewing(Viewing):
             shown_sizes={name: self.shown_size(name) for name in cell.shown},
             readout=readout,
         )
+
+    def by_outer_names(self, scan: ScanView) -> ScanView:
+        """The inputs of a layer that are the stack's, by the stack's names where values are looked up."""
+        names = self.stack.outer
+
+        def read(segment: SegmentView) -> SegmentView:
+            return replace(segment, reads=tuple(names.get(name, name) for name in segment.reads))
+
+        d_inputs = tuple((names.get(name, name), code, test) for name, code, test in scan.d_inputs)
+        return replace(scan, forward=read(scan.forward), after=read(scan.after), d_inputs=d_inputs)
 
     # --- what the constructor takes
 
@@ -124,6 +135,8 @@ class _StackViewing(Viewing):
         dim = self.dims.get(atom)
         if dim is not None and dim.kind in ("required", "number", "wired"):
             return atom  # a local name
+        if dim is not None and dim.kind == "inferred":
+            return f"self.input_spec.shape[{self.place(atom)}]"
         return super().factor(atom, prefix)
 
     def dim_code(self, name: str) -> str:

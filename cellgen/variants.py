@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from cellgen.cell import Cell, EitherInitialiser
+from cellgen.cell import NEIGHBOURS, Cell, EitherInitialiser
 from cellgen.diagnostics import Report
 from cellgen.expr import (
     Activate,
@@ -85,7 +85,7 @@ def _init_tests(init) -> Iterator[Given | Is]:
 def _questions(cell: Cell) -> dict[str, tuple]:
     """Each name that the tests of the equations ask for, with its possible answers."""
     words = {option.name: option.words for option in cell.options if option.kind == "word"}
-    found: dict[str, tuple] = {}
+    found: dict[str, tuple] = {} if cell.shown is None else dict.fromkeys(NEIGHBOURS, (True, False))
     for equation in cell.equations:
         for _, node in walk(equation.value):
             if isinstance(node, Choose):

@@ -21,6 +21,7 @@ from cellgen.readout import readout
 from cellgen.rename import read_as, with_dims
 from cellgen.scope import Scope
 from cellgen.settle import Settled, settle
+from cellgen.shapes import shapes, wired_dims
 from cellgen.span import Source, Span
 from cellgen.stack import Reading, Stack
 from cellgen.stackdocument import StackDocument
@@ -52,7 +53,8 @@ class _Wiring:
 
     def run(self) -> Stack:
         document, report = self.document, self.report
-        outer = declare(_as_cell(document), report, {dim.name for dim in self.cell.dims})
+        theirs = {dim.name for dim in self.cell.dims if dim.kind not in ("inferred", "optional")}
+        outer = declare(_as_cell(document), report, theirs)
         statements = equations(document.wiring, report) if document.wiring else ()
         report.stop()
         self.apart(outer)
@@ -66,7 +68,8 @@ class _Wiring:
         report.stop()
         self.output(outer, read)
         report.stop()
-        layer = self.layer(wired, outer, read)
+        layer = self.of_one_size(self.layer(wired, outer, read))
+        report.stop()
         own = [option for option in self.cell.options if option.name not in self.settled]
         shared = [dim for dim in self.cell.dims if dim.kind in ("required", "number", "alias", "quotient")]
         return Stack(
@@ -231,8 +234,6 @@ class _Wiring:
 
     def valued(self, name: str, span: Span) -> tuple[Shape, bool]:
         """The shape and kind of a value of the cell that is neither state nor port."""
-        from cellgen.shapes import shapes
-
         for each in shapes(self.cell).variants:
             if name in each.live and each.names[name].shape:
                 return each.names[name].shape, each.names[name].binary
@@ -325,6 +326,28 @@ class _Wiring:
             shown=shown,
             read=tuple(self.read(read)),
         )
+
+    def of_one_size(self, layer: Cell) -> Cell:
+        """The layer, in which a neighbour's input is as wide as its own where the first layer's has a size of all."""
+        shared = {dim.name for dim in self.cell.dims if dim.kind == "required"} - {*self.sizes}
+        beside = {atom: port for port in layer.inputs if port.inner for axis in port.shape for atom in axis}
+        names = {
+            f"{neighbour}_{dim}": (dim, target)
+            for dim, target in wired_dims(layer)[0].items()
+            for neighbour in NEIGHBOURS
+            if target in shared and f"{neighbour}_{dim}" in beside
+        }
+        if not names:
+            return layer
+        kept = tuple(dim for dim in layer.dims if dim.name not in names)
+        layer = with_dims(replace(layer, dims=kept), {name: target for name, (_, target) in names.items()})
+        for same in wired_dims(layer):
+            for name, (dim, target) in names.items():
+                if same.get(dim, target) != target:
+                    span, other = beside[name].span, same[dim]
+                    message = f"`{span.text}` is `[{target}]` of the first layer and `[{other}]` of the others"
+                    self.report.add("CG306", message, span, help="give what it reads one size in all layers")
+        return layer
 
     def read(self, read) -> Iterator[tuple[str, Test | None]]:
         """What is read of a layer, and in which roles it has the neighbour that does."""

@@ -35,6 +35,7 @@ from cellgen.ops import OPS
 from cellgen.program import Program
 from cellgen.remarks import Remark, remarks
 from cellgen.sizes import Size, dim, total, whole
+from cellgen.variants import when
 
 # Operations that a number of the result costs, or of the argument where an axis is summed over. Not named: one.
 COST = {"linear": 0, "stop_gradient": 0, "straight_through": 0, "softmax": 5}
@@ -295,7 +296,7 @@ def _formula(names: tuple[str, ...], wanted: list[tuple], rows: list[tuple]) -> 
         shared = [(at, inside[0][at]) for at in range(len(names)) if len({row[at] for row in inside}) == 1]
         if shared and not any(all(row[at] == value for at, value in shared) for row in outside):
             return _joined(join, [question(names[at], value) for at, value in shared])
-    return _joined(Either, [_joined(Both, [_question(*pair) for pair in zip(names, row)]) for row in wanted])
+    return when(*(tuple(dict(zip(names, row)) for row in some) for some in (wanted, rows)))
 
 
 def _joined(join, tests: list[Test]) -> Test:

@@ -123,6 +123,9 @@ class Spec:
         return load(self.source) if self.is_stack else extend(self.source, self.stem, self.library)
 
     def cell(self, laws: bool = True) -> Cell:
+        """The cell, resolved; of a stack its layer. Raises `SpecError`."""
+        if self.is_stack:
+            return self.stack(laws).layer
         with _pointed(self._link, "inherited from here"):
             return resolve(schema(self.expanded()), self.source, self.stem, self._other if laws else None)
 
@@ -212,7 +215,7 @@ class Spec:
         files = {f"{self.stem}.py": render(view, "stack.py.j2", templates())}
         if tests:
             cell = self.beside.get(stack.cell.stem) or expand(self._beside(stack.cell.stem).expanded())
-            shown = stack_testview(stack, self.source.text, cell)
+            shown = stack_testview(stack, expand(self.expanded()), cell)
             files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
         return files
 
@@ -234,8 +237,11 @@ class Spec:
         if path is None:
             help = nearest(stem, self.library.stems) or f"there are {', '.join(self.library.stems)}"
             raise SpecError([Diagnostic("CG110", f"no spec `{stem}`", Label(span), help=(help,))])
+        other = Spec(read(path), stem, Library((path.parent, *self.library.folders)))
+        if other.is_stack:
+            raise SpecError([Diagnostic("CG110", f"`{stem}` is a stack, no cell", Label(span), help=("name a cell",))])
         with _pointed(span, "named here"):
-            return Spec(read(path), stem, Library((path.parent, *self.library.folders))).cell(laws=False)
+            return other.cell(laws=False)
 
     @property
     def _link(self) -> Span | None:

@@ -6,6 +6,7 @@ Laws are kept and added to (`laws: null` leaves out the inherited ones, a line `
 span it had in its own file.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from cellgen.reader import parts
 from cellgen.span import Source
 
 MAX_DEPTH = 16  # specs in a chain
+BLOCKS = ("equations", "laws", "about", "wiring")  # texts of several lines
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,11 @@ def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
             help=nearest(stem, library.stems) or f"there are {', '.join(library.stems)}",
         )
         report.stop()
-    below = Library((path.parent, *library.folders))
-    base = _extended(load(read(path)), [*chain, (stem, link.span)], below)
+    below, written = Library((path.parent, *library.folders)), load(read(path))
+    if "stack" in written:
+        report.add("CG110", f"`{stem}` is a stack, and only cells are extended", link.span, help="extend its cell")
+        report.stop()
+    base = _extended(written, [*chain, (stem, link.span)], below)
     return _merged(base, tree, top=True)
 
 
@@ -177,24 +182,24 @@ def _reads(node, name: str) -> bool:
 
 def expand(tree: Mapping) -> str:
     """The tree as a plain spec, in YAML."""
-    out: list[str] = []
+    return "\n".join(_lines(tree)) + "\n"
+
+
+def _lines(tree: Mapping) -> Iterator[str]:
     for name, value in tree.items:
-        if (
-            _is_text(value)
-            and name.value in ("equations", "laws", "about")
-            and (len(value.lines) > 1 or "\n" in value.text)
-        ):
-            body = [line for line, _ in value.lines] if name.value != "about" else value.text.rstrip("\n").split("\n")
-            out.append(f"{name.value}: |")
-            out.extend(f"  {line}".rstrip() for line in body)
-        elif (
-            isinstance(value, Mapping) and value.items and any(not isinstance(part, Scalar) for _, part in value.items)
-        ):
-            out.append(f"{name.value}:")
-            out.extend(f"  {key.value}: {_flow(part)}" for key, part in value.items)
+        key = name.value
+        if _is_text(value) and key in BLOCKS and (len(value.lines) > 1 or "\n" in value.text):
+            body = value.text.rstrip("\n").split("\n") if key == "about" else [line for line, _ in value.lines]
+            yield f"{key}: |"
+            yield from (f"  {line}".rstrip() for line in body)
+        elif isinstance(value, Mapping) and any(_is_text(part) and each.value in BLOCKS for each, part in value.items):
+            yield f"{key}:"
+            yield from (f"  {line}" for line in _lines(value))
+        elif isinstance(value, Mapping) and any(not isinstance(part, Scalar) for _, part in value.items):
+            yield f"{key}:"
+            yield from (f"  {each.value}: {_flow(part)}" for each, part in value.items)
         else:
-            out.append(f"{name.value}: {_flow(value)}")
-    return "\n".join(out) + "\n"
+            yield f"{key}: {_flow(value)}"
 
 
 def _flow(tree: Tree) -> str:

@@ -260,16 +260,19 @@ class _Flattening:
             if step.kind != "each":
                 found = [Ref(name, 0, step.span) for name in names]
                 if step.kind == "mix":
-                    found = [
-                        Apply(
-                            "matmul", (ref, Pick(Ref(step.by, 0, step.span), f"a{index + 1}", step.span)), (), step.span
-                        )
-                        for index, ref in enumerate(found)
-                    ]
+                    found = list(self.mixed(step, readout, found))
                 total = found[0]
                 for term in found[1:]:
                     total = Apply("add", (total, term), (), step.span)
                 yield self.equation(step, step.name, total)
+
+    def mixed(self, step: Step, readout: Readout, values: list[Ref]) -> Iterator[Node]:
+        """The product of each layer's value with its part of a weight; the value may be a number a sample."""
+        weight = next(param for param in readout.params if param.name == step.by)
+        op, letter = ("mul", "l") if LAYERS in weight.shape[0] else ("matmul", "a")
+        for index, value in enumerate(values):
+            part = Pick(Ref(step.by, 0, step.span), f"{letter}{index + 1}", step.span)
+            yield Apply(op, (value, part), (), step.span)
 
     def equation(self, step: Step, name: str, value: Node) -> Equation:
         return Equation(name, value, step.text, step.span, step.span)

@@ -61,6 +61,11 @@ def _ref(ref: Ref, context: Context) -> Type:
             context.report.add("CG309", f"`{name}` may be none here", ref.span, help=help)
         raise Refused
     port = next((each for each in cell.inputs if each.name == name), None)
+    if port is not None and port.inner and not port.there(context.variant):
+        side, role = port.when.name, "first" if port.when.name == "below" else "last"
+        help = f"read it under a test: `{ref.span.text} if {side} else ...`"
+        message = f"`{ref.span.text}` may not be there: the {role} layer has none {side} it"
+        context.report.refuse("CG309", message, ref.span, help=help)
     if port is not None and not port.there(context.variant):
         help = f"read it under a test: `... if {name} else 0`"
         context.report.refuse("CG309", f"the input `{name}` may not be there", ref.span, help=help)

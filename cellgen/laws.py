@@ -95,7 +95,7 @@ class _Court:
         live = tuple((name, program.made(program.root(name)[0])) for name in program.equations if name in cone)
         reads = sorted({ref.name for name, _ in live for ref in program.reads(name)} | set(names))
         types = tuple((name, program.variant.names.get(name)) for name in reads)
-        return live, types, tuple(sorted(program.variant.same.items()))
+        return live, types, program.cell.ends(program.variant.variant), tuple(sorted(program.variant.same.items()))
 
     def where(self, found: list, holds: Callable[[object], bool]) -> str:
         """` where TEST`: the variants in which it holds; nothing if it is all of them."""
@@ -181,11 +181,20 @@ class _Court:
     def _gradients(self, found: list[Traits]) -> Iterator[Verdict]:
         params = {param.name: param for param in self.typed.cell.params}
         dead = dict.fromkeys(name for each in found for name in each.dead)
+        together: dict[str, list[str]] = {}
         for name in dead:
-            where = self.where([name in each.dead for each in found], bool)
-            message = f"the gradient of `{name}` is zero, whatever the loss{where}"
-            span = params[name.split(".")[0]].span
+            together.setdefault(self.where([name in each.dead for each in found], bool), []).append(name)
+        for where, names in together.items():
+            shown = names if len(names) < 5 else [*names[:3], ""]
+            listed = listing([f"`{name}`" if name else f"{len(names) - 3} more" for name in shown])
+            message = f"the gradient of {listed} is zero, whatever the loss{where}"
+            span = params[names[0].split(".")[0]].span
             self.report.add("CG409", message, span, "no derivative of the output leads here", severity="warning")
-            yield Verdict("gradient", PROVED, f"the gradient of {name} is zero", where.strip())
+            yield Verdict("gradient", PROVED, f"the gradient of {listing(names)} is zero", where.strip())
         if not dead:
             yield Verdict("gradient", PROVED, "every weight can get a gradient")
+
+
+def listing(words: list[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last

@@ -87,6 +87,7 @@ class _Reading:
                 self.statement(statement)
             except Refused:
                 pass
+        self.report.stop()
         self.unused(params)
         self.report.stop()
         return Readout(params, tuple(self.steps), tuple(self.shown), tuple(self.new.values()))

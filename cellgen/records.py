@@ -147,6 +147,7 @@ class CellView:
     stem: str
     stack: bool
     prefix: str
+    by_readout: bool  # the output is read from the states, after the scan
     state_class: str
     shown: tuple[str, ...]
     about: tuple[str, ...]

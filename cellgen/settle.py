@@ -97,7 +97,8 @@ def _number(option: Option, node: Node, scope: Scope) -> Node:
 def _refuse(option: Option, node: Node, scope: Scope, wanted: str) -> None:
     name = node.name if isinstance(node, Ref) else ""
     help = nearest(name, [*option.words, *scope.options]) or f"write {wanted}, or a choice between them"
-    scope.report.refuse("CG219", f"the option `{option.name}` is no such value", node.span, help=help)
+    said = f"`{node.span.text}`" if node.span is not None and len(node.span.text) < 30 else "this"
+    scope.report.refuse("CG219", f"{said} is no value of the option `{option.name}`", node.span, help=help)
 
 
 def _not(asked: Asked) -> Asked:

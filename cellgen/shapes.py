@@ -179,6 +179,7 @@ class _Typing:
                 if len(mine) == len(theirs) == 1 and mine[0] in free and mine != theirs:
                     self.same[mine[0]] = theirs[0]
             if len(came) != len(wanted) or not all(map(self.dims.equal, came, wanted)):
+                type = Type(wanted, type.level, True)  # so that one mistake is told once
                 self.report.add(
                     "CG306",
                     f"the port `{port.name}` is {said(wanted)}, its wiring gives {said(came)}",
@@ -196,7 +197,8 @@ class _Typing:
                 context=[Label(port.span, "`values: [0, 1]`")],
                 help="wire it to a state or port with `values: [0, 1]`, or to `step(...)`",
             )
-        return replace(type, shape=wanted if came else came)  # the port's own dims, in every role
+        # the port's own dims, in every role
+        return replace(type, shape=wanted if came else came, binary=type.binary or port.binary)
 
     def starts(self) -> None:
         """An initial value fits its state."""

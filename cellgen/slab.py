@@ -40,7 +40,7 @@ def slab(loop: Sequence[Block], kept: set[str], taken: set[str]) -> Kept:
     for block in loop:
         line = block.lines[-1]
         if _whole(line) and {*line.targets} <= names and len(line.targets) > 1:
-            whole = "_" + "_".join(line.targets)
+            whole = "_" + "_".join(target.lstrip("_") for target in line.targets)
             while whole in taken:
                 whole = f"_{whole}"
             taken = taken | {whole}

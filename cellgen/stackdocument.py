@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, WithJsonSchema
 
-from cellgen.document import Input, Option, Param, Section
+from cellgen.document import Document, Input, Option, Param, Section
 from cellgen.kinds import NAME, Lines, Name, Papers, Size, Table, Text, Version, a_mapping
 from cellgen.span import Span
 
@@ -37,3 +37,25 @@ class StackDocument(Section):
 
     named: ClassVar = {"weights": "params", "name": "stack", "equations": "wiring", "description": "about"}
     span: ClassVar[Span]
+
+
+def as_cell(document: StackDocument) -> Document:
+    """What the declarations of a stack are, as those of a cell."""
+    return Document.model_construct(
+        language=None,
+        cell=document.stack,
+        about=None,
+        papers=[],
+        dims=document.dims,
+        gates=None,
+        axes={},
+        options=document.options,
+        inputs=document.inputs,
+        state={},
+        output=None,
+        params=document.params,
+        norms={},
+        mask=None,
+        equations=document.wiring,
+        laws=None,
+    )

@@ -46,6 +46,7 @@ class _StackViewing(Viewing):
             "equations": tuple(each.text for each in stack.cell.equations),
             "stack": True,
             "prefix": "_layer_",
+            "by_readout": stack.readout is not None,
             "state_class": f"{stack.cell.name}State",
             "shown": cell.shown,
             "input": port.name,

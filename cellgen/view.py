@@ -67,6 +67,7 @@ class Viewing:
             stem=cell.stem,
             stack=False,
             prefix="_",
+            by_readout=False,
             state_class=f"{cell.name}State",
             shown=(),
             about=tuple(self.about()),

@@ -13,7 +13,6 @@ from cellgen.cell import NEIGHBOURS, Cell, Dim, Input, Param
 from cellgen.declare import Declared, declare
 from cellgen.depth import layers
 from cellgen.diagnostics import Label, Refused, Report, nearest
-from cellgen.document import Document
 from cellgen.expr import Choose, Equation, Given, Node, Not, Pick, Ref, Shape, Test, children, rebuild, walk
 from cellgen.parse import Statement, equations
 from cellgen.reader import Call, parts
@@ -24,7 +23,7 @@ from cellgen.settle import Settled, settle
 from cellgen.shapes import shapes, wired_dims
 from cellgen.span import Source, Span
 from cellgen.stack import Reading, Stack
-from cellgen.stackdocument import StackDocument
+from cellgen.stackdocument import StackDocument, as_cell
 
 LAST = {"below": "_last", "above": ""}  # what the last step's is called
 
@@ -54,7 +53,7 @@ class _Wiring:
     def run(self) -> Stack:
         document, report = self.document, self.report
         theirs = {dim.name for dim in self.cell.dims if dim.kind not in ("inferred", "optional")}
-        outer = declare(_as_cell(document), report, theirs)
+        outer = declare(as_cell(document), report, theirs)
         statements = equations(document.wiring, report) if document.wiring else ()
         report.stop()
         self.apart(outer)
@@ -242,7 +241,7 @@ class _Wiring:
     def beside(self, shape: Shape, layer: str) -> Shape:
         """A shape in the dims of another layer, where layers have sizes of their own."""
         own = {*self.sizes, *(dim.name for dim in self.cell.dims if dim.kind in ("inferred", "optional"))}
-        return tuple(tuple(f"{layer}_{atom}" if atom in own else atom for atom in axis) for axis in shape)
+        return tuple(tuple(neighbour_dim(layer, atom) if atom in own else atom for atom in axis) for axis in shape)
 
     def unwired(self, ports: dict[str, Input], seen: dict[str, Span]) -> Iterator[Equation]:
         """Ports that the wiring does not name: one that is optional is not there, one with a default is that."""
@@ -332,10 +331,10 @@ class _Wiring:
         shared = {dim.name for dim in self.cell.dims if dim.kind == "required"} - {*self.sizes}
         beside = {atom: port for port in layer.inputs if port.inner for axis in port.shape for atom in axis}
         names = {
-            f"{neighbour}_{dim}": (dim, target)
+            neighbour_dim(neighbour, dim): (dim, target)
             for dim, target in wired_dims(layer)[0].items()
             for neighbour in NEIGHBOURS
-            if target in shared and f"{neighbour}_{dim}" in beside
+            if target in shared and neighbour_dim(neighbour, dim) in beside
         }
         if not names:
             return layer
@@ -379,23 +378,6 @@ class _Wiring:
         return bool(nodes) and not names & {*self.settled}
 
 
-def _as_cell(document: StackDocument) -> Document:
-    """What the declarations of a stack are, as those of a cell."""
-    return Document.model_construct(
-        language=None,
-        cell=document.stack,
-        about=None,
-        papers=[],
-        dims=document.dims,
-        gates=None,
-        axes={},
-        options=document.options,
-        inputs=document.inputs,
-        state={},
-        output=None,
-        params=document.params,
-        norms={},
-        mask=None,
-        equations=document.wiring,
-        laws=None,
-    )
+def neighbour_dim(layer: str, dim: str) -> str:
+    """What a dim of another layer is called in this one."""
+    return f"{layer}_{dim.removeprefix('own_')}"

@@ -569,15 +569,15 @@ def _once(**arguments):
     return found
 
 
-def _before(**values):
+def _before(*, x, **values):
     """All steps at once: what reads no state -> values by name, each (steps, ...)."""
     found = {}
     for index, layer in enumerate(_layers(values)):
-        found |= _of_layer(index, _layer_before(**layer))
+        found |= _of_layer(index, _layer_before(x=x, **layer))
     return found
 
 
-def _forward(state, *, x, **values):
+def _forward(state, *, x=None, **values):
     """One step of the loop, the first layer first -> output, state, and what the way back reads."""
     old, new, shown, kept = _by_layer(state), [], [], {}
     for index, layer in enumerate(_layers(values)):
@@ -606,11 +606,11 @@ def _backward(d_output, d_state, **values):
     return _flat_state(HMLSTMState(**d) for d in d_old), sent
 
 
-def _after(**values):
+def _after(*, x, **values):
     """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
     d_xs, d_weights = {}, {}
     for index, layer in enumerate(_layers(values)):
-        d_inputs, d_own = _layer_after(**layer)
+        d_inputs, d_own = _layer_after(x=x, **layer)
         d_xs |= {name: d_xs[name] + d if name in d_xs else d for name, d in d_inputs.items()}
         d_weights |= _of_layer(index, d_own)
     return d_xs, d_weights
@@ -876,8 +876,6 @@ def _chunk_forward(
         )
         if on is not None:  # mask: hold
             here = ons.read(t)
-            held = tf.zeros_like(output) if zero_output else output
-            new_output = tf.where(here, new_output, held)
             new_state = tuple(tf.where(here, new, old) for new, old in zip(new_state, state))
         rooms = {name: room.write(t, kept[name]) for name, room in rooms.items()}
         wanted = [*([new_output] if return_sequences else []), *(new_state[index] for index in return_states)]

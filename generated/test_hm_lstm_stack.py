@@ -21,7 +21,7 @@ about: |
   last layer has no boundary detector, as in the paper, unless `top_detector` is set.
 papers: ["Chung, Ahn & Bengio 2016, arXiv:1609.01704, eq. 2-12"]
 cell: hm_lstm
-layers: units                                      # units=[4, 5, 6]: one size a layer
+layers: units
 dims: {embedding: required}
 options: {top_detector: false}
 wiring: |
@@ -31,8 +31,8 @@ wiring: |
   detector = true if above else top_detector
 readout:
   params:
-    gate: {shape: [all, layers], init: glorot_uniform}             # eq. 11, column l
-    emb:  {shape: [each.units, embedding], init: glorot_uniform}   # eq. 12, one a layer
+    gate: {shape: [all, layers], init: glorot_uniform}
+    emb: {shape: ["each.units", embedding], init: glorot_uniform}
   equations: |
     g = sigmoid(concat(each.h) @ gate)
     y = relu(sum(each.g * (each.h @ each.emb)))

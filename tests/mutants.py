@@ -14,15 +14,17 @@ NORMS = ("_layer_norm", "_rms_norm")
 def mutants(text: str) -> Iterator[tuple[str, str]]:
     """Every mutant of a generated file as (name, text)."""
     tree = ast.parse(text)
-    step = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "_step")
     cell = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Cell"))
     scan = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    of = "_layer" if "_layer_step" in scan else ""  # a stack's equations are those of a layer
     places = [
-        (step, RULES),
+        (scan[f"{of}_step"], RULES),
+        *([(scan["_ports"], {"ports": swapped_ports})] if of else []),
         (_method(cell, "step_arguments"), {"gates": swapped_gates}),
         (scan["_chunk_forward"], {"mask": swapped_where}),
-        *((scan[name], FORWARD) for name in ("_before", "_forward")),
-        *((scan[name], BACKWARD) for name in ("_backward", "_after")),
+        *((scan[f"{of}_{name}"], FORWARD) for name in ("before", "forward")),
+        *((scan[f"{of}_{name}"], BACKWARD) for name in ("backward", "after")),
+        *([(scan["_backward"], {"back-ports": swapped_ports})] if of else []),
     ]
     for function, rules in places:
         for kind, rule in rules.items():
@@ -59,6 +61,7 @@ def swapped_gates(function, number: int) -> int | None:
             isinstance(node, ast.Assign)
             and isinstance(node.targets[0], ast.Tuple)
             and not isinstance(node.value, ast.Name)
+            and any(isinstance(each, ast.Attribute) and each.attr in ("split", "unstack") for each in ast.walk(node))
         ):
             names = [target for target in node.targets[0].elts if target.id != "_"]
             if number < len(names) - 1:
@@ -135,6 +138,23 @@ def _unpacked(function) -> list[ast.Name]:
         for node in ast.walk(function)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == "state"
     )
+
+
+def swapped_ports(function, number: int) -> int | None:
+    """A state of a neighbour where another of it is meant: `.h` for `.c`, or the last layer's for the next one's."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Attribute(value=ast.Subscript(value=ast.Name(id="new" | "old")), attr=name):
+                if number == 0:
+                    node.attr = "h" if name != "h" else "c"
+                    return node.lineno
+                number -= 1
+            case ast.AugAssign(op=ast.Add()):
+                if number == 0:
+                    node.op = ast.Sub()
+                    return node.lineno
+                number -= 1
+    return None
 
 
 def swapped_where(function, number: int) -> int | None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from cellgen.analyse import analyse, condition
-from cellgen.cell import Level
+from cellgen.cell import NEIGHBOURS, Level
 from cellgen.compiler import Spec, shipped
 from cellgen.expr import Given, Is, Not, holds
 from cellgen.interpret import Instance
@@ -134,6 +134,8 @@ def test_classes_of_the_shipped_cells():
     kinds = {}
     for stem in SHIPPED:
         typed = Spec.at(stem).typed()
+        if Spec.at(stem).is_stack:  # as its cell is
+            continue
         kinds[stem] = {name: each.kind for name, each in default(typed, analyse(typed)).recurrences.items()}
     special = {stem: found for stem, found in kinds.items() if set(found.values()) != {"general"}}
     assert special == {
@@ -198,6 +200,7 @@ def test_the_formula_of_the_parameters_counts_the_weights(stem):
     typed = Spec.at(stem).typed()
     for variant, found in zip(typed.variants, analyse(typed).variants):
         given = {name: answer for name, answer in variant.variant.items() if isinstance(answer, str)}
+        given |= {name: variant.variant[name] for name in NEIGHBOURS if name in variant.variant}
         for option in typed.cell.options:
             if option.name in variant.variant and option.kind in ("flag", "maybe"):
                 answer = variant.variant[option.name]
@@ -270,6 +273,7 @@ def test_conditions_are_short():
     assert said == {
         "V": "h_above",
         "soft": "detector",
+        "z_new": "detector",
         "update": "combine == blend",
         "c_blend": "combine == blend",
         "c_select": "combine == select",
@@ -455,6 +459,8 @@ def test_facts_need_neither_sympy_nor_numpy():
 def test_notation_is_read_back_as_the_same_expression(stem):
     typed = Spec.at(stem).typed()
     text = Spec.at(stem).source.text
+    if Spec.at(stem).is_stack:
+        pytest.skip("its equations stand in two files")
     for equation in typed.cell.equations:
         written = notation(equation.value)
         again = text.replace(equation.text.split("=", 1)[1].strip(), written) if ":" not in equation.text else text

@@ -147,8 +147,10 @@ def test_check_shows_a_cell_on_one_screen(run):
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_check_finds_every_shipped_spec_fine(run, stem):
-    code, out, err = run("check", "--strict", "--output-format", "json", stem)
-    assert (code, err) == (0, "") and not [each for each in json.loads(out) if each["severity"] != "note"]
+    strict = () if stem.startswith("hm_") else ("--strict",)
+    code, out, err = run("check", *strict, "--output-format", "json", stem)
+    told = {each["code"] for each in json.loads(out) if each["severity"] != "note"}
+    assert (code, err) == (0, "") and told == (set() if strict else {"CG409"})
 
 
 def test_check_of_several_gives_a_line_each(run, here):
@@ -373,8 +375,11 @@ def test_expand_prints_a_spec_that_stands_alone(run, here, stem):
     assert (code, err) == (0, "")
     (here / f"{stem}.yaml").write_text(out)
     assert "extends:" not in out
-    ours, theirs = (replace(Spec.at(path).cell(), source=None) for path in (f"{stem}.yaml", stem))
-    assert ours == theirs
+    if Spec.at(stem).is_stack:
+        assert Spec.at(f"{stem}.yaml").build() == Spec.at(stem).build()
+    else:
+        ours, theirs = (replace(Spec.at(path).cell(), source=None) for path in (f"{stem}.yaml", stem))
+        assert ours == theirs
 
 
 def test_schema_prints_json_schema(run):

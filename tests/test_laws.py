@@ -73,7 +73,8 @@ def test_every_law_of_a_shipped_spec_is_proved(stem):
     typed = Spec.at(stem).typed()
     found = laws(typed, analyse(typed), strict=True)
     assert [verdict.status for verdict in found.laws] == ["proved"] * len(typed.cell.laws)
-    assert not found.diagnostics
+    # a detector that only chooses has no gradient; the cells say where that is
+    assert {each.code for each in found.diagnostics} == ({"CG409"} if stem.startswith("hm_") else set())
 
 
 @pytest.mark.parametrize("stem", SHIPPED)
@@ -652,9 +653,9 @@ def test_masks_are_looked_at():
 )
 def test_a_weight_without_a_gradient_is_found(equation, dead):
     found = judged(cell(equation, weights=("W", "b")), "h == h")
-    assert ("b" in [each.label.span.text for each in found.diagnostics if each.code == "CG409"]) == dead
+    assert any("`b`" in each.message for each in found.diagnostics if each.code == "CG409") == dead
     claims = [verdict.claim for verdict in found.traits if verdict.about == "gradient"]
-    assert ("the gradient of b is zero" in claims) == dead
+    assert any(claim.startswith("the gradient of ") and "b" in claim.split() for claim in claims) == dead
     assert ("every weight can get a gradient" in claims) == (not found.diagnostics)
 
 

@@ -1,0 +1,1137 @@
+"""GRUStack, generated from gru_stack.yaml. Edit the spec, not this file.
+
+Layers of GRU, one above the other.
+Cho et al. 2014, arXiv:1406.1078
+
+Every layer is wired to its neighbours:
+
+    x = below.h if below else x
+
+and computes what its cell says:
+
+    a = x @ kernel + (bias.input if use_bias else 0)
+    b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
+    z = recurrent_activation(a.z + b.z)
+    r = recurrent_activation(a.r + b.r)
+    n = activation(a.h + r * b.h)
+    h = z * h[t-1] + (1 - z) * n
+
+Labels: gates = z, r, h; side = input, recurrent.
+State: one flat tuple, layer 1 first, each layer h; `named(state)` gives it a layer at a time.
+A masked step holds state and output (the output is zero before the first step that counts).
+
+    layer = GRUStack(units=[96, 96, 96], return_sequences=True)
+    y = layer(x, mask=mask)  # x (batch, time, input), mask (batch, time) -> y (batch, time, units)
+    rnn = keras.layers.RNN(GRUStackCell(units=[96, 96, 96]))  # the stack alone, wherever a cell goes
+"""
+
+import functools
+from typing import NamedTuple
+
+import tensorflow as tf
+
+keras = tf.keras
+
+
+class GRUState(NamedTuple):
+    """What a layer carries from step to step."""
+
+    h: tf.Tensor  # (batch, units)
+
+
+# --- the equations of a layer ---------------------------------------------------------------------------------------
+
+
+def _layer_step(
+    state,
+    *,
+    outer_x=None,
+    below_h=None,
+    kernel,
+    recurrent_kernel,
+    bias_input,
+    bias_recurrent,
+    activation,
+    recurrent_activation,
+    use_bias,
+    _has_below,
+    _has_above,
+    **_,
+):
+    """One step of a layer -> what other layers read besides its state, and the state after it."""
+    (h_prev,) = state
+    # x = below.h if below else x
+    x = below_h if _has_below else outer_x
+    # a = x @ kernel + (bias.input if use_bias else 0)
+    a = x @ kernel + (bias_input if use_bias else 0)
+    a_z, a_r, a_h = tf.split(a, 3, axis=-1)
+    # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
+    b = h_prev @ recurrent_kernel + (bias_recurrent if use_bias else 0)
+    b_z, b_r, b_h = tf.split(b, 3, axis=-1)
+    # z = recurrent_activation(a.z + b.z)
+    z = recurrent_activation(a_z + b_z)
+    # r = recurrent_activation(a.r + b.r)
+    r = recurrent_activation(a_r + b_r)
+    # n = activation(a.h + r * b.h)
+    n = activation(a_h + r * b_h)
+    # h = z * h[t-1] + (1 - z) * n
+    h = z * h_prev + (1 - z) * n
+    return {}, GRUState(h)
+
+
+# --- the equations, as the scan runs them --------------------------------------------------------------------------
+
+
+def _layer_before(**_):
+    """All steps at once: what reads no state -> values by name, each (steps, ...)."""
+    return {}
+
+
+def _layer_forward(
+    state,
+    *,
+    outer_x,
+    below_h=None,
+    kernel,
+    recurrent_kernel,
+    bias_input,
+    bias_recurrent,
+    activation,
+    recurrent_activation,
+    use_bias,
+    _has_below,
+    _activation_reads_x,
+    _recurrent_activation_reads_x,
+    **_,
+):
+    """One step of the loop -> what other layers read, state, and what the way back reads."""
+    (h_prev,) = state
+    # x = below.h if below else x
+    x = below_h if _has_below else outer_x
+    # a = x @ kernel + (bias.input if use_bias else 0)
+    a = x @ kernel + (bias_input if use_bias else 0)
+    a_z, a_r, a_h = tf.split(a, 3, axis=-1)
+    # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
+    b = h_prev @ recurrent_kernel + (bias_recurrent if use_bias else 0)
+    b_z, b_r, b_h = tf.split(b, 3, axis=-1)
+    # z = recurrent_activation(a.z + b.z)
+    _z_in = a_z + b_z
+    z = recurrent_activation(_z_in)
+    # r = recurrent_activation(a.r + b.r)
+    _r_in = a_r + b_r
+    r = recurrent_activation(_r_in)
+    # n = activation(a.h + r * b.h)
+    _n_in = a_h + r * b_h
+    n = activation(_n_in)
+    # h = z * h[t-1] + (1 - z) * n
+    h = z * h_prev + (1 - z) * n
+    return (
+        {},
+        GRUState(h),
+        {
+            "h_prev": h_prev,
+            "b_h": b_h,
+            "z": z,
+            "r": r,
+            "n": n,
+            **({"below_h": below_h} if _has_below else {}),
+            **({"_z_in": _z_in} if _recurrent_activation_reads_x else {}),
+            **({"_r_in": _r_in} if _recurrent_activation_reads_x else {}),
+            **({"_n_in": _n_in} if _activation_reads_x else {}),
+        },
+    )
+
+
+def _layer_backward(
+    _d_state,
+    *,
+    h_prev,
+    b_h,
+    _z_in=None,
+    z,
+    _r_in=None,
+    r,
+    _n_in=None,
+    n,
+    _has_below,
+    _activation_gradient,
+    _recurrent_activation_gradient,
+    kernel_T,
+    recurrent_kernel_T,
+    **_,
+):
+    """One step back: the derivatives of the loss by what leaves the step -> that by the state before, by what other layers gave, and what `_layer_after` reads.
+
+    `_d_c` is the derivative by `c`, and stands under the equation of `c`; `_d_c_in` that by what its activation is given.
+    """
+    (_d_h_next,) = _d_state
+    # n = activation(a.h + r * b.h)
+    _d_n = _d_h_next * (1 - z)
+    _d_n_in = _activation_gradient(_d_n, _n_in, n)
+    # r = recurrent_activation(a.r + b.r)
+    _d_r = _d_n_in * b_h
+    _d_r_in = _recurrent_activation_gradient(_d_r, _r_in, r)
+    # z = recurrent_activation(a.z + b.z)
+    _d_z = _d_h_next * h_prev - _d_h_next * n
+    _d_z_in = _recurrent_activation_gradient(_d_z, _z_in, z)
+    # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
+    _d_b = tf.concat([_d_z_in, _d_r_in, _d_n_in * r], axis=-1)
+    # a = x @ kernel + (bias.input if use_bias else 0)
+    _d_a = tf.concat([_d_z_in, _d_r_in, _d_n_in], axis=-1)
+    # x = below.h if below else x
+    _d_x = _d_a @ kernel_T
+    # h = z * h[t-1] + (1 - z) * n
+    _d_h_prev = _d_h_next * z + _d_b @ recurrent_kernel_T
+    if _has_below:
+        # x = below.h if below else x
+        _d_below_h = _d_x
+    return (
+        GRUState(_d_h_prev),
+        {**({"below_h": _d_below_h} if _has_below else {})},
+        {"_d_b": _d_b, "_d_a": _d_a, "_d_x": _d_x},
+    )
+
+
+def _layer_after(*, outer_x, below_h=None, h_prev, _d_b, _d_a, _d_x, use_bias, _has_below, **_):
+    """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
+    # x = below.h if below else x
+    x = below_h if _has_below else outer_x
+    if not _has_below:
+        # x = below.h if below else x
+        _d_outer_x = _d_x
+    # a = x @ kernel + (bias.input if use_bias else 0)
+    _d_kernel = tf.matmul(x, _d_a, transpose_a=True)
+    # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
+    _d_recurrent_kernel = tf.matmul(h_prev, _d_b, transpose_a=True)
+    if use_bias:
+        # b = h[t-1] @ recurrent_kernel + (bias.recurrent if use_bias else 0)
+        _d_bias_recurrent = tf.reduce_sum(_d_b, axis=0)
+        # a = x @ kernel + (bias.input if use_bias else 0)
+        _d_bias_input = tf.reduce_sum(_d_a, axis=0)
+    return {**({"x": _d_outer_x} if not _has_below else {})}, {
+        "kernel": _d_kernel,
+        "recurrent_kernel": _d_recurrent_kernel,
+        **({"bias_recurrent": _d_bias_recurrent} if use_bias else {}),
+        **({"bias_input": _d_bias_input} if use_bias else {}),
+    }
+
+
+def _layer_turned(*, kernel=None, recurrent_kernel=None, **_):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    return {
+        "kernel_T": tf.transpose(kernel),
+        "recurrent_kernel_T": tf.transpose(recurrent_kernel),
+    }
+
+
+def _layer_differentiated(*, use_bias, **_):
+    """The names of the weights that are differentiated."""
+    return [
+        "kernel",
+        "recurrent_kernel",
+        *(["bias_recurrent"] if use_bias else []),
+        *(["bias_input"] if use_bias else []),
+    ]
+
+
+# --- all layers -----------------------------------------------------------------------------------------------------
+
+
+def _by_layer(state):
+    """A flat state -> the state of each layer."""
+    return [GRUState(*state[at : at + 1]) for at in range(0, len(state), 1)]
+
+
+def _flat_state(states):
+    return tuple(value for state in states for value in state)
+
+
+def _layers(values):
+    """Values by flat name, as in `layer2/W` -> by the layer's own name, a mapping a layer; others are for all."""
+    found = [{name: value for name, value in values.items() if "/" not in name} for _ in range(values["depth"])]
+    for name, value in values.items():
+        layer, _, own = name.partition("/")
+        if own:
+            found[int(layer.removeprefix("layer")) - 1][own] = value
+    return found
+
+
+def _of_layer(index, values):
+    """The other way round, for one layer."""
+    return {f"layer{index + 1}/{name}": value for name, value in values.items()}
+
+
+def _ports(index, old, new, shown):
+    """What a layer reads of its neighbours: in this step of the one below it, of the one above it in the last."""
+    ports = {}
+    if index > 0:
+        ports["below_h"] = new[index - 1].h
+    return ports
+
+
+def _step(state, *, x, **arguments):
+    """One step, the first layer first -> the output of the last layer, and the state after the step, flat."""
+    old, new, shown = _by_layer(state), [], []
+    for index, layer in enumerate(_layers(arguments)):
+        also, after = _layer_step(old[index], outer_x=x, **_ports(index, old, new, shown), **layer)
+        new.append(after)
+        shown.append(also)
+    return new[-1].h, _flat_state(new)
+
+
+def _before(*, x, **values):
+    """All steps at once: what reads no state -> values by name, each (steps, ...)."""
+    found = {}
+    for index, layer in enumerate(_layers(values)):
+        found |= _of_layer(index, _layer_before(outer_x=x, **layer))
+    return found
+
+
+def _forward(state, *, x=None, **values):
+    """One step of the loop, the first layer first -> output, state, and what the way back reads."""
+    old, new, shown, kept = _by_layer(state), [], [], {}
+    for index, layer in enumerate(_layers(values)):
+        ports = _ports(index, old, new, shown)
+        also, after, more = _layer_forward(old[index], outer_x=x, **ports, **layer)
+        new.append(after)
+        shown.append(also)
+        kept |= _of_layer(index, more)
+    return new[-1].h, _flat_state(new), kept
+
+
+def _backward(d_output, d_state, **values):
+    """One step back, the last layer first: what a layer read of a neighbour's is a derivative by that one's state."""
+    layers = _layers(values)
+    d_new = [state._asdict() for state in _by_layer(d_state)]
+    d_old, d_late, sent = [None] * len(layers), [], {}
+    d_new[-1]["h"] += d_output
+    for index, layer in reversed(list(enumerate(layers))):
+        d_before, d_ports, more = _layer_backward(GRUState(**d_new[index]), **layer)
+        d_old[index] = d_before._asdict()
+        sent |= _of_layer(index, more)
+        if index > 0:
+            d_new[index - 1]["h"] += d_ports["below_h"]
+    return _flat_state(GRUState(**d) for d in d_old), sent
+
+
+def _after(*, x, **values):
+    """All steps at once: the derivatives of the loss by the input and by each weight, by name."""
+    d_xs, d_weights = {}, {}
+    for index, layer in enumerate(_layers(values)):
+        d_inputs, d_own = _layer_after(outer_x=x, **layer)
+        d_xs |= {name: d_xs[name] + d if name in d_xs else d for name, d in d_inputs.items()}
+        d_weights |= _of_layer(index, d_own)
+    return d_xs, d_weights
+
+
+def _turned(**arguments):
+    """Weights with their axes swapped: once, since every step back multiplies by them."""
+    found = {}
+    for index, layer in enumerate(_layers(arguments)):
+        found |= _of_layer(index, _layer_turned(**layer))
+    return found
+
+
+def _differentiated(**arguments):
+    """The names of the weights that are differentiated."""
+    layers = enumerate(_layers(arguments))
+    return [name for index, layer in layers for name in _of_layer(index, dict.fromkeys(_layer_differentiated(**layer)))]
+
+
+# --- the scan -------------------------------------------------------------------------------------------------------
+
+
+def _scan(
+    xs,
+    mask,
+    state,
+    fresh,
+    arguments,
+    *,
+    return_sequences,
+    return_states,
+    zero_output,
+    steps=None,
+    low_memory=False,
+    stacked=False,
+):
+    """All steps, in chunks that stay in cache, differentiated by `_backward`.
+
+    xs: x (batch, time, input), by name; mask (batch, time, 1) or None, state and fresh: flat
+    -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
+    steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
+    way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
+    """
+    carried = len(state)
+    weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
+    options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
+    wanted = {"return_sequences": return_sequences, "return_states": return_states, "zero_output": zero_output}
+
+    def layout():
+        """The time, the steps that run, those of a chunk, the chunks, those that run: by XLA's leave not handed on."""
+        batch_size, time = keras.ops.shape(whole_xs["x"])[:2]
+        size = _chunk_size(batch_size, time, low_memory)
+        runs = time if steps is None else steps
+        chunks = (time + size - 1) // size
+        return (
+            time,
+            runs,
+            size,
+            tf.maximum(1, chunks) if tf.is_tensor(chunks) else max(1, chunks),
+            tf.maximum(1, (runs + size - 1) // size),
+        )
+
+    whole_xs = xs
+    time, runs, size, chunks, _ = layout()
+    whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
+    alone = whole and time == size  # one chunk is all
+    mask = None if mask is None else _filled(mask, chunks * size, 1)
+
+    def chunk(values, index, size):
+        """(batch, time, ...) -> the steps of a chunk in front."""
+        rank = len(values.shape)
+        part = tf.slice(
+            values, [0, index * size, *[0] * (rank - 2)], [keras.ops.shape(values)[0], size, *values.shape[2:]]
+        )
+        part.set_shape([values.shape[0], None if tf.is_tensor(size) else size, *values.shape[2:]])
+        return tf.transpose(part, [1, 0, *range(2, rank)])
+
+    @tf.custom_gradient
+    def scan(*tensors):
+        xs, tensors = dict(zip(whole_xs, tensors)), tensors[len(whole_xs) :]
+        state, fresh, rest = tuple(tensors[:carried]), tuple(tensors[carried : 2 * carried]), tensors[2 * carried :]
+        arguments = {**options, **dict(zip(weights, rest))}
+        time, runs, size, chunks, count = layout()
+        xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
+        batch_size = keras.ops.shape(xs["x"])[0]
+
+        def part(index):
+            return {name: chunk(values, index, size) for name, values in xs.items()}
+
+        def run(index, output, state, size):
+            on = None if mask is None else chunk(mask, index, size)
+            length = size if whole else tf.minimum(size, runs - index * size)
+            return _chunk_forward(part(index), length, on, output, state, fresh, arguments, likely, **wanted)
+
+        def forward(index, output, state, starts, rooms, results):
+            starts = [room.write(index, value) for room, value in zip(starts, [output, *state])]
+            output, state, sequences, kept = run(index, output, state, size)
+            rooms = {name: room.write(index, kept[name]) for name, room in rooms.items()}
+            results = [room.write(index, values) for room, values in zip(results, sequences)]
+            return index + 1, output, state, starts, rooms, results
+
+        output, likely = _likely({name: values[:, 0] for name, values in xs.items()}, state, arguments)
+        output = tf.zeros_like(output)
+        starts = [output, *state]
+        if alone:
+            output, final, results, rooms = run(0, output, state, size)
+        else:
+            starts = [_room(value, chunks, batch_size) for value in starts]
+            rooms = {
+                name: _room(_steps(value, size), chunks, size, batch_size)
+                for name, value in likely.items()
+                if not low_memory
+            }
+            results = [*([output] if return_sequences else []), *(state[index] for index in return_states)]
+            results = [_room(_steps(value, size), chunks, size, batch_size) for value in results]
+            loop = 0, output, state, starts, rooms, results
+            loop = tf.while_loop(lambda index, *_: index < count, forward, loop, maximum_iterations=chunks)
+            _, output, final, starts, rooms, results = loop
+            results = [_joined(room, time) for room in results]
+            if stacked:
+                starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
+
+        def backward(d_output, *d_results):
+            time, runs, size, chunks, count = layout()
+            d_state, d_sequences = (
+                tuple(d_results[:carried]),
+                [_filled(d, chunks * size, 0) for d in d_results[carried:]],
+            )
+            turned = {**arguments, **_turned(**arguments)}
+            arrays = stacked and not alone
+            before = [_array(values) if arrays else values for values in starts]
+            held = {name: _array(values) if arrays else values for name, values in rooms.items()}
+
+            def back(index, d_output, d_state, d_fresh):
+                kept = {name: values if alone else values.read(index) for name, values in held.items()}
+                if low_memory:
+                    output, *state = [values if alone else values.read(index) for values in before]
+                    kept = run(index, output, tuple(state), size)[-1]
+                kept = {**kept, **part(index)}
+                on = None if mask is None else chunk(mask, index, size)
+                length = size if whole else tf.minimum(size, runs - index * size)
+                d_parts = [_part(d, index, size) for d in d_sequences]
+                return _chunk_back(d_output, d_state, d_fresh, d_parts, kept, length, on, turned, **wanted)
+
+            def body(index, d_output, d_state, d_fresh, d_xs, d_weights):
+                d_output, d_state, d_fresh, d_part, more = back(index, d_output, d_state, d_fresh)
+                d_xs = {name: room.write(index, d_part[name]) for name, room in d_xs.items()}
+                d_weights = {name: value + more[name] for name, value in d_weights.items()}
+                return index - 1, d_output, d_state, d_fresh, d_xs, d_weights
+
+            d_fresh = tuple(tf.zeros_like(value) for value in state)
+            if alone:
+                _, d_state, d_fresh, d_xs, d_weights = back(0, d_output, d_state, d_fresh)
+            else:
+                d_xs = {name: _room(values, chunks, size, batch_size) for name, values in part(0).items()}
+                d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
+                loop = count - 1, d_output, d_state, d_fresh, d_xs, d_weights
+                loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks)
+                _, _, d_state, d_fresh, d_xs, d_weights = loop
+                d_xs = {name: _joined(room, time) for name, room in d_xs.items()}
+            d_xs = [tf.transpose(d_xs[name], [1, 0, *range(2, len(d_xs[name].shape))]) for name in xs]
+            return *d_xs, *d_state, *d_fresh, *(d_weights.get(name) for name in weights)
+
+        return [output, *final, *results], backward
+
+    last_output, *results = scan(*xs.values(), *state, *fresh, *weights.values())
+    return last_output, tuple(results[:carried]), list(results[carried:])
+
+
+@functools.cache
+def _traced(widths, eager, **how):
+    """`_scan` as a function of TensorFlow's, for weights and values of some widths and any batch and time.
+
+    eager: whether it is called eagerly; TensorFlow mixes up the gradients of a trace that serves both.
+    """
+    return tf.function(_scan, autograph=False, reduce_retracing=True, **how)
+
+
+def _widths(xs, state, arguments):
+    """What is known of the shapes of all that a scan takes, but for batch and time."""
+    shapes = [*(values.shape[2:] for values in xs.values()), *(value.shape[1:] for value in state)]
+    shapes += (value.shape for value in arguments.values() if tf.is_tensor(value))
+    return tuple(map(tuple, shapes))
+
+
+def _scan_in_graph(xs, mask, state, fresh, arguments, **wanted):
+    """`_scan`, traced: called eagerly, its steps run as a graph."""
+    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly())
+    return scan(xs, mask, state, fresh, arguments, **wanted)
+
+
+def _scan_compiled(xs, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for each batch and time."""
+    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly(), jit_compile=True)
+    return scan(xs, mask, state, fresh, arguments, stacked=True, **wanted)
+
+
+def _scan_in_bucket(xs, mask, state, fresh, arguments, **wanted):
+    """`_scan`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
+    time = keras.ops.shape(xs["x"])[1]
+    bucket = _bucket(time)
+    xs = {name: _filled(values, bucket, 1) for name, values in xs.items()}
+    mask = None if mask is None else _filled(mask, bucket, 1)
+    steps = tf.convert_to_tensor(time)
+    output, state, sequences = _scan_compiled(xs, mask, state, fresh, arguments, steps=steps, **wanted)
+    return output, state, [values[:time] for values in sequences]
+
+
+def _bucket(time):
+    """The next of 16, 24, 32, 48, 64, ...: at most half as long again."""
+    if tf.is_tensor(time):
+        exponent = tf.math.ceil(tf.math.log(tf.cast(time, tf.float32) - 0.5) / tf.math.log(2.0))
+        power = tf.maximum(16, tf.cast(tf.pow(2.0, exponent), tf.int32))
+    else:
+        power = max(16, 1 << (max(1, time) - 1).bit_length())
+    less = power // 4 * 3
+    if tf.is_tensor(time):
+        return tf.where((time <= less) & (power > 16), less, power)
+    return less if time <= less and power > 16 else power
+
+
+def _likely(xs, state, arguments):
+    """The output of a step and what is kept of it, for their dtypes and shapes alone."""
+    ready = _before(**xs, **arguments)
+    output, _, kept = _forward(state, **xs, **ready, **arguments)
+    return output, {**ready, **kept}
+
+
+def _chunk_forward(
+    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_states, zero_output
+):
+    """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
+    size, batch_size = keras.ops.shape(xs["x"])[:2]
+    ready = _together(_before, xs, arguments)
+    values = {**xs, **ready}
+    each = {name: _array(values[name]) for name in values if name.rpartition("/")[2] in ["x", "below_h"]}
+    ons = None if on is None else _array(on)
+    rooms = {name: _room(value, size, batch_size) for name, value in likely.items() if name not in ready}
+    wanted = [*([output] if return_sequences else []), *(state[index] for index in return_states)]
+    sequences = [_room(value, size, batch_size) for value in wanted]
+
+    def step(t, output, state, rooms, sequences):
+        new_output, new_state, kept = _forward(
+            state, **{name: array.read(t) for name, array in each.items()}, **arguments
+        )
+        if on is not None:  # mask: hold
+            here = ons.read(t)
+            held = tf.zeros_like(output) if zero_output else output
+            new_output = tf.where(here, new_output, held)
+            new_state = tuple(tf.where(here, new, old) for new, old in zip(new_state, state))
+        rooms = {name: room.write(t, kept[name]) for name, room in rooms.items()}
+        wanted = [*([new_output] if return_sequences else []), *(new_state[index] for index in return_states)]
+        sequences = [room.write(t, value) for room, value in zip(sequences, wanted)]
+        return t + 1, new_output, new_state, rooms, sequences
+
+    loop = tf.while_loop(lambda t, *_: t < length, step, (0, output, state, rooms, sequences), maximum_iterations=size)
+    _, output, state, rooms, sequences = loop
+    kept = {**ready, **{name: _finite(room.stack(), length) for name, room in rooms.items()}}
+    return output, state, [room.stack() for room in sequences], kept
+
+
+def _chunk_back(
+    d_output,
+    d_state,
+    d_fresh,
+    d_sequences,
+    kept,
+    length,
+    on,
+    arguments,
+    *,
+    return_sequences,
+    return_states,
+    zero_output,
+):
+    """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
+    size, batch_size = keras.ops.shape(kept["x"])[:2]
+    d_wanted = [_array(values) for values in d_sequences]
+    each = {
+        name: _array(kept[name])
+        for name in kept
+        if name.rpartition("/")[2] in ["h_prev", "b_h", "_z_in", "z", "_r_in", "r", "_n_in", "n"]
+    }
+    ons = None if on is None else _array(on)
+    likely = {name: tf.zeros_like(kept[name][0]) for name in each}
+    sent = _backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
+    rooms = {name: _room(value, size, batch_size) for name, value in sent.items()}
+
+    def step(t, d_output, d_state, d_fresh, rooms):
+        d_here = [array.read(t) for array in d_wanted]
+        if return_sequences:
+            d_output += d_here.pop(0)
+        d_here = dict(zip(return_states, d_here))
+        d_state = tuple(d + d_here[index] if index in d_here else d for index, d in enumerate(d_state))
+        d_before = tf.zeros_like(d_output)
+        if on is not None:  # mask: hold
+            here = ons.read(t)
+            nothing = tf.zeros_like(d_output)
+            d_held, d_output = tf.where(here, nothing, d_output), tf.where(here, d_output, nothing)
+            d_before = d_before if zero_output else d_held
+            held = tuple(tf.where(here, tf.zeros_like(d), d) for d in d_state)
+            d_state = tuple(tf.where(here, d, tf.zeros_like(d)) for d in d_state)
+        d_state, sent = _backward(
+            d_output, d_state, **{name: array.read(t) for name, array in each.items()}, **arguments
+        )
+        if on is not None:
+            d_state = tuple(a + b for a, b in zip(d_state, held))
+        rooms = {name: room.write(t, sent[name]) for name, room in rooms.items()}
+        return t - 1, d_before, d_state, d_fresh, rooms
+
+    loop = length - 1, d_output, d_state, d_fresh, rooms
+    loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
+    _, d_output, d_state, d_fresh, rooms = loop
+    values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
+    values = {
+        name: _flat(values[name])
+        for name in values
+        if name.rpartition("/")[2] in ["x", "below_h", "h_prev", "_d_b", "_d_a", "_d_x"]
+    }
+    d_xs, d_weights = _after(**values, **arguments)
+    d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
+    return d_output, d_state, d_fresh, d_xs, d_weights
+
+
+def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_states, zero_output, **_):
+    """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
+    output, lists = None, []
+    for t in range(xs["x"].shape[1]):
+        new_output, new_state = _step(state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments)
+        if mask is not None:  # mask: hold
+            held = tf.zeros_like(new_output) if zero_output or output is None else output
+            new_output = tf.where(mask[:, t], new_output, held)
+            new_state = tuple(tf.where(mask[:, t], new, old) for new, old in zip(new_state, state))
+        output, state = new_output, new_state
+        lists.append([*([output] if return_sequences else []), *(state[index] for index in return_states)])
+    return output, state, [tf.stack(values) for values in zip(*lists)]
+
+
+def _chunk_size(batch_size, time, low_memory):
+    """How many steps run between two looks at main memory: about 1024 rows; for low memory the root of all, if more."""
+    if tf.is_tensor(batch_size) or tf.is_tensor(time):
+        size = tf.maximum(1, 1024 // tf.maximum(1, batch_size))
+        root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
+        return tf.maximum(size, root) if low_memory else size
+    size = max(1, 1024 // max(1, batch_size), int(time**0.5) if low_memory else 1)
+    if size >= time:
+        return max(1, time)
+    even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
+    return min(even, key=lambda each: abs(each - size), default=size)
+
+
+def _part(values, index, size):
+    """(time, ...) -> the steps of a chunk."""
+    part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *keras.ops.shape(values)[1:]])
+    part.set_shape([None if tf.is_tensor(size) else size, *values.shape[1:]])
+    return part
+
+
+def _filled(values, time, axis):
+    """With the last step again and again, up to a length: nothing comes of those, but they are no worse than it."""
+    shape = keras.ops.shape(values)
+    missing, none = time - shape[axis], 1 - tf.minimum(1, shape[axis])
+    if not tf.is_tensor(missing) and missing == 0:
+        return values
+    last = values[:, -1:] if axis else values[-1:]
+    last = tf.concat([last, tf.zeros([*shape[:axis], none, *shape[axis + 1 :]], values.dtype)], axis)
+    return tf.concat([values, tf.broadcast_to(last, [*shape[:axis], missing, *shape[axis + 1 :]])], axis)
+
+
+def _finite(values, length):
+    """The steps that did not run as the last one that did, so that a derivative of zero is zero there too."""
+    size = keras.ops.shape(values)[0]
+    if not tf.is_tensor(length) and length == size:
+        return values
+    rows = tf.maximum(0, tf.minimum(tf.range(size), length - 1))
+    return tf.cond(length < size, lambda: tf.gather(values, rows), lambda: values)
+
+
+def _array(values):
+    """(steps, ...) -> an array to read more than once."""
+    array = tf.TensorArray(
+        values.dtype, size=tf.shape(values)[0], element_shape=values.shape[1:], clear_after_read=False
+    )
+    return array.unstack(values)
+
+
+def _room(value, count, *sizes):
+    """An array for `count` values like this one, whose first sizes are these."""
+    room = tf.TensorArray(value.dtype, size=count, element_shape=value.shape, clear_after_read=False)
+    if None in value.shape:  # what nothing is written to must know its shape
+        room = room.write(0, tf.zeros([*sizes, *value.shape[len(sizes) :]], value.dtype))
+    return room
+
+
+def _steps(value, size):
+    """What a chunk holds of a value of one step, as dtype and shape."""
+    return tf.TensorSpec([None if tf.is_tensor(size) else size, *value.shape], value.dtype)
+
+
+def _joined(room, time):
+    """Chunks of steps -> (time, ...)."""
+    chunks = room.stack()
+    return tf.reshape(chunks, [-1, *keras.ops.shape(chunks)[2:]])[:time]
+
+
+def _flat(values):
+    """(steps, batch, ...) -> (steps * batch, ...)."""
+    return tf.reshape(values, [-1, *values.shape[2:]])
+
+
+def _together(function, values, arguments):
+    """Applies a function of all steps to values (steps, batch, ...) -> the same of its results, by name."""
+    steps, batch_size = keras.ops.shape(values["x"])[:2]
+    results = function(**{name: _flat(value) for name, value in values.items()}, **arguments)
+    return {name: tf.reshape(value, [steps, batch_size, *value.shape[1:]]) for name, value in results.items()}
+
+
+# --- arguments ------------------------------------------------------------------------------------------------------
+
+_INITIALIZERS = {
+    "kernel": "glorot_uniform",
+    "recurrent_kernel": "orthogonal",
+    "bias": "zeros",
+}
+_KINDS = "initializer", "regularizer", "constraint"
+_WEIGHT_ARGUMENTS = {  # `kernel_initializer` and so on, with their defaults
+    f"{weight}_{kind}": initializer if kind == "initializer" else None
+    for weight, initializer in _INITIALIZERS.items()
+    for kind in _KINDS
+}
+
+_ACTIVATIONS = {
+    "linear": tf.identity,
+    "sigmoid": tf.sigmoid,
+    "tanh": tf.tanh,
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "leaky_relu": lambda x: tf.nn.leaky_relu(x, alpha=0.2),
+    "elu": tf.nn.elu,
+    "selu": tf.nn.selu,
+    "softplus": tf.nn.softplus,
+    "softsign": tf.nn.softsign,
+    "silu": tf.nn.silu,
+    "gelu": tf.nn.gelu,
+    "mish": lambda x: x * tf.tanh(tf.nn.softplus(x)),
+    "exponential": tf.exp,
+    "log_sigmoid": tf.math.log_sigmoid,
+    "hard_sigmoid": lambda x: tf.nn.relu6(x + 3) / 6,
+    "hard_silu": lambda x: x * tf.nn.relu6(x + 3) / 6,
+    "hard_tanh": lambda x: tf.clip_by_value(x, -1, 1),
+}
+_GRADIENTS = {  # of each, by d, its argument x and its value y
+    "linear": lambda d, x, y: d,
+    "sigmoid": lambda d, x, y: d * y * (1 - y),
+    "tanh": lambda d, x, y: d * (1 - tf.square(y)),
+    "relu": lambda d, x, y: tf.where(y > 0, d, tf.zeros_like(d)),
+    "relu6": lambda d, x, y: tf.where(y > 0, tf.where(y < 6, d, tf.zeros_like(d)), tf.zeros_like(d)),
+    "leaky_relu": lambda d, x, y: tf.where(x > 0, d, 0.2 * d),
+    "elu": lambda d, x, y: tf.where(x > 0, d, d * (y + 1)),
+    "selu": lambda d, x, y: tf.where(x > 0, 1.0507009873554805 * d, d * (y + 1.7580993408473766)),
+    "softplus": lambda d, x, y: d * tf.sigmoid(x),
+    "softsign": lambda d, x, y: d / tf.square(1 + tf.abs(x)),
+    "silu": lambda d, x, y: d * (y + tf.sigmoid(x) * (1 - y)),
+    "gelu": lambda d, x, y: (
+        d * ((1 + tf.math.erf(x * 0.7071067811865476)) / 2 + x * tf.exp(-0.5 * tf.square(x)) * 0.3989422804014327)
+    ),
+    "mish": lambda d, x, y: (
+        d * (tf.tanh(tf.nn.softplus(x)) + x * tf.sigmoid(x) * (1 - tf.square(tf.tanh(tf.nn.softplus(x)))))
+    ),
+    "exponential": lambda d, x, y: d * y,
+    "log_sigmoid": lambda d, x, y: d * tf.sigmoid(-x),
+    "hard_sigmoid": lambda d, x, y: tf.where(
+        x > -3, tf.where(x < 3, d / 6, tf.zeros_like(d / 6)), tf.zeros_like(d / 6)
+    ),
+    "hard_silu": lambda d, x, y: (
+        d
+        * (
+            tf.nn.relu6(x + 3) / 6
+            + tf.where(x > -3, tf.where(x < 3, x / 6, tf.zeros_like(x / 6)), tf.zeros_like(x / 6))
+        )
+    ),
+    "hard_tanh": lambda d, x, y: tf.where(x < -1, tf.zeros_like(d), tf.where(x > 1, tf.zeros_like(d), d)),
+}
+_READING_X = [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "softplus",
+    "softsign",
+    "silu",
+    "gelu",
+    "mish",
+    "log_sigmoid",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+]  # those whose derivative reads x
+
+
+def _require(fits, name, wanted, value):
+    """Refuses an argument in words that say what is wanted and what came."""
+    if not fits:
+        raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
+
+
+def _registry(argument):
+    """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
+    return getattr(keras, argument.rsplit("_", 1)[1] + "s")
+
+
+def _activation_name(name, value):
+    """An activation's name, given it, or Keras's function of that name, or None for linear."""
+    word = "linear" if value is None else getattr(value, "__name__", value)
+    known = isinstance(word, str) and word in _ACTIVATIONS
+    fits = known and (value is None or value == word or value is keras.activations.get(word))
+    _require(fits, name, f"one of {', '.join(_ACTIVATIONS)}", value)
+    return word
+
+
+# --- Keras ----------------------------------------------------------------------------------------------------------
+
+
+@keras.utils.register_keras_serializable("gru_stack")
+class GRUStackCell(keras.layers.Layer):
+    """One step of all layers, for `keras.layers.RNN` and everything else that takes a cell.
+
+    call(x, state) -> (output, state): x (batch, input); state is flat, h of layer 1, then of
+    layer 2 and so on, in any container; the new one is like it. `named(state)` is a tuple of `GRUState`, one a layer.
+    Weights are called `layer1/kernel` and so on; each takes Keras's three
+    arguments, for all layers at once, as in `kernel_initializer`, `kernel_regularizer`, `kernel_constraint`.
+    Raises ValueError where an argument does not fit.
+    """
+
+    def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True, **kwargs):
+        _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
+        super().__init__(**kwargs)
+        _require(
+            isinstance(units, (list, tuple)) and units and all(isinstance(size, int) and size > 0 for size in units),
+            "units",
+            "a list of positive integers, one a layer",
+            units,
+        )
+        _require(isinstance(use_bias, bool), "use_bias", "True or False", use_bias)
+        self.units = tuple(units)
+        self.activation = _activation_name("activation", activation)
+        self.recurrent_activation = _activation_name("recurrent_activation", recurrent_activation)
+        self.use_bias = use_bias
+        self.depth = len(units)
+        self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
+        self.state_size = [size for units in self.units for size in (units,)]
+        self.output_size = units[-1]
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def _sizes(self, index):
+        """The sizes of a layer: its own, and those of what it reads."""
+        _has_below, _has_above = index > 0, index + 1 < self.depth
+        own_input = self.units[index - 1] if _has_below else self.input_spec.shape[-1]
+        units = self.units[index]
+        below_units = self.units[index - 1] if _has_below else None
+        return own_input, units, below_units
+
+    def build(self, input_shape):
+        _require(input_shape[-1] is not None, "x", "of known width (its last axis)", tuple(input_shape))
+        self.input_spec = keras.layers.InputSpec(shape=(None, *input_shape[1:]))
+        self.parts = [self._layer(index) for index in range(self.depth)]
+        self.built = True
+
+    def _layer(self, index):
+        """The sublayer that holds a layer's weights: so they are called `layer1/kernel` and so on."""
+        _has_below, _has_above = index > 0, index + 1 < self.depth
+        own_input, units, below_units = self._sizes(index)
+        part = keras.layers.Layer(name=f"layer{index + 1}", dtype=self.dtype_policy)
+        with tf.name_scope(part.name):  # Keras 2 names a weight after the scope it is made in
+            part.kernel = part.add_weight(name="kernel", shape=[own_input, 3 * units], **self._arguments("kernel"))
+            part.recurrent_kernel = part.add_weight(
+                name="recurrent_kernel", shape=[units, 3 * units], **self._arguments("recurrent_kernel")
+            )
+            part.bias = None
+            if self.use_bias:
+                part.bias = part.add_weight(name="bias", shape=[2, 3 * units], **self._arguments("bias"))
+        part.built = True
+        return part
+
+    def _arguments(self, weight):
+        return {kind: self.weight_arguments[f"{weight}_{kind}"] for kind in _KINDS}
+
+    def step_arguments(self):
+        """What `_step` takes besides x and the state: options, and by layer weights in the compute dtype."""
+
+        def cast(weight):
+            return tf.cast(tf.convert_to_tensor(weight), self.compute_dtype)
+
+        found = {
+            "depth": self.depth,
+            "activation": _ACTIVATIONS[self.activation],
+            "recurrent_activation": _ACTIVATIONS[self.recurrent_activation],
+            "use_bias": self.use_bias,
+        }
+        for index, part in enumerate(self.parts):
+            _has_below, _has_above = index > 0, index + 1 < self.depth
+            own_input, units, below_units = self._sizes(index)
+            bias_input, bias_recurrent = tf.unstack(cast(part.bias), axis=-2) if self.use_bias else (None, None)
+            found |= _of_layer(
+                index,
+                {
+                    "_has_below": _has_below,
+                    "_has_above": _has_above,
+                    "kernel": cast(part.kernel),
+                    "recurrent_kernel": cast(part.recurrent_kernel),
+                    "bias_input": bias_input,
+                    "bias_recurrent": bias_recurrent,
+                    "own_input": own_input,
+                    "units": units,
+                    "below_units": below_units,
+                },
+            )
+        return found
+
+    def named(self, state):
+        """A state in any container, by position -> a tuple of GRUState, one a layer, in the compute dtype."""
+        values = [tf.cast(tf.convert_to_tensor(value), self.compute_dtype) for value in tf.nest.flatten(state)]
+        shapes = [[None, size] for size in self.state_size]
+        fits = len(values) == len(shapes) and all(v.shape.is_compatible_with(s) for v, s in zip(values, shapes))
+        wanted = f"of {self.depth} layers, {', '.join(GRUState._fields)} of each, with sizes {self.state_size}"
+        _require(fits, "state", wanted, [tuple(value.shape) for value in values])
+        return tuple(_by_layer(values))
+
+    def call(self, x, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
+        _require(x.dtype.is_floating, "x", "of a floating dtype", x.dtype.name)
+        flat = _flat_state(self.named(state))
+        output, new_state = _step(flat, x=x, **self.step_arguments())
+        return output, tf.nest.pack_sequence_as(state, list(new_state))
+
+    def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
+        """The flat state before the first step, in a list."""
+        batch_size = tf.shape(inputs)[0] if batch_size is None else batch_size
+        dtype = dtype or self.compute_dtype
+        state = [tf.zeros([batch_size, size], dtype) for size in self.state_size]
+        return state
+
+    def zero_state(self, batch_size, dtype):
+        """`get_initial_state` by TensorFlow 1's name, as a tuple."""
+        return tuple(self.get_initial_state(batch_size=batch_size, dtype=dtype))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": list(self.units),
+            "activation": self.activation,
+            "recurrent_activation": self.recurrent_activation,
+            "use_bias": self.use_bias,
+            **{name: _registry(name).serialize(value) for name, value in self.weight_arguments.items()},
+        }
+
+
+@keras.utils.register_keras_serializable("gru_stack")
+class GRUStack(keras.layers.RNN):
+    """GRUStack over a sequence: (batch, time, input) -> (batch, units).
+
+    Takes the arguments of `GRUStackCell` and of `keras.layers.RNN`, and more:
+    return_all_states adds a tuple of `GRUState`, one a layer, of sequences (batch, time, size) at the end of the result;
+    debug runs step by step in Python, for breakpoints;
+    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": known batches);
+    memory="low" keeps about the square root of what the way back reads, and computes the rest again.
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        return_sequences=False,
+        return_state=False,
+        return_all_states=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        debug=False,
+        jit_compile="auto",
+        memory="normal",
+        **kwargs,
+    ):
+        cell = GRUStackCell(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            name="cell",
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            **{name: kwargs.pop(name) for name in _WEIGHT_ARGUMENTS if name in kwargs},
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **kwargs,
+        )
+        self.return_all_states = return_all_states
+        self.debug = debug
+        _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
+        _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
+        self.jit_compile = jit_compile
+        self.memory = memory
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        super().build(sequences_shape)
+        batch_size = sequences_shape[0] if self.stateful else None
+        self.input_spec = keras.layers.InputSpec(shape=(batch_size, None, *sequences_shape[2:]))
+
+    def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
+        """sequences (batch, time, input) -> output; with return_state, then each state; with return_all_states,
+        then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
+        A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
+        """
+        _require(sequences.dtype.is_floating, "sequences", "of a floating dtype", sequences.dtype.name)
+        batch_size, steps = keras.ops.shape(sequences)[:2]
+        if self.unroll:
+            _require(sequences.shape[1] is not None, "sequences", "of known length for unroll=True", sequences.shape)
+        if self.debug and not tf.executing_eagerly():
+            raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
+        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
+            mask = getattr(sequences, "_keras_mask", None)
+        if mask is not None:
+            mask = tf.cast(mask, tf.bool)
+            fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
+            _require(fits, "mask", f"of shape (batch, time), {sequences.shape[:2]} here", mask.shape)
+        if lengths is not None:
+            lengths = tf.convert_to_tensor(lengths)
+            fits = len(lengths.shape) == 1 and lengths.shape.is_compatible_with(sequences.shape[:1])
+            _require(fits, "lengths", f"of shape (batch,), {sequences.shape[:1]} here", lengths.shape)
+            in_length = tf.sequence_mask(lengths, steps)
+            mask = in_length if mask is None else mask & in_length
+        if initial_state is None:
+            initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
+        start = _flat_state(self.cell.named(initial_state))
+        last_output, outputs, state, states = self.inner_loop(sequences, start, mask, training)
+        if self.stateful:
+            for variable, value in zip(self.states, state):
+                variable.assign(value)
+        result = [outputs if self.return_sequences else last_output]
+        if self.return_state:
+            result += state
+        if self.return_all_states:
+            result.append(states)
+        return tuple(result) if len(result) > 1 else result[0]
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """The scan -> last output, outputs, last state, all states; None for sequences that are not wanted."""
+        batch_size, steps = keras.ops.shape(sequences)[:2]
+        step_arguments = self.cell.step_arguments()
+
+        xs = {"x": tf.cast(sequences, self.compute_dtype)}
+        masks = None if mask is None else tf.expand_dims(mask, -1)
+        if self.go_backwards:
+            xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
+            masks = None if mask is None else tf.reverse(masks, [1])
+        kept = range(len(initial_state)) if self.return_all_states else []
+        wanted = {"return_sequences": self.return_sequences, "return_states": tuple(kept)}
+        zero_output = bool(self.zero_output_for_mask)
+        if not (self.unroll or self.debug):
+            wanted["low_memory"] = self.memory == "low"
+            step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
+            step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
+            step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
+            step_arguments["_recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
+        scan = self._scan(batch_size, steps)
+        output, state, sequences = scan(
+            xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted
+        )
+        sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
+        outputs = sequences.pop(0) if self.return_sequences else None
+        return output, outputs, list(state), tuple(_by_layer(sequences)) if self.return_all_states else None
+
+    def _scan(self, batch_size, steps):
+        """Which scan runs, for sizes that are known (integers) or not (tensors)."""
+        if self.unroll or self.debug:
+            return _unrolled
+        long = tf.is_tensor(steps) or steps >= 64
+        pays = long and not tf.is_tensor(batch_size) and batch_size <= 512
+        eager = tf.executing_eagerly()
+        if pays if self.jit_compile == "auto" else self.jit_compile:
+            return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
+        if eager:
+            return _scan_in_graph if long else functools.partial(_scan, stacked=True)
+        return _scan
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        batch_size, steps = sequences_shape[:2]
+        size, sizes = self.cell.output_size, self.cell.state_size
+        result = [(batch_size, steps, size) if self.return_sequences else (batch_size, size)]
+        if self.return_state:
+            result += [(batch_size, size) for size in sizes]
+        if self.return_all_states:
+            result.append(tuple(_by_layer([(batch_size, steps, size) for size in sizes])))
+        return tuple(result) if len(result) > 1 else result[0]
+
+    def get_config(self):
+        config = {**self.cell.get_config(), **super().get_config()}
+        del config["cell"]
+        return {
+            **config,
+            "return_all_states": self.return_all_states,
+            "debug": self.debug,
+            "jit_compile": self.jit_compile,
+            "memory": self.memory,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -61,6 +61,26 @@ def write(changes: Iterable[Change]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def put(path: Path, content: bytes) -> None:
+    """Writes one file at once: also after a crash it is the old one or the new. Raises `OSError`."""
+    path = path.resolve()
+    temporary = _beside(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Removes what `put` left beside a file when it was killed."""
+    for temporary in path.parent.glob(f".{path.name}.*.tmp"):
+        temporary.unlink(missing_ok=True)
+
+
 def _beside(path: Path) -> Path:
     """A new file in the same folder, with the permissions that `path` has or would get."""
     handle, name = mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -17,16 +18,24 @@ class RenderError(Exception):
 
 def render(view: CellView | TestView, template: str, folder: Path) -> str:
     """One template over a view, formatted. Raises `RenderError`."""
+    return layout(_filled(view, template, folder, escape=False), view.stem)
+
+
+def page(view: Any, template: str, folder: Path) -> str:
+    """One template over a view, as HTML: what the view says is text there, never markup."""
+    return _filled(view, template, folder, escape=True)
+
+
+def _filled(view: Any, template: str, folder: Path, escape: bool) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,
+        autoescape=escape,
     )
-    text = environment.get_template(template).render({field.name: getattr(view, field.name) for field in fields(view)})
-    return layout(text, view.stem)
+    return environment.get_template(template).render({field.name: getattr(view, field.name) for field in fields(view)})
 
 
 def layout(text: str, name: str) -> str:

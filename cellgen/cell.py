@@ -216,7 +216,8 @@ class Law:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights.
+    """A resolved spec. All tuples are in the author's order; `params` ends with the norms' weights. `trace` are the
+    values that a layer returns of every step, if it is asked to.
 
     Of a layer of a stack: `wired` are the ports that equations of the wiring give, `shown` the values that are no
     states and that other layers read, `read` all that they read, and when. Of a cell by itself, `shown` is None: its
@@ -239,6 +240,7 @@ class Cell:
     mask: Mask
     equations: tuple[Equation, ...]
     laws: tuple[Law, ...]
+    trace: tuple[str, ...] = ()
     wired: tuple[Input, ...] = ()
     shown: tuple[str, ...] | None = None
     read: tuple[tuple[str, Test | None], ...] = ()

@@ -168,6 +168,7 @@ class Document(Section):
     inputs: Table[Input] | None = Field(None, description="`{x: [input]}` if not said")
     state: Table[State] = Field(description="the state tuple, in order")
     output: Name | None = Field(None, description="a state or another value; the first state if not said")
+    trace: Words | None = Field(None, description="values that the layer returns of every step, if it is asked to")
     params: Table[Param] = Field({}, description="the weights, in order")
     norms: Table[Norm] = Field({}, description="norms, called in the equations by name")
     mask: Mask | None = Field(None, description="what a masked step does: `hold` if not said")

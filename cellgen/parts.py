@@ -107,7 +107,7 @@ class Parts:
 
     def _only_parts(self, name: str) -> bool:
         value = self.merged.equations[name].value
-        kept = {*self.cell.outputs, *(state.name for state in self.cell.states)}
+        kept = {*self.cell.outputs, *self.cell.trace, *(state.name for state in self.cell.states)}
         if not isinstance(value, View) or name in kept or not self.merged.live((name,)):
             return False
         flat, apart = self.merged.type((name, 0)).shape, self.merged.type((name,)).shape

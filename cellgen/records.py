@@ -179,6 +179,8 @@ class CellView:
     label_slices: tuple[str, ...]
     step: StepView
     scan: ScanView
+    trace: tuple[tuple[str, str], ...]  # what is traced, and its shape for people
+    trace_sizes: tuple[tuple[str, str], ...]  # and its sizes in the classes
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,7 @@ class TestView:
     many: bool
     input: str
     scheduled: list[str]
+    trace: list[str]  # names of the oracle's
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ expressions, `claims` the laws. Raises `SpecError` with every mistake.
 """
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 
 from cellgen import names
@@ -39,7 +40,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
     found = tuple(_equation(statement, scope, document) for statement in statements)
     _never_updated(scope)
     _initialisers(scope, document)
-    output = _output(scope, document)
+    output, trace = _output(scope, document), tuple(_trace(scope, document))
     report.stop()
     claimed = claims(texts, scope, other)
     report.stop()
@@ -60,6 +61,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
         declared.mask,
         found,
         claimed,
+        trace,
     )
 
 
@@ -166,3 +168,16 @@ def _output(scope: Scope, document: Document) -> str:
             else nearest(output, scope.defined) or f"write an equation `{output} = ...`, or name a value that has one",
         )
     return str(output)
+
+
+def _trace(scope: Scope, document: Document) -> Iterator[str]:
+    """The names of what is traced, each once and with an equation."""
+    seen = set()
+    for each in document.trace or ():
+        if each.value not in scope.defined:
+            help = nearest(each.value, scope.defined) or "a value that has an equation can be traced"
+            scope.report.add("CG205", f"no equation defines `{each.value}`", each.span, help=help)
+        elif each.value in seen:
+            scope.report.add("CG112", f"`{each.value}` is traced twice", each.span, help="name it once")
+        seen.add(each.value)
+        yield str(each.value)

@@ -104,6 +104,7 @@ class _Scheduling:
         ends = {name for _, name in self.joint.sent} - ends
         x = {port.name for port in self.ports if not port.inner}
 
+        loop = self.cone(loop, result | read(back))  # what is only traced does not run here
         at_hand = made(before) | made(once) | x
         kept = (carried | made(loop)) & (read(returning) | read(after))
         kept, again = self.less(loop, kept, carried, at_hand)

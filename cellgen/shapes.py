@@ -226,6 +226,13 @@ class _Typing:
                 help="it would be the same at every step: read a state in it",
             )
 
+        for name in self.cell.trace:
+            type = self.names.get(name)
+            if type is not None and type.level == Level.CONSTANT and name not in self.carried:
+                equation = next(each for each in self.cell.equations if each.name == name)
+                message = f"`{name}` is traced, and reads neither an input nor a state"
+                self.report.add("CG311", message, equation.name_span, help="it is the same at every step")
+
     def update(self, equation: Equation, type: Type, state: Type) -> None:
         """What the equation of a state gives is what the state holds."""
         declared, flat = self.cell.state(equation.name), self.dims.flat

@@ -58,4 +58,5 @@ def as_cell(document: StackDocument) -> Document:
         mask=None,
         equations=document.wiring,
         laws=None,
+        trace=None,
     )

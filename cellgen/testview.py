@@ -41,6 +41,7 @@ def testview(step: Step, spec: str) -> TestView:
         many=len(cell.inputs) > 1,
         input=cell.inputs[0].name,
         scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
+        trace=list(cell.trace),
         bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
         jumps=_jumps(cell),
     )
@@ -129,6 +130,7 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
         many=False,
         input=stack.inputs[0].name,
         scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
+        trace=[f"layer{index + 1}_{name}" for index in range(3) for name in layer.trace],
     )
 
 

@@ -99,7 +99,7 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
     equations = {equation.name: equation for equation in cell.equations}
     reads: dict[str, None] = {}
     labels: dict[str, None] = {}
-    wanted, live = [*(state.name for state in cell.states), *cell.outputs, *roots], set()
+    wanted, live = [*(state.name for state in cell.states), *cell.outputs, *cell.trace, *roots], set()
     while wanted:
         name = wanted.pop()
         if name in live or name not in equations:

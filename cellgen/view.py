@@ -108,6 +108,10 @@ class Viewing:
             label_slices=tuple(self.label_slices()),
             step=self.step_view(),
             scan=scanview(self.plan, self.step),
+            trace=tuple((name, self.shown(self.traced(name))) for name in cell.trace),
+            trace_sizes=tuple(
+                (name, ", ".join(self.size(axis, "self.") for axis in self.traced(name)) or "1") for name in cell.trace
+            ),
         )
 
     def port(self, port: Input) -> PortView:
@@ -211,6 +215,9 @@ class Viewing:
             if state
             else next(each.names[cell.output].shape for each in self.step.typed.variants if cell.output in each.names)
         )
+
+    def traced(self, name: str) -> Shape:
+        return next(each.names[name].shape for each in self.step.typed.variants if each.names[name].shape)
 
     def derived(self, prefix: str, shapes: list[Shape]) -> Iterator[DimView]:
         """The dims of shapes that follow from others: not given, another's size, or a quotient."""

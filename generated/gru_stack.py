@@ -1096,7 +1096,8 @@ class GRUStack(keras.layers.RNN):
         )
         sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
         outputs = sequences.pop(0) if self.return_sequences else None
-        return output, outputs, list(state), tuple(_by_layer(sequences)) if self.return_all_states else None
+        states = tuple(_by_layer(sequences)) if self.return_all_states else None
+        return output, outputs, list(state), states
 
     def _scan(self, batch_size, steps):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""

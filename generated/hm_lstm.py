@@ -51,6 +51,14 @@ class HMLSTMState(NamedTuple):
     z: tf.Tensor  # (batch, 1)
 
 
+class HMLSTMTrace(NamedTuple):
+    """What is told of each step, if it is asked for."""
+
+    copy: tf.Tensor  # (batch, 1)
+    update: tf.Tensor  # (batch, 1)
+    flush: tf.Tensor  # (batch, 1)
+
+
 # --- the equations --------------------------------------------------------------------------------------------------
 
 
@@ -82,7 +90,7 @@ def _step(
     slope,
     _has_h_above,
 ):
-    """One step: the inputs and the state before it -> the output and the state after it."""
+    """One step: the inputs and the state before it -> the output and the state after it, and what is traced."""
     c_prev, h_prev, z_prev = state
     # bottom_up = z_below * (h_below @ W)
     bottom_up = z_below * (h_below @ W)
@@ -101,9 +109,8 @@ def _step(
     g = tf.tanh(s_g)
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * (1 - z_below)
-    if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        update = (1 - z_prev) * z_below
+    # update = (1 - z[t-1]) * z_below
+    update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
     if detector:
@@ -127,7 +134,7 @@ def _step(
     h_new = o * tf.tanh(c)
     # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
     h = copy * h_prev + (1 - copy) * h_new if combine == "blend" else tf.where(copy > 0.5, h_prev, h_new)
-    return h, HMLSTMState(c, h, z)
+    return h, HMLSTMState(c, h, z), HMLSTMTrace(copy, update, flush)
 
 
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
@@ -185,9 +192,8 @@ def _forward(
     g = tf.tanh(s_g)
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * _copy_h_below
-    if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        update = (1 - z_prev) * z_below
+    # update = (1 - z[t-1]) * z_below
+    update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
     if boundary == "hard" and detector:
@@ -205,10 +211,9 @@ def _forward(
     z = tf.zeros_like(z_prev) + (
         (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new) if detector else 0
     )
-    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
         c_blend = copy * c_prev + update * _c_blend_add + flush * _mul_i
     if combine == "select":
@@ -272,15 +277,13 @@ def _backward(
     f, i, o = tf.split(_f_i_o, 3, axis=-1)
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * _copy_h_below
-    if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        update = (1 - z_prev) * z_below
+    # update = (1 - z[t-1]) * z_below
+    update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
-    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
     # h_new = o * tanh(c)
     h_new = o * _tanh_c
@@ -300,9 +303,8 @@ def _backward(
     if combine == "blend":
         # flush = z[t-1]
         _d_flush_lanes = _d_c * _mul_i
-    # update = (1 - z[t-1]) * z_below
-    _d_update_lanes = _d_c * _c_blend_add
-    if combine == "blend":
+        # update = (1 - z[t-1]) * z_below
+        _d_update_lanes = _d_c * _c_blend_add
         # copy = (1 - z[t-1]) * (1 - z_below)
         _d_copy_lanes = _d_h * h_prev - _d_h * h_new + _d_c * c_prev
     # g = tanh(s.g)
@@ -382,8 +384,8 @@ def _backward(
         else tf.zeros_like(z_prev)
     )
     return HMLSTMState(_d_c_prev, _d_h_prev, _d_z_prev), {
-        "_d_update_lanes": _d_update_lanes,
         "_d_s": _d_s,
+        **({"_d_update_lanes": _d_update_lanes} if combine == "blend" else {}),
         **({"_d_copy_lanes": _d_copy_lanes} if combine == "blend" else {}),
     }
 
@@ -396,7 +398,7 @@ def _after(
     _matmul_h_below,
     h_prev,
     z_prev,
-    _d_update_lanes,
+    _d_update_lanes=None,
     _d_copy_lanes=None,
     _d_s,
     combine,
@@ -785,7 +787,9 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
     """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
     output, lists = None, []
     for t in range(xs["h_below"].shape[1]):
-        new_output, new_state = _step(state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments)
+        new_output, new_state, _ = _step(
+            state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments
+        )
         if mask is not None:  # mask: hold
             held = tf.zeros_like(new_output) if zero_output or output is None else output
             new_output = tf.where(mask[:, t], new_output, held)
@@ -1050,8 +1054,26 @@ class HMLSTMCell(keras.layers.Layer):
         return {name: tf.cast(value, self.compute_dtype) for name, value in found.items()}
 
     def call(self, inputs, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
-        output, new_state = _step(state=self.named(state), **self.ports(inputs), **self.step_arguments())
+        output, new_state, _ = _step(state=self.named(state), **self.ports(inputs), **self.step_arguments())
         return output, tf.nest.pack_sequence_as(state, list(new_state))
+
+    def traced(self, xs, state, training=False):
+        """What is traced of some steps, all at once: inputs by name and the state before each, (batch, time, ...)."""
+        front = keras.ops.shape(xs["h_below"])[:2]
+        values = _step(
+            state=HMLSTMState(*map(_flat, state)),
+            **{name: _flat(value) for name, value in xs.items()},
+            **self.step_arguments(),
+        )[2]
+        return HMLSTMTrace(*(tf.reshape(value, [*front, *value.shape[1:]]) for value in values))
+
+    def trace_shapes(self, batch_size, steps):
+        """The shapes of what is traced."""
+        return HMLSTMTrace(
+            (batch_size, steps, 1),
+            (batch_size, steps, 1),
+            (batch_size, steps, 1),
+        )
 
     def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
         """Zeros, in a list."""
@@ -1081,6 +1103,7 @@ class HMLSTM(keras.layers.RNN):
 
     Takes the arguments of `HMLSTMCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a `HMLSTMState` of sequences (batch, time, size) at the end of the result;
+    return_trace adds `HMLSTMTrace` of sequences at the very end;
     debug runs step by step in Python, for breakpoints;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": known batches);
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
@@ -1097,6 +1120,7 @@ class HMLSTM(keras.layers.RNN):
         return_sequences=False,
         return_state=False,
         return_all_states=False,
+        return_trace=False,
         go_backwards=False,
         stateful=False,
         unroll=False,
@@ -1127,6 +1151,7 @@ class HMLSTM(keras.layers.RNN):
             **kwargs,
         )
         self.return_all_states = return_all_states
+        self.return_trace = return_trace
         self.debug = debug
         _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
@@ -1173,7 +1198,7 @@ class HMLSTM(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
-        last_output, outputs, state, states = self.inner_loop(xs, start, mask, training)
+        last_output, outputs, state, states, told = self.inner_loop(xs, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):
                 variable.assign(value)
@@ -1182,10 +1207,12 @@ class HMLSTM(keras.layers.RNN):
             result += state
         if self.return_all_states:
             result.append(states)
+        if self.return_trace:
+            result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """The scan -> last output, outputs, last state, all states; None for sequences that are not wanted."""
+        """The scan -> last output, outputs, last state, all states, what is traced; None for sequences that are not wanted."""
         xs = sequences
         batch_size, steps = keras.ops.shape(xs["h_below"])[:2]
         step_arguments = self.cell.step_arguments()
@@ -1194,7 +1221,8 @@ class HMLSTM(keras.layers.RNN):
         if self.go_backwards:
             xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
             masks = None if mask is None else tf.reverse(masks, [1])
-        wanted = {"return_sequences": self.return_sequences, "return_all_states": self.return_all_states}
+        all_states = self.return_all_states or self.return_trace
+        wanted = {"return_sequences": self.return_sequences, "return_all_states": all_states}
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
             wanted["low_memory"] = self.memory == "low"
@@ -1204,7 +1232,11 @@ class HMLSTM(keras.layers.RNN):
         )
         sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
         outputs = sequences.pop(0) if self.return_sequences else None
-        return output, outputs, state, HMLSTMState(*sequences) if self.return_all_states else None
+        states, told = HMLSTMState(*sequences) if all_states else None, None
+        if self.return_trace:
+            before = [tf.concat([first[:, None], values[:, :-1]], 1) for first, values in zip(initial_state, states)]
+            told = self.cell.traced(xs, before)
+        return output, outputs, state, states if self.return_all_states else None, told
 
     def _scan(self, batch_size, steps):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
@@ -1227,6 +1259,8 @@ class HMLSTM(keras.layers.RNN):
             result += [(batch_size, size) for size in sizes]
         if self.return_all_states:
             result.append(HMLSTMState(*((batch_size, steps, size) for size in sizes)))
+        if self.return_trace:
+            result.append(self.cell.trace_shapes(batch_size, steps))
         return tuple(result) if len(result) > 1 else result[0]
 
     def get_config(self):
@@ -1235,6 +1269,7 @@ class HMLSTM(keras.layers.RNN):
         return {
             **config,
             "return_all_states": self.return_all_states,
+            "return_trace": self.return_trace,
             "debug": self.debug,
             "jit_compile": self.jit_compile,
             "memory": self.memory,

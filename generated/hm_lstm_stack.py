@@ -62,6 +62,14 @@ class HMLSTMState(NamedTuple):
     z: tf.Tensor  # (batch, 1)
 
 
+class HMLSTMTrace(NamedTuple):
+    """What is told of each step of a layer, if it is asked for."""
+
+    copy: tf.Tensor  # (batch, 1)
+    update: tf.Tensor  # (batch, 1)
+    flush: tf.Tensor  # (batch, 1)
+
+
 # --- the equations of a layer ---------------------------------------------------------------------------------------
 
 
@@ -122,9 +130,8 @@ def _layer_step(
     g = tf.tanh(s_g)
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * (1 - z_below)
-    if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        update = (1 - z_prev) * z_below
+    # update = (1 - z[t-1]) * z_below
+    update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
     if _has_above or top_detector:
@@ -148,7 +155,7 @@ def _layer_step(
     h_new = o * tf.tanh(c)
     # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
     h = copy * h_prev + (1 - copy) * h_new if combine == "blend" else tf.where(copy > 0.5, h_prev, h_new)
-    return {}, HMLSTMState(c, h, z)
+    return {}, HMLSTMState(c, h, z), HMLSTMTrace(copy, update, flush)
 
 
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
@@ -213,9 +220,8 @@ def _layer_forward(
     g = tf.tanh(s_g)
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * (1 - z_below)
-    if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        update = (1 - z_prev) * z_below
+    # update = (1 - z[t-1]) * z_below
+    update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
     if boundary == "hard" and (_has_above or top_detector):
@@ -233,10 +239,9 @@ def _layer_forward(
     z = tf.zeros_like(z_prev) + (
         (tf.where(copy > 0.5, z_prev, z_new) if z_on_copy == "hold" else z_new) if _has_above or top_detector else 0
     )
-    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
         c_blend = copy * c_prev + update * _c_blend_add + flush * _mul_i
     if combine == "select":
@@ -313,15 +318,13 @@ def _layer_backward(
         h_above = above_h
     # copy = (1 - z[t-1]) * (1 - z_below)
     copy = (1 - z_prev) * (1 - z_below)
-    if combine == "blend":
-        # update = (1 - z[t-1]) * z_below
-        update = (1 - z_prev) * z_below
+    # update = (1 - z[t-1]) * z_below
+    update = (1 - z_prev) * z_below
     # flush = z[t-1]
     flush = z_prev
-    # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
-    _c_blend_add = f * c_prev + i * g
     if combine == "blend":
         # c_blend = copy * c[t-1] + update * (f * c[t-1] + i * g) + flush * (i * g)
+        _c_blend_add = f * c_prev + i * g
         _mul_i = i * g
     # h_new = o * tanh(c)
     h_new = o * _tanh_c
@@ -340,9 +343,8 @@ def _layer_backward(
     if combine == "blend":
         # flush = z[t-1]
         _d_flush_lanes = _d_c * _mul_i
-    # update = (1 - z[t-1]) * z_below
-    _d_update_lanes = _d_c * _c_blend_add
-    if combine == "blend":
+        # update = (1 - z[t-1]) * z_below
+        _d_update_lanes = _d_c * _c_blend_add
         # copy = (1 - z[t-1]) * (1 - z_below)
         _d_copy_lanes = _d_h_next * h_prev - _d_h_next * h_new + _d_c * c_prev
     # g = tanh(s.g)
@@ -553,12 +555,13 @@ def _ports(index, old, new, shown):
 
 def _step(state, *, x, **arguments):
     """One step, the first layer first -> the output of the last layer, and the state after the step, flat."""
-    old, new, shown = _by_layer(state), [], []
+    old, new, shown, told = _by_layer(state), [], [], []
     for index, layer in enumerate(_layers(arguments)):
-        also, after = _layer_step(old[index], x=x, **_ports(index, old, new, shown), **layer)
+        also, after, trace = _layer_step(old[index], x=x, **_ports(index, old, new, shown), **layer)
         new.append(after)
         shown.append(also)
-    return new[-1].h, _flat_state(new)
+        told.append(trace)
+    return new[-1].h, _flat_state(new), told
 
 
 def _once(**arguments):
@@ -969,7 +972,9 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_sta
     """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
     output, lists = None, []
     for t in range(xs["x"].shape[1]):
-        new_output, new_state = _step(state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments)
+        new_output, new_state, _ = _step(
+            state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments
+        )
         if mask is not None:  # mask: hold
             held = tf.zeros_like(new_output) if zero_output or output is None else output
             new_output = tf.where(mask[:, t], new_output, held)
@@ -1275,12 +1280,35 @@ class HMLSTMStackCell(keras.layers.Layer):
     def call(self, x, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
         _require(x.dtype.is_floating, "x", "of a floating dtype", x.dtype.name)
         flat = _flat_state(self.named(state))
-        output, new_state = _step(flat, x=x, **self.step_arguments())
+        output, new_state, _ = _step(flat, x=x, **self.step_arguments())
         layers = _by_layer(new_state)
         output = self.read_out(
             [layer.h for layer in layers],
         )
         return output, tf.nest.pack_sequence_as(state, list(new_state))
+
+    def traced(self, xs, state, training=False):
+        """What is traced of some steps, all at once: inputs by name and the flat state before each, (batch, time, ...)."""
+        front = keras.ops.shape(xs["x"])[:2]
+        told = _step(
+            tuple(map(_flat, state)), **{name: _flat(value) for name, value in xs.items()}, **self.step_arguments()
+        )[2]
+        return tuple(type(each)(*(tf.reshape(value, [*front, *value.shape[1:]]) for value in each)) for each in told)
+
+    def trace_shapes(self, batch_size, steps):
+        """The shapes of what is traced of each layer."""
+        found = []
+        for index in range(self.depth):
+            _has_below, _has_above = index > 0, index + 1 < self.depth
+            lower, units, upper, above_units, below_units = self._sizes(index)
+            found.append(
+                HMLSTMTrace(
+                    (batch_size, steps, 1),
+                    (batch_size, steps, 1),
+                    (batch_size, steps, 1),
+                )
+            )
+        return tuple(found)
 
     def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
         """The flat state before the first step, in a list."""
@@ -1313,6 +1341,7 @@ class HMLSTMStack(keras.layers.RNN):
 
     Takes the arguments of `HMLSTMStackCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a tuple of `HMLSTMState`, one a layer, of sequences (batch, time, size) at the end of the result;
+    return_trace adds a tuple of `HMLSTMTrace`, one a layer, of sequences at the very end;
     debug runs step by step in Python, for breakpoints;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": known batches);
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
@@ -1330,6 +1359,7 @@ class HMLSTMStack(keras.layers.RNN):
         return_sequences=False,
         return_state=False,
         return_all_states=False,
+        return_trace=False,
         go_backwards=False,
         stateful=False,
         unroll=False,
@@ -1361,6 +1391,7 @@ class HMLSTMStack(keras.layers.RNN):
             **kwargs,
         )
         self.return_all_states = return_all_states
+        self.return_trace = return_trace
         self.debug = debug
         _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
@@ -1404,7 +1435,7 @@ class HMLSTMStack(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = _flat_state(self.cell.named(initial_state))
-        last_output, outputs, state, states = self.inner_loop(sequences, start, mask, training)
+        last_output, outputs, state, states, told = self.inner_loop(sequences, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):
                 variable.assign(value)
@@ -1413,10 +1444,12 @@ class HMLSTMStack(keras.layers.RNN):
             result += state
         if self.return_all_states:
             result.append(states)
+        if self.return_trace:
+            result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """The scan -> last output, outputs, last state, all states; None for sequences that are not wanted."""
+        """The scan -> last output, outputs, last state, all states, what is traced; None for sequences that are not wanted."""
         batch_size, steps = keras.ops.shape(sequences)[:2]
         step_arguments = self.cell.step_arguments()
 
@@ -1426,7 +1459,13 @@ class HMLSTMStack(keras.layers.RNN):
             xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
             masks = None if mask is None else tf.reverse(masks, [1])
         read = [at for at in range(len(initial_state)) if at % 3 in (1,)]
-        kept = range(len(initial_state)) if self.return_all_states else read if self.return_sequences else []
+        kept = (
+            range(len(initial_state))
+            if self.return_all_states or self.return_trace
+            else read
+            if self.return_sequences
+            else []
+        )
         wanted = {"return_sequences": False, "return_states": tuple(kept)}
         zero_output = bool(self.zero_output_for_mask)
         if not (self.unroll or self.debug):
@@ -1456,7 +1495,11 @@ class HMLSTMStack(keras.layers.RNN):
             output = tf.where(ever[:, None], output, tf.zeros_like(output))
             outputs = outputs if outputs is None else tf.where(begun[..., None], outputs, tf.zeros_like(outputs))
         states = tuple(_by_layer(sequences)) if self.return_all_states else None
-        return output, outputs, list(state), states
+        told = None
+        if self.return_trace:
+            before = [tf.concat([first[:, None], values[:, :-1]], 1) for first, values in zip(initial_state, sequences)]
+            told = self.cell.traced(xs, before)
+        return output, outputs, list(state), states, told
 
     def _scan(self, batch_size, steps):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
@@ -1479,6 +1522,8 @@ class HMLSTMStack(keras.layers.RNN):
             result += [(batch_size, size) for size in sizes]
         if self.return_all_states:
             result.append(tuple(_by_layer([(batch_size, steps, size) for size in sizes])))
+        if self.return_trace:
+            result.append(self.cell.trace_shapes(batch_size, steps))
         return tuple(result) if len(result) > 1 else result[0]
 
     def get_config(self):
@@ -1487,6 +1532,7 @@ class HMLSTMStack(keras.layers.RNN):
         return {
             **config,
             "return_all_states": self.return_all_states,
+            "return_trace": self.return_trace,
             "debug": self.debug,
             "jit_compile": self.jit_compile,
             "memory": self.memory,

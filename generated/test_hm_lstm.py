@@ -38,6 +38,7 @@ state:
   h: [units]
   z: {shape: [1], values: [0, 1]}
 output: h
+trace: [copy, update, flush]
 params:
   W: {shape: [lower, gates], init: glorot_uniform}
   U: {shape: [units, gates], init: orthogonal}
@@ -408,3 +409,17 @@ def test_what_is_scheduled_is_set_while_running():
             getattr(trial.layer, name).assign(value)
         close(step(), gradients(Trial({name: value for name in ["slope"]}, return_sequences=True).layer))
     assert len(traces) == 1
+
+
+def test_what_is_traced():
+    """Of every step, masked or not, what the oracle computes from the state before it."""
+    for masks in [{}, {"mask": MASK}]:
+        trial = Trial({}, return_trace=True, return_all_states=True)
+        _, states, told = trial.layer(trial.x, initial_state=trial.state, **masks)
+        states = [np.asarray(value) for value in tf.nest.flatten(states)]
+        before = [np.concatenate([first[:, None], value[:, :-1]], 1) for first, value in zip(trial.state, states)]
+        for t in range(STEPS):
+            x = each(lambda x: x[:, t], trial.x)
+            named = trial.oracle.evaluate(trial.weights, x, [value[:, t] for value in before])
+            for name, came in zip(["copy", "update", "flush"], tf.nest.flatten(told), strict=True):
+                close(came[:, t], np.broadcast_to(named[name], came[:, t].shape))

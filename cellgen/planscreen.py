@@ -48,6 +48,7 @@ class _Showing:
             if segment.blocks:
                 yield f"{head}\n{textwrap.indent(self.code(segment), '  ')}"
         made = {name for block in plan.forward.blocks for line in block.lines for name in line.targets}
+        made -= {part for parts in plan.slabs.values() for part in parts}  # taken out of what is kept
         again = [
             name
             for segment in (plan.backward, plan.after)
@@ -57,7 +58,7 @@ class _Showing:
             if name in made
         ]
         kept, run = self.kept(), plan.run
-        rest = [name for name in plan.forward.gives if name not in kept]
+        rest = [name for name in plan.forward.gives if name not in kept and name not in plan.slabs]
         rows = [
             ("kept", self.said(kept)),
             *([("kept if read", f"{self.said(rest)}: arguments of activations")] if rest else []),

@@ -182,7 +182,7 @@ class Spec:
 
         typed = self.typed()
         facts = analyse(typed)
-        return Checked(typed, facts, laws(typed, facts), proved(typed))
+        return Checked(typed, facts, laws(typed, facts), proved(typed), self.stack() if self.is_stack else None)
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
@@ -299,6 +299,7 @@ class Checked:
     facts: "Facts"
     verdicts: "Verdicts"
     proof: "Proof"
+    stack: Stack | None = None  # whose layer the cell is
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -7,9 +7,12 @@ from cellgen.analyse import Facts, VariantFacts, condition
 from cellgen.cell import Dim, LabelAxis, Option, TypedCell
 from cellgen.compiler import Checked
 from cellgen.expr import Shape, Test, axis_text, shape_text
+from cellgen.flatten import flatten
 from cellgen.laws import Verdict
 from cellgen.notation import condition_text
 from cellgen.ranges import number_text
+from cellgen.shapes import shapes
+from cellgen.stack import Stack
 
 WIDTH = 110
 MOST_SIZES = 3  # more than these are counted, not listed
@@ -17,18 +20,25 @@ MOST_SIZES = 3  # more than these are counted, not listed
 
 def screen(checked: Checked) -> str:
     """Everything about one cell."""
-    typed, facts, verdicts = checked.typed, checked.facts, checked.verdicts
+    typed, facts, verdicts, stack = checked.typed, checked.facts, checked.verdicts, checked.stack
     cell = typed.cell
+    about = stack.about if stack else cell.about
     parts = [
         "\n".join(
             [
-                f"{cell.name}, {cell.source.name}",
-                *_filled(cell.about.partition(". ")[0].rstrip(".\n") + "." if cell.about else ""),
+                f"{stack.name if stack else cell.name}, {cell.source.name}",
+                *_filled(about.partition(". ")[0].rstrip(".\n") + "." if about else ""),
+                *(
+                    _filled(f"A layer of {stack.cell.stem}; below, above: where there is one on that side.")
+                    if stack
+                    else ()
+                ),
             ]
         ),
         _table(_interface(typed)),
         _section("weights", _table(_weights(typed, facts))),
         _section("equations", _table(_equations(typed, facts))),
+        _section("readout", _table(_readout(stack)) if stack and stack.readout else ""),
         _table(_figures(typed, facts)),
         _section("laws", _table((verdict.status, _claim(verdict)) for verdict in verdicts.laws)),
         _section("found", _table([*((each.about, _claim(each)) for each in verdicts.traits), *_backward(checked)])),
@@ -50,7 +60,8 @@ def line(checked: Checked) -> str:
     statuses = [verdict.status for verdict in checked.verdicts.laws]
     laws = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "none"
     variants = len(checked.typed.variants)
-    return f"{checked.typed.cell.name}, {variants} variant{'s' * (variants != 1)}; laws: {laws}"
+    name = checked.stack.name if checked.stack else checked.typed.cell.name
+    return f"{name}, {variants} variant{'s' * (variants != 1)}; laws: {laws}"
 
 
 def _section(head: str, body: str) -> str:
@@ -140,6 +151,17 @@ def _equations(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]
 def _shape(typed: TypedCell, name: str) -> Shape:
     """The shape of a value in the first variant where it has one: the most general."""
     return next(variant.names[name].shape for variant in typed.variants if name in variant.live)
+
+
+def _readout(stack: Stack) -> Iterable[tuple[str, str]]:
+    """The equations over all layers, with the shapes of what they give; those of its weights first."""
+    for param in stack.readout.params:
+        yield param.name, shape_text(param.shape)
+    typed = shapes(flatten(stack, 3))
+    for step in stack.readout.steps:
+        if step.kind in ("value", "each"):
+            name = step.name if step.kind == "value" else f"layer1_{step.name}"
+            yield step.text, shape_text(_shape(typed, name))
 
 
 def _where(test: Test | None) -> str:

@@ -10,6 +10,7 @@ import click
 
 from cellgen import __version__
 from cellgen.benchcommand import bench
+from cellgen.democommand import demo
 from cellgen.progress import PATIENCE, Progress
 from cellgen.terminal import count, say, show, tell
 
@@ -311,14 +312,12 @@ def list_(as_json):
     if as_json:
         import json
 
-        show(json.dumps(found, indent=2, ensure_ascii=False))
-        return
+        return show(json.dumps(found, indent=2, ensure_ascii=False))
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     for card in found:
         about, _, _ = card["about"].partition(". ")
-        lines = [about.removesuffix(".") + ".", *card["papers"]]
         show(f"{click.style(card['name'], bold=True)}  {card['cell']}")
-        for line in lines:
+        for line in (about.removesuffix(".") + ".", *card["papers"]):
             show(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
 
 
@@ -355,6 +354,7 @@ def schema():
 
 
 commands.add_command(bench)
+commands.add_command(demo)
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def _bits(figures: Figures) -> str:
     place = [f"{'ahead of' if ours.test < each.test else 'behind'} the {each.title}" for each in others]
     return (
         f"On {figures.corpus['test']:,} characters that none of them was trained on, {said} bits per character: "
-        f"with as many weights, the {ours.title} is {_listed(place)}."
+        f"with about as many weights, the {ours.title} is {_listed(place)}."
     )
 
 
@@ -32,8 +32,12 @@ def _against_counts(figures: Figures) -> str:
     if ours.test < best:
         return f"It is better than counts of n-grams ever are here: {best:.2f}, after {_characters(at)}."
     beaten = [length for length, bits in enumerate(figures.ngrams[: at + 1]) if ours.test < bits]
-    so_far = f"counts after {_characters(beaten[-1])} ({figures.ngrams[beaten[-1]]:.2f})" if beaten else "no counts"
-    return f"It is better than {so_far}; the best counts of n-grams come to {best:.2f}, after {_characters(at)}."
+    so_far = (
+        f"better than counts after {_characters(beaten[-1])} ({figures.ngrams[beaten[-1]]:.2f})"
+        if beaten
+        else f"not even as good as counts of single characters ({figures.ngrams[0]:.2f})"
+    )
+    return f"It is {so_far}; the best counts of n-grams come to {best:.2f}, after {_characters(at)}."
 
 
 def _characters(number: int) -> str:

@@ -11,7 +11,7 @@ from cellgen.demotold import shown
 COLOURS = "#b93a13", "#33689c", "#2f7d5b"  # of the models
 LAYERS = "#b93a13", "#7a4bb0"  # of the detectors
 WIDE = 90  # characters of text in a line
-LINE = 0.072  # of the height of the text's part
+LINE = 0.08  # of the height of the text's part
 
 
 def plot(figures: Figures) -> bytes:

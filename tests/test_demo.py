@@ -21,7 +21,7 @@ from cellgen.demofigures import Entry, Figures, Point, detectors, excerpt
 from cellgen.demongrams import ngrams
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-TINY = "--units", "4", "--epochs", "3", "--characters", "5000"
+TINY = "--seed", "0", "--units", "4", "--epochs", "3", "--characters", "5000"
 STEPS, EPOCH = 9, 3  # of TINY, in the windows of `command`
 
 # A module with the interface of the generated stack, for as long as there is no spec of it

@@ -211,6 +211,7 @@ def _scan(
             tf.maximum(1, (runs + size - 1) // size),
         )
 
+    _of_one_batch(*xs.values(), *state, *fresh, *([] if mask is None else [mask]))
     whole_xs = xs
     time, runs, size, chunks, _ = layout()
     whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
@@ -494,6 +495,13 @@ def _chunk_size(batch_size, time, low_memory):
         return max(1, time)
     even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
     return min(even, key=lambda each: abs(each - size), default=size)
+
+
+def _of_one_batch(*values):
+    """What is known of the batch of one value holds for all; a trace that serves other batches may have lost it."""
+    known = [value.shape[0] for value in values if value.shape[0] is not None]
+    for value in values:
+        value.set_shape([known[0] if known else None, *value.shape[1:]])
 
 
 def _part(values, index, size):

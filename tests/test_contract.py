@@ -368,3 +368,18 @@ def test_debug_is_a_plain_loop(subject):
     model = keras.Sequential([keras.Input((STEPS, WIDTH), dtype="float64"), layer, keras.layers.Dense(1)])
     model.compile("sgd", "mse", run_eagerly=True)
     model.fit(x, np.ones((BATCH, STEPS, 1)), verbose=0)
+
+
+def test_layers_of_one_width_take_other_batches_in_turn():
+    """TensorFlow traces them together, and then knows of one tensor's batch what it no longer knows of another's."""
+    LSTM = subject("lstm").Layer
+    layers = [LSTM(9, return_sequences=True, return_state=True, jit_compile=True) for _ in range(2)]
+
+    @tf.function(autograph=False)
+    def run(x, state):
+        for layer in layers:
+            x, *state = layer(x, initial_state=state)
+        return x
+
+    for batch, steps in ((3, 70), (1, 70), (2, 80)):
+        assert run(tf.zeros([batch, steps, 9]), [tf.zeros([batch, 9])] * 2).shape == (batch, steps, 9)

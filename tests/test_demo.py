@@ -1,7 +1,6 @@
 """`cellgen demo`: the text, the figures, a training that goes on where it stopped, and the page."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -23,22 +22,6 @@ from cellgen.demongrams import ngrams
 CHECKOUT = Path(__file__).resolve().parent.parent
 TINY = "--seed", "0", "--units", "4", "--epochs", "3", "--characters", "5000"
 STEPS, EPOCH = 9, 3  # of TINY, in the windows of `command`
-
-# A module with the interface of the generated stack, for as long as there is no spec of it
-STAND_IN = os.environ.get("HM_LSTM_STACK")
-needs_stack = pytest.mark.skipif(
-    not (STAND_IN or (compiler.shipped() / "hm_lstm_stack.yaml").exists()),
-    reason="hm_lstm_stack is not generated yet; HM_LSTM_STACK names a module in its place",
-)
-
-
-def with_stand_in(set_attribute):
-    """Puts the stand-in, if one is named, in the place of the generated text."""
-    from cellgen import demomodels
-
-    if STAND_IN:
-        real, text = demomodels.text_of, Path(STAND_IN).read_text(encoding="utf-8")
-        set_attribute(demomodels, "text_of", lambda stem: text if stem == demomodels.STACK else real(stem))
 
 
 @pytest.fixture(scope="module")
@@ -373,11 +356,9 @@ def test_windows_join_and_cover_the_text(manual):
     assert len(points) == 5 + 5 + 2 and {len(found), 2 * len(found), 3 * len(found)} <= set(points)
 
 
-@needs_stack
-def test_the_models_have_as_many_weights(monkeypatch):
+def test_the_models_have_as_many_weights():
     from cellgen.demomodels import models, parameters
 
-    with_stand_in(monkeypatch.setattr)
     found = models(units=96, symbols=27, seed=0, z_on_copy="hold")
     ours, *others = map(parameters, found.values())
     assert others == pytest.approx([ours, ours], rel=0.01)
@@ -422,7 +403,6 @@ def command(monkeypatch):
     """Runs the command on a small text in small windows, as graphs, with a checkpoint after every step."""
     from cellgen import demotrain
 
-    with_stand_in(monkeypatch.setattr)
     monkeypatch.setattr(demotrain, "XLA", False)  # whose compilations would take most of the time
     monkeypatch.setattr(demotrain, "WINDOW", 40)
     monkeypatch.setattr(demotrain, "READ", 100)
@@ -438,7 +418,6 @@ def results(out):
     return found
 
 
-@needs_stack
 def test_an_interrupted_training_goes_on_perhaps_for_longer_and_ends_the_same(tmp_path, monkeypatch, capsys, command):
     assert command(tmp_path / "whole") == cli.FINE
     out, err = capsys.readouterr()
@@ -478,7 +457,6 @@ def checkpoint(folder, corpus, **others):
     democheckpoint.save(folder / "checkpoint.npz", democheckpoint.Checkpoint(same, STEPS, {}, {}))
 
 
-@needs_stack
 @pytest.mark.parametrize(
     "more, others, apart",
     [
@@ -500,7 +478,6 @@ def test_a_training_of_other_settings_is_not_gone_on_from(more, others, apart, t
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"checkpoint.npz": before}
 
 
-@needs_stack
 def test_a_broken_checkpoint_is_told_and_fresh_begins_anew(tmp_path, capsys, monkeypatch, command):
     (tmp_path / "checkpoint.npz").write_bytes(b"broken")
     assert command(tmp_path) == cli.USAGE
@@ -510,13 +487,12 @@ def test_a_broken_checkpoint_is_told_and_fresh_begins_anew(tmp_path, capsys, mon
         command(tmp_path, "--fresh")
 
 
-@needs_stack
 @pytest.mark.full
 def test_a_killed_training_goes_on_and_ends_the_same(tmp_path):
     """With XLA, in processes of their own; killed while a checkpoint is written."""
     program = (
         "import sys, os; from cellgen import bench; os.environ.update(bench.ENVIRONMENT);"
-        "from cellgen import cli, files, demo; from tests.test_demo import with_stand_in; with_stand_in(setattr);"
+        "from cellgen import cli, files, demo;"
         "demo.EVERY = 0; replace, left = os.replace, int(sys.argv[1])\n"
         "def kill(*paths):\n"
         "    global left\n"
@@ -558,11 +534,9 @@ def test_a_killed_training_goes_on_and_ends_the_same(tmp_path):
     }
 
 
-@needs_stack
 @pytest.mark.full
 def test_a_quick_run_passes_the_bigrams(tmp_path, monkeypatch):
     """And the page says so. Two to four minutes."""
-    with_stand_in(monkeypatch.setattr)
     assert cli.main(["demo", "--quick", "--out", str(tmp_path)]) == cli.FINE
     found = json.loads((tmp_path / "demo.json").read_text())
     assert found["entries"][0]["test"] < found["ngrams"][1]

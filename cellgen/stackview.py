@@ -145,6 +145,7 @@ class _StackViewing(Viewing):
         targets = {role: self.target(name, role) for role in ROLES}
         if len({*targets.values()}) == 1:
             return targets["only"]
+        targets = {role: f"({code})" if " if " in code else code for role, code in targets.items()}
         below = targets["inner"] if targets["inner"] == targets["last"] else None
         alone = targets["first"] if targets["first"] == targets["only"] else None
         if below and alone:

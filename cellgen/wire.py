@@ -336,6 +336,10 @@ class _Wiring:
             for neighbour in NEIGHBOURS
             if target in shared and neighbour_dim(neighbour, dim) in beside
         }
+        for name in {neighbour_dim("below", dim) for dim in wired_dims(layer)[0]} & beside.keys() - names.keys():
+            message = f"`{beside[name].span.text}` is as wide as what that layer reads, which has no one size"
+            help = "read what has a size by name, or make what all layers read of one size"
+            self.report.add("CG601", message, beside[name].span, help=help)
         if not names:
             return layer
         kept = tuple(dim for dim in layer.dims if dim.name not in names)

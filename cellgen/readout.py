@@ -12,7 +12,7 @@ from cellgen.bind import bind
 from cellgen.cell import Cell, Dim, Initialiser, Input, LabelAxis, Param
 from cellgen.declare import Declared
 from cellgen.diagnostics import Refused, Report, nearest
-from cellgen.expr import Apply, Node, Pick, Ref, rebuild
+from cellgen.expr import Apply, Choose, Node, Pick, Ref, rebuild
 from cellgen.initialisers import initialiser
 from cellgen.load import Scalar
 from cellgen.names import check
@@ -183,6 +183,11 @@ class _Reading:
     def taken_apart(self, node: "Node | Call", statement: Statement) -> "Node | Call":
         """With `each.h` as a name, and each `sum` and `concat` as a step of its own."""
         match node:
+            case Ref(name) | Call(name) if name in self.scope.options:
+                help = "read it in the wiring, or in the cell"
+                self.report.refuse("CG601", f"`{name}` is an option, and a readout reads none", node.span, help=help)
+            case Choose():
+                self.report.refuse("CG601", "a readout makes no choice between equations", node.span)
             case Pick(Ref("each"), name):
                 return Ref(self.of_each(name, node.span), 0, node.span)
             case Ref("each"):

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from cellgen.compiler import Spec, proved
-from cellgen.diagnostics import SpecError
 from cellgen.expr import Given, Not
 from cellgen.stack import role
 from tests.generated import close, layer_class

@@ -3,6 +3,7 @@
 from cellgen.cell import Cell
 from cellgen.diagnostics import Label, Report, nearest
 from cellgen.load import Scalar
+from cellgen.names import check
 from cellgen.stackdocument import StackDocument
 
 _LAYERS = "`layers: units` takes `units=[64, 32]`, a size a layer; `layers: depth` takes `depth=2`, all of one size"
@@ -18,12 +19,18 @@ def layers(document: StackDocument, cell: Cell, taken: set[str], report: Report)
             span = each.span if isinstance(each, Scalar) else document.stack.span
             report.add("CG106", "`layers` is a name, or a list of dims of the cell", span, help=_LAYERS)
             return (), "layers"
+    if not names:
+        report.add("CG106", "`layers` is empty", document.stack.span, help=_LAYERS)
     if len(names) == 1 and names[0].value not in dims:
         name = names[0].value
         if name in taken:
             report.add("CG112", f"`{name}` is declared already", names[0].span, help=_LAYERS)
+        elif name != "depth":
+            check(name, names[0].span, report, attribute=True, stack=True)
         return (), name
-    for each in names:
+    for at, each in enumerate(names):
+        if each.value in [other.value for other in names[:at]]:
+            report.add("CG112", f"`{each.value}` stands twice", each.span, help=_LAYERS)
         if each.value not in dims or dims[each.value].kind != "required":
             known = [dim.name for dim in cell.dims if dim.kind == "required"]
             message = f"`{each.value}` is no dim of the cell `{cell.stem}` that its layer asks for"

@@ -103,7 +103,7 @@ class _Derivation:
         carried = tuple(self.carried(state.name) for state in cell.states)
         sent = tuple(self.sent())
         forward = tuple(self.values.forward())
-        shapes = {state.name: state.shape for state in cell.states}
+        shapes = {each.name: each.shape for each in (*cell.wired, *cell.states)}
         ports = [
             Input(cotangent, shapes.get(name) or self.merged.type((name,)).shape) for name, cotangent in outputs.items()
         ]

@@ -59,6 +59,7 @@ class _Flattening:
             trace=tuple(f"layer{index + 1}_{name}" for index in range(self.depth) for name in layer.trace),
             wired=(),
             shown=None,
+            flat=True,
         )
 
     # --- dims
@@ -120,10 +121,7 @@ class _Flattening:
         names = {name: f"layer{index + 1}_{name}" for name in self.own}
         return replace(
             layer,
-            axes=tuple(
-                replace(axis, name=self.labelled(axis.name, index), widths=self.shape(axis.widths, index), tests=())
-                for axis in layer.axes
-            ),
+            axes=tuple(self.own_axis(axis, index) for axis in self.stack.typed_layer.cell.axes),
             states=tuple(
                 replace(
                     state,
@@ -142,6 +140,15 @@ class _Flattening:
             ),
         )
 
+    def own_axis(self, axis: LabelAxis, index: int) -> LabelAxis:
+        """A labelled axis; of those with widths the labels that something reads in this place."""
+        if axis.widths is None:
+            return axis
+        there = [not test or self.asked(test, index) is not False for test in axis.tests]
+        kept = [(label, width) for label, width, is_there in zip(axis.labels, axis.widths, there) if is_there]
+        labels, widths = zip(*kept)
+        return LabelAxis(self.labelled(axis.name, index), labels, self.shape(widths, index))
+
     def lives(self, equation: Equation, index: int) -> bool:
         return any(equation.name in each.live for each in self.typed[index])
 
@@ -152,7 +159,6 @@ class _Flattening:
         if not any(weight.name == param.name for each in self.typed[index] for weight in each.weights):
             return None
         init = tuple((label, self.init(each, index)) for label, each in param.init)
-        name, _, part = param.name.partition("/")
         return replace(param, name=f"layer{index + 1}_{param.name}", shape=self.shape(param.shape, index), init=init)
 
     def init(self, init, index: int):
@@ -209,8 +215,11 @@ class _Flattening:
             if self.state_output()
             else ((self.stack.sizes or ("units",))[0],)
         )
-        yield LabelAxis(ALL, parts, tuple(self.axis(main, index) for index in range(self.depth)))
-        yield LabelAxis(LAYERS, labels)
+        read = {atom for param in self.stack.readout.params for axis in param.shape for atom in axis}
+        if ALL in read:
+            yield LabelAxis(ALL, parts, tuple(self.axis(main, index) for index in range(self.depth)))
+        if LAYERS in read:
+            yield LabelAxis(LAYERS, labels)
 
     def state_output(self) -> bool:
         return any(state.name == self.layer.output for state in self.layer.states)

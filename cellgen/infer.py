@@ -19,6 +19,8 @@ def infer(node: Node, path: Path, context: Context) -> Type:
     below, failed = {}, False
     for index, child in live_children(node, context.variant):
         try:
+            if isinstance(child, Ref) and "/" in child.name and 0 in below:
+                _weighs(node, child.name, below[0].shape, context)
             below[index] = infer(child, (*path, index), context)
         except Refused:
             failed = True
@@ -48,12 +50,23 @@ def _node(node: Node, below: dict[int, Type], context: Context) -> Type:
             return _apply(node, list(below.values()), context)
 
 
+def _weighs(node: Node, name: str, shape: Shape, context: Context) -> None:
+    """A norm's weight has the shape of the value that it scales, which stands beside it and is typed already."""
+    old, flat = context.weights.setdefault(name, shape), context.dims.flat
+    context.names[name] = Type(old, Level.CONSTANT)
+    if flat(old) != flat(shape) or len(old) != len(shape):
+        context.report.refuse(
+            "CG303",
+            f"the norm `{name.split('/')[0]}` is applied to {said(old)} and to {said(shape)}",
+            node.span,
+            help="its weights have one shape: declare a second norm",
+        )
+
+
 def _ref(ref: Ref, context: Context) -> Type:
     name, cell = ref.name, context.cell
     if ref.ago:
         return context.carried[name]
-    if "/" in name:  # a norm's weight: the value it scales stands beside it and is typed already
-        return Type(context.weights.get(name, ()), Level.CONSTANT)
     type = context.names.get(name)
     if type is None:
         if any(option.name == name for option in cell.options):

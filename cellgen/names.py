@@ -37,6 +37,12 @@ GENERATED = frozenset(
     zip""".split()
 )
 
+# names of the module of a stack that an input, an attribute or a size of a layer must not hide
+STACK = frozenset(
+    """also after arguments depth found index kept layer layers new old own_input part parts ports read_out readout sent
+    shown state values""".split()
+)
+
 WEIGHT_ARGUMENTS = ("_initializer", "_regularizer", "_constraint")
 
 # modules that the generated ones or their tests import, and that a file beside them would hide
@@ -59,8 +65,9 @@ def no_module(stem: str) -> str:
     return ""
 
 
-def check(name: str, span: Span, report: Report, attribute: bool = False) -> bool:
-    """Whether a spec may give this name; if not, it is reported (CG109). `attribute`: it becomes one of the layer's."""
+def check(name: str, span: Span, report: Report, attribute: bool = False, stack: bool = False) -> bool:
+    """Whether a spec may give this name; if not, it is reported (CG109). `attribute`: it becomes one of the layer's.
+    `stack`: it is known outside the layers of a stack."""
 
     def refuse(message: str, help: str) -> bool:
         report.add("CG109", f"`{name}` {message}", span, help=help)
@@ -85,7 +92,7 @@ def check(name: str, span: Span, report: Report, attribute: bool = False) -> boo
         return refuse("is a word of the language", other)
     if name in OPS:
         return refuse("is a function of the language", other)
-    if name in GENERATED:
+    if name in GENERATED or stack and (name in STACK or re.match(r"layer\d", name)):
         return refuse("has a meaning in the generated code", other)
     if attribute and name.endswith(WEIGHT_ARGUMENTS):
         return refuse("is what an argument of a weight is called", other)

@@ -12,9 +12,10 @@ from cellgen.bind import bind
 from cellgen.cell import Cell, Dim, Initialiser, Input, LabelAxis, Param
 from cellgen.declare import Declared
 from cellgen.diagnostics import Refused, Report, nearest
-from cellgen.expr import Apply, Node, Pick, Ref, rebuild
+from cellgen.expr import Apply, Choose, Node, Pick, Ref, rebuild
 from cellgen.initialisers import initialiser
 from cellgen.load import Scalar
+from cellgen.names import check
 from cellgen.parse import Statement, equations
 from cellgen.reader import MAX_DIM, MAX_FACTORS, MAX_RANK, Call, parts
 from cellgen.scope import Scope
@@ -75,6 +76,7 @@ class _Reading:
         section = self.document.readout
         params = tuple(self.param(name, each) for name, each in section.params.items())
         statements = equations(section.equations, self.report)
+        self.report.stop()
         if not statements:
             self.report.add("CG107", "there are no equations", section.equations.span, help="`y = concat(each.h) @ W`")
         self.report.stop()
@@ -98,6 +100,7 @@ class _Reading:
         if name in self.outer.where or any(name == each.name for each in (*self.cell.options, *self.cell.params)):
             help = "give one of the two another name"
             self.report.add("CG112", f"`{name}` is declared already", name.span, help=help)
+        check(name, name.span, self.report, attribute=True, stack=True)
         shape = tuple(self.axis(scalar) for scalar in section.shape)
         if len(shape) > MAX_RANK:
             self.report.add("CG108", f"a value has at most {MAX_RANK} axes", section.shape[MAX_RANK].span)
@@ -160,6 +163,10 @@ class _Reading:
         count = len(self.steps)
         value = self.taken_apart(statement.value, statement)
         many = self.over_layers(value)
+        own = {each.name for each in (*self.cell.states, *self.cell.params, *self.cell.norms, *self.cell.equations)}
+        if many and name in own or re.match(r"layer\d", name):
+            help = "choose another name"
+            self.report.refuse("CG207", f"`{name}` is the name of a value of the layers", span, help=help)
         try:
             value = bind(value, scope)
         except Refused:
@@ -176,6 +183,11 @@ class _Reading:
     def taken_apart(self, node: "Node | Call", statement: Statement) -> "Node | Call":
         """With `each.h` as a name, and each `sum` and `concat` as a step of its own."""
         match node:
+            case Ref(name) | Call(name) if name in self.scope.options:
+                help = "read it in the wiring, or in the cell"
+                self.report.refuse("CG601", f"`{name}` is an option, and a readout reads none", node.span, help=help)
+            case Choose():
+                self.report.refuse("CG601", "a readout makes no choice between equations", node.span)
             case Pick(Ref("each"), name):
                 return Ref(self.of_each(name, node.span), 0, node.span)
             case Ref("each"):
@@ -195,6 +207,11 @@ class _Reading:
                     self.report.refuse(
                         "CG205", f"no weight `{by}`", node.args[1].span, help=nearest(by, self.params) or help
                     )
+                shape = self.params[by].shape
+                if len(shape) < 2 or shape[0] not in ((ALL,), (LAYERS,)):
+                    help = f"`{by}: [all, size]`, or `[layers, size]` for a number of each layer"
+                    message = f"`{by}` is no weight of what `concat` joins: that is along `all`"
+                    self.report.refuse("CG302", message, node.args[1].span, help=help)
                 return self.step("mix", term, statement, by)
             case Call("concat"):
                 help = "write `concat(each.h) @ W`, with `W: [all, size]` under `params:`"
@@ -255,6 +272,11 @@ class _Reading:
     def unused(self, params: tuple[Param, ...]) -> None:
         read = {step.by for step in self.steps}
         read |= {ref.name for step in self.steps for ref in _refs(step.value)}
+        output = self.document.output.value if self.document.output else self.steps[-1].name
+        for name, span in self.scope.defined.items():
+            if not name.startswith("_") and not {name, f"{EACH}.{name}"} & {*read, output}:
+                help = "read it in an equation, or take it out"
+                self.report.add("CG212", f"the value `{name}` is never used", span, help=help)
         for param in params:
             if not {param.name, f"{EACH}.{param.name}"} & read:
                 help = "read it in an equation, or take it out"

@@ -39,7 +39,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
     scope = Scope(declared, {each.name: each.name_span for each in statements}, report)
     found = tuple(_equation(statement, scope, document) for statement in statements)
     _never_updated(scope)
-    _initialisers(scope, document)
+    initialisers(scope, document)
     output, trace = _output(scope, document), tuple(_trace(scope, document))
     report.stop()
     claimed = claims(texts, scope, other)
@@ -135,7 +135,7 @@ def _never_updated(scope: Scope) -> None:
             scope.report.add("CG211", message, state.span, help=help or f"write an equation `{name} = ...`")
 
 
-def _initialisers(scope: Scope, document: Document) -> None:
+def initialisers(scope: Scope, document: Document) -> None:
     for param in scope.declared.params:
         for _, init in param.init:
             _tests(init, scope)

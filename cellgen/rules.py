@@ -3,7 +3,6 @@
 Each takes the operation, the shapes and the `Context`. Raises `Refused` where they do not fit (CG301 to CG303, CG307).
 """
 
-from cellgen.cell import Level, Type
 from cellgen.context import Context, said
 from cellgen.diagnostics import Label, nearest
 from cellgen.expr import Apply, Axis, Node, Ref, Shape, axis_text, shape_text
@@ -150,7 +149,7 @@ def _apart(value: Node, shape: Shape, over: Axis, context: Context) -> str:
 
 
 def normalize(node: Apply, shapes: list[Shape], context: Context) -> Shape:
-    """The value's own; so is that of the norm's weights, which is known from here on."""
+    """The value's own."""
     shape, dims = shapes[0], context.dims
     over = dims.canonical(node.attr("over"))
     # a use of a norm was made of its call, and has the call's span
@@ -166,17 +165,6 @@ def normalize(node: Apply, shapes: list[Shape], context: Context) -> Shape:
             context=[Label(norm.span if norm is not None else node.span, f"over {said(over)}")],
             help=(help, "a norm is over the trailing axes of its value"),
         )
-    for param in context.cell.params:
-        if "/" in param.name and param.name.split("/")[0] == name and param.name in context.reads:
-            old = context.weights.setdefault(param.name, shape)
-            context.names[param.name] = Type(old, Level.CONSTANT)
-            if dims.flat(old) != dims.flat(shape) or len(old) != len(shape):
-                context.report.refuse(
-                    "CG303",
-                    f"the norm `{name}` is applied to {said(old)} and to {said(shape)}",
-                    node.span,
-                    help="its weights have one shape: declare a second norm",
-                )
     return shape
 
 

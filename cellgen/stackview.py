@@ -145,6 +145,7 @@ class _StackViewing(Viewing):
         targets = {role: self.target(name, role) for role in ROLES}
         if len({*targets.values()}) == 1:
             return targets["only"]
+        targets = {role: f"({code})" if " if " in code else code for role, code in targets.items()}
         below = targets["inner"] if targets["inner"] == targets["last"] else None
         alone = targets["first"] if targets["first"] == targets["only"] else None
         if below and alone:
@@ -160,6 +161,8 @@ class _StackViewing(Viewing):
         each = next(v for v in self.step.typed.variants if all(v.variant.get(n, there[n]) == there[n] for n in there))
         while name in each.same:
             name = each.same[name]
+        if isinstance(name, int):
+            return str(name)
         for neighbour, at in (("below", "index - 1"), ("above", "index + 1")):
             plain = name.removeprefix(f"{neighbour}_")
             if plain != name and plain in self.stack.sizes:
@@ -180,9 +183,10 @@ class _StackViewing(Viewing):
         return shape.index((name,)) - len(shape)
 
     def checks(self):
+        name = self.outer[self.stack.inputs[0].name]
         for check in self.input_checks():
-            if check.name == self.outer[self.stack.inputs[0].name]:
-                yield check
+            if check.name == name:
+                yield replace(check, code=check.code.replace(f'shapes["{name}"]', "input_shape"))
 
     # --- weights and what a step takes
 
@@ -232,7 +236,7 @@ class _StackViewing(Viewing):
                 code, back = f"new[{at}].{each.name}", f'd_new[{at}]["{each.name}"] += d_ports["{each.port}"]'
             else:
                 code = f'shown[{at}]["{each.name}"]'
-                back = f'd_{each.name}[{at}] += d_ports["{each.port}"]'
+                back = f'_d_{each.name}_shown[{at}] += d_ports["{each.port}"]'
             yield NeighbourView(each.port, code, back)
 
     def shown_size(self, name: str) -> str:

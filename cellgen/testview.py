@@ -103,7 +103,8 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
     layer, first = stack.layer, dict(_sizes(stack.dims, 0))
     plain = {name: size for name, size in first.items() if name not in stack.sizes}
     if stack.sizes:
-        three = {name: str([3 + at, 4 + at, 2 + at]) for at, name in enumerate(stack.sizes)}
+        some = (4, 5, 6) if layer.norms else (3, 4, 2)  # over two lanes a norm is nearly a step
+        three = {name: str([size + at for size in some]) for at, name in enumerate(stack.sizes)}
         one = {name: str([5 + at]) for at, name in enumerate(stack.sizes)}
     else:
         three, one = {stack.depth: "3"}, {stack.depth: "1"}

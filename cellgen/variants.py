@@ -136,6 +136,8 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
     def unused(what: str, name: str, span: Span, help: str = "") -> None:
         if cell.shown is not None and span.source is not cell.source:
             return  # of a layer's cell, which was looked at by itself; a stack need not read all of it
+        if cell.flat and what != "dim":
+            return
         report.add(
             "CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out"
         )

@@ -8,8 +8,9 @@ of `bind`).
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cellgen.apart import apart, named
 from cellgen.bind import bind
-from cellgen.cell import NEIGHBOURS, Cell, Dim, Input, Param
+from cellgen.cell import NEIGHBOURS, Cell, Dim, Input
 from cellgen.declare import Declared, declare
 from cellgen.depth import layers
 from cellgen.diagnostics import Label, Refused, Report, nearest
@@ -18,6 +19,7 @@ from cellgen.parse import Statement, equations
 from cellgen.reader import Call, parts
 from cellgen.readout import readout
 from cellgen.rename import read_as, with_dims
+from cellgen.resolve import initialisers
 from cellgen.scope import Scope
 from cellgen.settle import Settled, settle
 from cellgen.shapes import shapes, wired_dims
@@ -56,9 +58,13 @@ class _Wiring:
         outer = declare(as_cell(document), report, theirs)
         statements = equations(document.wiring, report) if document.wiring else ()
         report.stop()
-        self.apart(outer)
-        taken = {each.name for each in self.named()} | {each.name for each in outer.options}
+        self.cell = apart(document, self.cell, outer, report)
+        taken = {each.name for each in named(self.cell)} | {each.name for each in outer.options}
         self.sizes, self.depth = layers(document, self.cell, taken, report)
+        for port in outer.inputs:
+            if {atom for axis in port.shape for atom in axis} & {*self.sizes}:
+                help = "name another dim, or make all layers of one size: `layers: depth`"
+                report.add("CG601", f"`{port.name}` has a size that each layer has one of", port.span, help=help)
         statements = statements or (self.upward(outer),)
         report.stop()
         wired = self.wired(statements, outer)
@@ -92,25 +98,6 @@ class _Wiring:
             document.output.value if document.output else self.cell.output,
         )
 
-    # --- names
-
-    def apart(self, outer: Declared) -> None:
-        """What the stack and its cell both name is told apart: an input or inferred dim of the cell is its own."""
-        theirs = {each.name for each in (*outer.inputs, *outer.dims)}
-        inferred = [dim.name for dim in self.cell.dims if dim.kind in ("inferred", "optional")]
-        self.cell = with_dims(self.cell, {name: f"own_{name}" for name in inferred if name in theirs})
-        taken = {each.name: each for each in self.named()}
-        for each in (*outer.options, *outer.params):
-            if each.name in taken:
-                message = f"`{each.name}` is declared in the cell `{self.cell.stem}` already"
-                context = [Label(taken[each.name].span, "here")] if taken[each.name].span else []
-                self.report.add("CG112", message, each.span, context=context, help="give one of the two another name")
-
-    def named(self) -> Iterator:
-        cell = self.cell
-        yield from (*cell.options, *cell.inputs, *cell.states, *cell.params, *cell.norms)
-        yield from (Param(each.name, None, (), each.name_span) for each in cell.equations)
-
     # --- the wiring
 
     def upward(self, outer: Declared) -> Statement:
@@ -126,6 +113,7 @@ class _Wiring:
         where = {each.name: each.name_span for each in statements if each.name not in ports}
         inner = replace(outer, dims=(*outer.dims, *self.cell.dims), inputs=(*outer.inputs,))
         self.scope = _WiringScope(inner, where, self.report)
+        initialisers(self.scope, as_cell(self.document))
         found, seen = [], {}
         for statement in statements:
             name, span = statement.name, statement.name_span
@@ -134,6 +122,9 @@ class _Wiring:
                 self.report.add("CG207", f"`{name}` is wired twice", span, "again here", context=context)
                 continue
             seen[name] = span
+            if statement.annotation is not None:
+                help = "a port has the shape that the cell says"
+                self.report.add("CG202", "a shape has no place here", statement.annotation_span, help=help)
             try:
                 if name in options:
                     self.settled[name] = settle(options[name], statement, self.scope)
@@ -147,7 +138,7 @@ class _Wiring:
     def equation(self, statement: Statement, port: Input | None, outer: Declared) -> Iterator[Equation]:
         """The equation of a port, or of a value that the wiring names."""
         name, span, scope = statement.name, statement.name_span, self.scope
-        if port is None and name in {each.name for each in self.named()} | set(outer.where):
+        if port is None and name in {each.name for each in named(self.cell)} | set(outer.where):
             help = f"the ports of `{self.cell.stem}` are {', '.join(each.name for each in self.cell.inputs)}"
             self.report.refuse("CG207", f"`{name}` is declared already, and no port", span, help=help)
         value, given = (Ref("none"), False) if statement.value is None else self.present(self.seen(statement.value))
@@ -275,7 +266,7 @@ class _Wiring:
     def layer(self, wired: tuple[Equation, ...], outer: Declared, read) -> Cell:
         cell = self.cell
         kept = {port.name: port for port in cell.inputs}
-        taken = {each.name for each in self.named()}
+        taken = {each.name for each in named(self.cell)}
         renamed = {port.name: f"outer_{port.name}" for port in outer.inputs if port.name in taken}
         wired = [replace(each, value=read_as(each.value, renamed)) for each in wired]
         own = [replace(each, value=self.settle(each.value)) for each in cell.equations]
@@ -309,6 +300,15 @@ class _Wiring:
                     each.span,
                     help="read it in the wiring, or take it out",
                 )
+        axes = [
+            *(each.shape for each in (*outer.inputs, *outer.params)),
+            tuple((dim.name,) for dim in read.dims) if read else (),
+        ]
+        sizes = {atom for shape in axes for axis in shape for atom in axis}
+        for dim in outer.dims:
+            if not {dim.name, *(each.name for each in outer.dims if dim.name in (each.value, each.divisor))} & sizes:
+                help = "write it in a shape, or take it out"
+                self.report.add("CG212", f"the dim `{dim.name}` is never used", dim.span, help=help)
         self.report.stop()
         asked = [option for option in (*outer.options, *cell.options) if option.name not in self.settled]
         return replace(
@@ -336,6 +336,10 @@ class _Wiring:
             for neighbour in NEIGHBOURS
             if target in shared and neighbour_dim(neighbour, dim) in beside
         }
+        for name in {neighbour_dim("below", dim) for dim in wired_dims(layer)[0]} & beside.keys() - names.keys():
+            message = f"`{beside[name].span.text}` is as wide as what that layer reads, which has no one size"
+            help = "read what has a size by name, or make what all layers read of one size"
+            self.report.add("CG601", message, beside[name].span, help=help)
         if not names:
             return layer
         kept = tuple(dim for dim in layer.dims if dim.name not in names)

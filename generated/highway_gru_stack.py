@@ -369,14 +369,14 @@ def _backward(d_output, d_state, **values):
     layers = _layers(values)
     d_new = [state._asdict() for state in _by_layer(d_state)]
     d_old, d_late, sent = [None] * len(layers), [], {}
-    d_x = [tf.zeros([tf.shape(d_output)[0], layer["own_input"]], d_output.dtype) for layer in layers]
+    _d_x_shown = [tf.zeros([tf.shape(d_output)[0], layer["own_input"]], d_output.dtype) for layer in layers]
     d_new[-1]["h"] += d_output
     for index, layer in reversed(list(enumerate(layers))):
-        d_before, d_ports, more = _layer_backward(d_x[index], GRUState(**d_new[index]), **layer)
+        d_before, d_ports, more = _layer_backward(_d_x_shown[index], GRUState(**d_new[index]), **layer)
         d_old[index] = d_before._asdict()
         sent |= _of_layer(index, more)
         if index > 0:
-            d_x[index - 1] += d_ports["below_x"]
+            _d_x_shown[index - 1] += d_ports["below_x"]
             d_new[index - 1]["h"] += d_ports["below_h"]
     return _flat_state(GRUState(**d) for d in d_old), sent
 

@@ -1,0 +1,326 @@
+"""The language of stacks, tried on odd ones: each built, its generated tests run, its slips refused with a code."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cellgen.compiler import Spec, proved
+from cellgen.expr import Given, Not
+from cellgen.stack import role
+from tests.generated import close, layer_class
+
+CELLS = {
+    "elman": """
+cell: Elman
+state: {h: units}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  h = tanh(z)
+""",
+    "top": """
+cell: Top
+dims: {input: inferred, units: required, upper: optional}
+inputs:
+  x: [input]
+  top: {shape: [upper], optional: true}
+state: {h: units}
+params: {V: [upper, units]}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  h = tanh(z + top @ V) if top else tanh(z)
+""",
+    "wired": """
+cell: Wired
+options:
+  gated: true
+  kind: {one_of: [soft, hard, none_of]}
+  decay: {default: 0.5, in: [0, 1]}
+  gain: 1.0
+state: {h: units}
+params: {W: [input, units], U: [units, units], g: [units]}
+equations: |
+  z = gain * (x @ W) + h[t-1] @ U
+  a = sigmoid(z) if kind == soft else softsign(z) if kind == hard else z
+  b = a * g if gated else a
+  h = decay * h[t-1] + (1 - decay) * b
+""",
+    "keyed": """
+cell: Keyed
+dims: {input: inferred, units: required, key: required}
+state: {h: units, k: key}
+params: {W: [input, units], U: [units, units], K: [units, key], Q: [key, units]}
+equations: |
+  k = tanh(h[t-1] @ K) * 0.5 + 0.5 * k[t-1]
+  h = tanh(x @ W + h[t-1] @ U + k @ Q)
+""",
+    "shown": """
+cell: Shown
+dims: {input: inferred, units: required, width: units}
+state: {h: units}
+output: y
+params: {V: [units, width]}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  h = tanh(z)
+  y = sigmoid(h @ V) * 2
+""",
+    "one": """
+cell: One
+state: {h: units, s: {shape: [1]}}
+params: {v: [units, 1]}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  s = sigmoid(h[t-1] @ v) * 0.5 + 0.5 * s[t-1]
+  h = s * tanh(z)
+""",
+    "learned": """
+cell: Learned
+state:
+  h: {shape: units, initial: h0}
+  c: {shape: units, initial: 0.5}
+params: {h0: {shape: [units], init: zeros}}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  c = 0.5 * c[t-1] + tanh(z)
+  h = tanh(c)
+""",
+}
+STACKS = {
+    "a delayed reading of the layer below": """
+cell: elman
+layers: units
+wiring: |
+  x = below.h[t-1] if below else x
+""",
+    "both steps of the layer below": """
+cell: elman
+layers: depth
+params: {E: [input, units]}
+wiring: |
+  x = below.h[t-1] + below.h if below else x @ E
+""",
+    "the last step of the layer above": """
+cell: top
+layers: units
+wiring: |
+  x = below.h if below else x
+  top = above.h[t-1] if above else none
+""",
+    "norms, and masks that reset": """
+cell: layer_norm_lstm
+layers: units
+""",
+    "flags, words and numbers by role": """
+cell: wired
+layers: units
+options: {first: false, loud: {default: 0.75, in: [0, 1]}}
+wiring: |
+  x = below.h if below else x
+  gated = true if above else first
+  kind = soft if below and above else hard if below else none_of
+  decay = 0.25 if below else loud
+""",
+    "two lists of sizes": """
+cell: keyed
+layers: [units, key]
+wiring: |
+  x = below.k if below else x
+""",
+    "an output that is no state": """
+cell: scrn
+layers: depth
+""",
+    "an output of the default size": """
+cell: shown
+layers: depth
+""",
+    "a readout of intermediate values": """
+cell: one
+layers: units
+dims: {embedding: required}
+readout:
+  params:
+    gate: {shape: [layers, embedding]}
+    emb: {shape: [each.units, embedding]}
+  equations: |
+    a = tanh(each.h @ each.emb)
+    y = sum(each.a * each.s) + concat(each.s) @ gate
+output: y
+""",
+    "the input in every layer": """
+cell: elman
+layers: depth
+params: {E: [input, units], F: [input, units]}
+wiring: |
+  x = below.h + x @ E if below else x @ F
+""",
+    "an activation of the wiring": """
+cell: gru
+layers: units
+options: {squash: {one_of: activations, default: softsign}}
+wiring: |
+  x = squash(below.h) if below else x
+""",
+    "initial states that are weights": """
+cell: learned
+layers: units
+""",
+    "an option that is set while training": """
+cell: elman
+layers: depth
+options: {rate: {default: 0.5, scheduled: true}}
+params: {E: [input, units]}
+wiring: |
+  u = below.h * rate if below else x @ E
+  x = u
+""",
+}
+EVERY_WAY = ("both steps of the layer below", "an output that is no state", "a readout of intermediate values")
+
+
+def spec(text, cell="elman", stem="odd"):
+    """A spec of a stack; its cell is one of those above, or a shipped one."""
+    return Spec.of(f"stack: Odd\n{text.strip()}\n", stem, CELLS)
+
+
+def module(name, text, folder):
+    path = folder / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    described = importlib.util.spec_from_file_location(name, path)
+    sys.modules[name] = found = importlib.util.module_from_spec(described)
+    described.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The generated tests of an odd stack, in this process, each built once."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            stem = f"odd{list(STACKS).index(name)}"
+            cell, tests = spec(STACKS[name], stem=stem).build().items()
+            folder = tmp_path_factory.mktemp(stem)
+            module(stem, cell[1], folder)
+            found[name] = module(f"test_{stem}", tests[1], folder)
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_an_odd_stack_is_as_its_oracle_says(name, built):
+    """Steps, gradients by finite differences, masks: where all is as it was made, and where all is changed."""
+    tests = built(name)
+    for case in (tests.CASES[0], tests.CASES[-1]):
+        for sizes in tests.SIZES:
+            tests.test_step(case, sizes)
+        tests.test_scan(case)
+        tests.test_masks(case, {"mask": tests.MASK, "lengths": tests.LENGTHS})
+    tests.test_gradients(tests.CASES[0])
+    tests.test_arguments_are_checked()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in EVERY_WAY else pytest.mark.full) for name in STACKS]
+)
+def test_an_odd_stack_is_the_same_however_it_is_run(name, built, tmp_path):
+    tests = built(name)
+    tests.test_every_way()
+    tests.test_as_a_cell_of_keras()
+    tests.test_save_and_load(tests.CASES[-1], tmp_path)
+
+
+def test_lists_of_other_lengths(built):
+    made = layer_class(built("two lists of sizes").built)
+    assert len(made([3, 4], [2, 5]).cell.state_size) == 4
+    with pytest.raises(ValueError, match="`key` must be of as many layers as units"):
+        made([3, 4], [2])
+
+
+# --- the language ---------------------------------------------------------------------------------------------------
+
+
+def test_the_default_wiring_written_out():
+    """An output of the layer below, the input in the first."""
+    for cell, output in (("elman", "h"), ("shown", "y"), ("scrn", "y"), ("gru", "h")):
+        plain = spec(f"cell: {cell}\nlayers: depth")
+        written = spec(f"cell: {cell}\nlayers: depth\nwiring: |\n  x = below.{output} if below else x")
+        one, two = plain.stack(), written.stack()
+        assert one.layer.equations == two.layer.equations and one.readings == two.readings
+        assert plain.build(tests=False) == written.build(tests=False)
+
+
+def test_roles():
+    typed = spec("cell: gru\nlayers: units").typed()
+    assert {role(each.variant) for each in typed.variants} == {"first", "inner", "last", "only"}
+    assert {each.same["own_input"] for each in typed.variants} == {"input", "below_units"}
+    stack = spec(STACKS["the last step of the layer above"]).stack()
+    assert {(each.neighbour, each.name, each.ago) for each in stack.readings} == {("below", "h", 0), ("above", "h", 1)}
+    assert {port.when for port in stack.layer.inputs if port.inner} == {Given("below"), Given("above")}
+    assert ("h", Not(Given("above"))) in stack.layer.read
+
+
+@pytest.mark.parametrize("stem", ["gru_stack", "residual_lstm_stack", "highway_gru_stack"])
+def test_the_derivative_of_a_flat_stack_is_proved(stem):
+    for depth in (1, 2):
+        proof = proved(Spec.at(stem).flat(depth))
+        assert proof.compared and not proof.wrong and not proof.open
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_the_derivative_of_a_layer_is_proved(name):
+    proof = proved(spec(STACKS[name]).typed())
+    assert proof.compared and not proof.wrong and not proof.open
+
+
+def test_laws_of_hm_lstm_by_role():
+    found = Spec.at("hm_lstm_stack").check()
+    assert {each.status for each in found.verdicts.laws} == {"proved"}
+    claims = " ".join(each.claim for each in found.verdicts.laws)
+    for claim in ("copy + update + flush == 1", "copy * update == 0", "c == c[t-1]", "h == h[t-1]"):
+        assert claim in claims
+    assert [each.code for each in found.diagnostics] == ["CG409"]
+
+
+@pytest.mark.parametrize("combine, found", [("select", {"CG409"}), ("blend", set())])
+def test_a_detector_that_only_chooses_has_no_gradient(combine, found):
+    """`combine` is wired, so it is asked of one kind alone."""
+    text = f"""
+cell: hm_lstm
+layers: units
+options: {{top_detector: true}}
+wiring: |
+  h_below = below.h if below else x
+  z_below = below.z if below else 1
+  h_above = above.h[t-1] if above else none
+  detector = true if above else top_detector
+  combine = {combine}
+"""
+    checked = spec(text).check()
+    assert {each.code for each in checked.diagnostics} == found
+    assert {each.status for each in checked.verdicts.laws} == {"proved"}
+
+
+def test_the_slope_of_a_boundary_changes_gradients_alone(built, tmp_path):
+    text = Spec.at("hm_lstm_stack").build(tests=False)["hm_lstm_stack.py"]
+    made = layer_class(module("hm_lstm_stack_again", text.replace('"hm_lstm_stack"', '"again"'), tmp_path))
+    x, found = tf.constant(np.random.default_rng(0).normal(size=(8, 6, 3))), []
+    weights = None
+    for slope in (1.0, 3.0):
+        layer = made([4, 5], 2, slope=slope, dtype="float64", return_all_states=True)
+        layer.build(x.shape)
+        weights = weights or [np.random.default_rng(1).normal(size=each.shape) for each in layer.trainable_weights]
+        for each, value in zip(layer.trainable_weights, weights):
+            each.assign(value)
+        with tf.GradientTape() as tape:
+            values = tf.nest.flatten(layer(x))
+            loss = tf.add_n([tf.reduce_sum(each) for each in values])
+        found.append((values, tape.gradient(loss, layer.trainable_weights)))
+    (one, slow), (two, fast) = found
+    close(one, two, 0)
+    assert not np.allclose(slow[0], fast[0])

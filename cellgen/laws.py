@@ -163,8 +163,6 @@ class _Court:
         for name in (equation.name for equation in self.typed.cell.equations):
             mine = [dict(each.ranges).get(name) for each in found]
             there = [interval for interval in mine if interval is not None]
-            if not there:  # what the wiring of a stack leaves out
-                continue
             whole = reduce(ranges.hull, there)
             for interval in dict.fromkeys(there) if whole == ranges.REAL else (whole,):
                 known = interval != ranges.REAL and (interval.low is None or interval.low != interval.high)

@@ -5,7 +5,7 @@ variant reads is a mistake (CG212). At most 64 variants (CG213).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from cellgen.cell import NEIGHBOURS, Cell, EitherInitialiser
@@ -123,6 +123,32 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
             reads[state.initial.name] = None
     order = tuple(equation.name for equation in cell.equations if equation.name in live)
     return Alive(variant, order, frozenset(reads), frozenset(labels))
+
+
+def living(layer: Cell) -> Cell:
+    """The layer of a stack without what no variant of it has, since the wiring settles options."""
+    found = variants(layer)
+    reads, labels = (frozenset().union(*sets) for sets in zip(*((each.reads, each.labels) for each in found)))
+    equations = frozenset().union(*(each.equations for each in found))
+    params = tuple(each for each in layer.params if each.name in reads)
+    reads |= {test.name for each in params for _, init in each.init for test in _init_tests(init)}
+    axes = []
+    for axis in layer.axes:
+        kept = [at for at, label in enumerate(axis.labels) if axis.widths is None or label in labels]
+        parts = {
+            name: tuple(value[at] for at in kept)
+            for name in ("labels", "widths", "spans")
+            if (value := getattr(axis, name))
+        }
+        axes.append(replace(axis, **parts))
+    theirs = [option for option in layer.options if option.span.source is not layer.source]
+    return replace(
+        layer,
+        axes=tuple(axes),
+        options=tuple(each for each in layer.options if each not in theirs or each.name in reads),
+        params=params,
+        equations=tuple(each for each in layer.equations if each.name in equations),
+    )
 
 
 def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Report) -> None:

@@ -26,6 +26,7 @@ from cellgen.shapes import shapes, wired_dims
 from cellgen.span import Source, Span
 from cellgen.stack import Reading, Stack
 from cellgen.stackdocument import StackDocument, as_cell
+from cellgen.variants import living
 
 LAST = {"below": "_last", "above": ""}  # what the last step's is called
 
@@ -75,7 +76,10 @@ class _Wiring:
         report.stop()
         layer = self.of_one_size(self.layer(wired, outer, read))
         report.stop()
-        own = [option for option in self.cell.options if option.name not in self.settled]
+        layer = living(layer)
+        gone = {each.name for each in self.cell.equations} - {each.name for each in layer.equations}
+        layer = replace(layer, laws=tuple(law for law in layer.laws if self.stays(law, {*self.settled} | gone)))
+        own = [option for option in self.cell.options if option in layer.options]
         shared = [dim for dim in self.cell.dims if dim.kind in ("required", "number", "alias", "quotient")]
         return Stack(
             document.stack.value,
@@ -320,7 +324,6 @@ class _Wiring:
             params=(*cell.params, *outer.params),
             equations=found,
             output=cell.output if cell.output in states or cell.output in shown else cell.states[0].name,
-            laws=tuple(law for law in cell.laws if self.stays(law)),
             wired=tuple(kept[each.name] for each in wired if each.name in kept),
             shown=shown,
             read=tuple(self.read(read)),
@@ -336,7 +339,10 @@ class _Wiring:
             for neighbour in NEIGHBOURS
             if target in shared and neighbour_dim(neighbour, dim) in beside
         }
-        for name in {neighbour_dim("below", dim) for dim in wired_dims(layer)[0]} & beside.keys() - names.keys():
+        wide = {neighbour_dim("below", dim) for dim in wired_dims(layer)[0]} & beside.keys() - names.keys()
+        if wide:
+            shapes(layer)  # tells what is wrong besides
+        for name in sorted(wide):
             message = f"`{beside[name].span.text}` is as wide as what that layer reads, which has no one size"
             help = "read what has a size by name, or make what all layers read of one size"
             self.report.add("CG601", message, beside[name].span, help=help)
@@ -373,13 +379,13 @@ class _Wiring:
                 return self.settled[name].value
         return rebuild(node, tuple(map(self.settle, children(node))))
 
-    def stays(self, law) -> bool:
-        """Whether a law is about values, not about options that are wired or another spec."""
+    def stays(self, law, gone: set[str]) -> bool:
+        """Whether a law is about values that are there, not about options that are wired or another spec."""
         claim = law.claim
         nodes = [getattr(claim, side) for side in ("a", "b", "value", "of") if hasattr(claim, side)]
         names = {node.name for each in nodes for _, node in walk(each) if isinstance(node, Ref)}
         names |= {node.name for fact in law.facts for _, node in walk(fact.name) if isinstance(node, Ref)}
-        return bool(nodes) and not names & {*self.settled}
+        return bool(nodes) and not names & gone
 
 
 def neighbour_dim(layer: str, dim: str) -> str:

@@ -123,6 +123,27 @@ wiring: |
   kind = soft if below and above else hard if below else none_of
   decay = 0.25 if below else loud
 """,
+    "options that leave equations and weights out": """
+cell: wired
+layers: units
+wiring: |
+  x = below.h if below else x
+  gated = false
+  kind = soft
+  decay = 0.25
+""",
+    "a label that no layer has": """
+cell: hm_lstm
+layers: units
+wiring: |
+  h_below = below.h if below else x
+  z_below = below.z if below else 1
+  h_above = above.h[t-1] if above else none
+  detector = false
+  combine = select
+  boundary = hard
+  z_on_copy = recompute
+""",
     "two lists of sizes": """
 cell: keyed
 layers: [units, key]

@@ -274,7 +274,6 @@ def test_conditions_are_short():
         "V": "h_above",
         "soft": "detector",
         "z_new": "detector",
-        "update": "combine == blend",
         "c_blend": "combine == blend",
         "c_select": "combine == select",
     }

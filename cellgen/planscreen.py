@@ -68,7 +68,8 @@ class _Showing:
             ("transposed once", ", ".join(name for line in plan.turned for name in line.targets) or "nothing"),
             ("inference", "keeps nothing"),
             ("chunks", f"of about {run.rows} samples times steps"),
-            ("runs", f"by XLA with a known batch of at most {run.batch}, from {run.steps} steps on; else as a graph"),
+            ("runs", f"by XLA from {run.steps} steps on, with a batch of at most {run.batch}; else as a graph"),
+            ("shares", f"by XLA, of the batch: one a core of a CPU, each of {run.share} or more"),
         ]
         width = max(len(head) for head, _ in rows)
         lines = []

@@ -30,12 +30,15 @@ CHEAP = (
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a scan runs, as it was measured (`cellgen bench`): chunks of about `rows` samples times steps; by XLA with a
-    batch that is known and at most `batch`, from `steps` steps on; else as a graph.
+    batch of at most `batch`, from `steps` steps on, else as a graph; by XLA in shares of the batch, one a core, of at
+    least `share`. A batch that is not known is taken for `likely`.
     """
 
-    rows: int = 1024
+    rows: int = 512
     batch: int = 512
     steps: int = 64
+    share: int = 8
+    likely: int = 32
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ A masked step holds state and output (the output is zero before the first step t
 """
 
 import functools
+import os
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -236,12 +237,15 @@ def _scan(
     wanted = {"return_sequences": return_sequences, "return_all_states": return_all_states, "zero_output": zero_output}
 
     def layout():
-        """The time, the steps that run, those of a chunk, the chunks, those that run: by XLA's leave not handed on."""
+        """The batch, the time, the steps that run, those of a chunk, the chunks, those that run. The way back asks anew:
+        handed on, they would be no constants to XLA, or make those of all that they were counted from.
+        """
         batch_size, time = keras.ops.shape(whole_xs["x"])[:2]
         size = _chunk_size(batch_size, time, low_memory)
         runs = time if steps is None else steps
         chunks = (time + size - 1) // size
         return (
+            batch_size,
             time,
             runs,
             size,
@@ -251,7 +255,7 @@ def _scan(
 
     _of_one_batch(*xs.values(), *state, *fresh, *([] if mask is None else [mask]))
     whole_xs = xs
-    time, runs, size, chunks, _ = layout()
+    _, time, runs, size, chunks, _ = layout()
     whole = steps is None and not tf.is_tensor(time) and not tf.is_tensor(size) and time > 0 and time % size == 0
     alone = whole and time == size  # one chunk is all
     mask = None if mask is None else _filled(mask, chunks * size, 1)
@@ -270,17 +274,16 @@ def _scan(
         xs, tensors = dict(zip(whole_xs, tensors)), tensors[len(whole_xs) :]
         state, fresh, rest = LSTMState(*tensors[:2]), LSTMState(*tensors[2:4]), tensors[4:]
         arguments = {**options, **dict(zip(weights, rest))}
-        time, runs, size, chunks, count = layout()
+        batch_size, time, runs, size, chunks, count = layout()
         xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
-        batch_size = keras.ops.shape(xs["x"])[0]
 
-        def part(index):
+        def part(index, size):
             return {name: chunk(values, index, size) for name, values in xs.items()}
 
         def run(index, output, state, size):
             on = None if mask is None else chunk(mask, index, size)
             length = size if whole else tf.minimum(size, runs - index * size)
-            return _chunk_forward(part(index), length, on, output, state, fresh, arguments, likely, **wanted)
+            return _chunk_forward(part(index, size), length, on, output, state, fresh, arguments, likely, **wanted)
 
         def forward(index, output, state, starts, rooms, results):
             starts = [room.write(index, value) for room, value in zip(starts, [output, *state])]
@@ -311,7 +314,7 @@ def _scan(
                 starts, rooms = [room.stack() for room in starts], {name: room.stack() for name, room in rooms.items()}
 
         def backward(d_output, *d_results):
-            time, runs, size, chunks, count = layout()
+            batch_size, time, runs, size, chunks, count = layout()
             d_state, d_sequences = LSTMState(*d_results[:2]), [_filled(d, chunks * size, 0) for d in d_results[2:]]
             turned = {**arguments, **_turned(**arguments)}
             arrays = stacked and not alone
@@ -323,7 +326,7 @@ def _scan(
                 if low_memory:
                     output, *state = [values if alone else values.read(index) for values in before]
                     kept = run(index, output, LSTMState(*state), size)[-1]
-                kept = {**kept, **part(index)}
+                kept = {**kept, **part(index, size)}
                 on = None if mask is None else chunk(mask, index, size)
                 length = size if whole else tf.minimum(size, runs - index * size)
                 d_parts = [_part(d, index, size) for d in d_sequences]
@@ -339,7 +342,7 @@ def _scan(
             if alone:
                 _, d_state, d_fresh, d_xs, d_weights = back(0, d_output, d_state, d_fresh)
             else:
-                d_xs = {name: _room(values, chunks, size, batch_size) for name, values in part(0).items()}
+                d_xs = {name: _room(values, chunks, size, batch_size) for name, values in part(0, size).items()}
                 d_weights = {name: tf.zeros_like(weights[name]) for name in _differentiated(**turned)}
                 loop = count - 1, d_output, d_state, d_fresh, d_xs, d_weights
                 loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks)
@@ -355,12 +358,12 @@ def _scan(
 
 
 @functools.cache
-def _traced(widths, eager, **how):
-    """`_scan` as a function of TensorFlow's, for weights and values of some widths and any batch and time.
+def _traced(scan, widths, eager, **how):
+    """A scan as a function of TensorFlow's, for weights and values of some widths and any batch and time.
 
     eager: whether it is called eagerly; TensorFlow mixes up the gradients of a trace that serves both.
     """
-    return tf.function(_scan, autograph=False, reduce_retracing=True, **how)
+    return tf.function(scan, autograph=False, reduce_retracing=True, **how)
 
 
 def _widths(xs, state, arguments):
@@ -372,14 +375,46 @@ def _widths(xs, state, arguments):
 
 def _scan_in_graph(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, traced: called eagerly, its steps run as a graph."""
-    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly())
+    scan = _traced(_scan, _widths(xs, state, arguments), tf.executing_eagerly())
     return scan(xs, mask, state, fresh, arguments, **wanted)
 
 
 def _scan_compiled(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, compiled by XLA for each batch and time."""
-    scan = _traced(_widths(xs, state, arguments), tf.executing_eagerly(), jit_compile=True)
+    widths, eager = _widths(xs, state, arguments), tf.executing_eagerly()
+    shares = _shares(xs["x"].shape[0])
+    if shares > 1:
+        scan = _traced(_scan_shared, widths, eager) if eager else _scan_shared
+        return scan(xs, mask, state, fresh, arguments, shares=shares, **wanted)
+    scan = _traced(_scan, widths, eager, jit_compile=True)
     return scan(xs, mask, state, fresh, arguments, stacked=True, **wanted)
+
+
+def _scan_shared(xs, mask, state, fresh, arguments, *, shares, **wanted):
+    """The batch in shares, each scanned by itself, and TensorFlow runs them side by side."""
+    scan = _traced(_scan, _widths(xs, state, arguments), False, jit_compile=True)
+    batch_size = keras.ops.shape(xs["x"])[0]
+    sizes = [batch_size // shares] * (shares - 1)
+    sizes.append(batch_size - sum(sizes))
+    whole = xs, mask, state, fresh
+    split = [[None] * shares if value is None else tf.split(value, sizes) for value in tf.nest.flatten(whole)]
+    found = [scan(*tf.nest.pack_sequence_as(whole, part), arguments, stacked=True, **wanted) for part in zip(*split)]
+    outputs, states, sequences = zip(*found)
+    state = LSTMState(*(tf.concat(values, 0) for values in zip(*states)))
+    return tf.concat(outputs, 0), state, [tf.concat(values, 1) for values in zip(*sequences)]
+
+
+def _shares(batch_size):
+    """How many shares of a batch are scanned side by side: most of what XLA makes for a CPU runs on one core, so one a
+    core, but of 8 or more, and of one size, which XLA compiles once. A batch that is not known is taken for 32.
+    """
+    if tf.config.list_logical_devices("GPU"):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = tf.config.threading.get_inter_op_parallelism_threads() or cores
+    likely = 32 if batch_size is None else batch_size
+    most = min(cores, threads, likely // 8)
+    return max((shares for shares in range(2, most + 1) if likely % shares == 0), default=1)
 
 
 def _scan_in_bucket(xs, mask, state, fresh, arguments, **wanted):
@@ -520,12 +555,12 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
 
 
 def _chunk_size(batch_size, time, low_memory):
-    """How many steps run between two looks at main memory: about 1024 rows; for low memory the root of all, if more."""
+    """How many steps run between two looks at main memory: about 512 rows; for low memory the root of all, if more."""
     if tf.is_tensor(batch_size) or tf.is_tensor(time):
-        size = tf.maximum(1, 1024 // tf.maximum(1, batch_size))
+        size = tf.maximum(1, 512 // tf.maximum(1, batch_size))
         root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
         return tf.maximum(size, root) if low_memory else size
-    size = max(1, 1024 // max(1, batch_size), int(time**0.5) if low_memory else 1)
+    size = max(1, 512 // max(1, batch_size), int(time**0.5) if low_memory else 1)
     if size >= time:
         return max(1, time)
     even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
@@ -834,7 +869,7 @@ class LSTM(keras.layers.RNN):
     Takes the arguments of `LSTMCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a `LSTMState` of sequences (batch, time, size) at the end of the result;
     debug runs step by step in Python, for breakpoints;
-    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto": known batches);
+    jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto");
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
     """
 
@@ -945,7 +980,7 @@ class LSTM(keras.layers.RNN):
             step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
             step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
             step_arguments["_recurrent_activation_reads_x"] = self.cell.recurrent_activation in _READING_X
-        scan = self._scan(batch_size, steps)
+        scan = self._scan(batch_size, steps, training)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted
         )
@@ -953,12 +988,15 @@ class LSTM(keras.layers.RNN):
         outputs = sequences.pop(0) if self.return_sequences else None
         return output, outputs, state, LSTMState(*sequences) if self.return_all_states else None
 
-    def _scan(self, batch_size, steps):
+    def _scan(self, batch_size, steps, training):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
         if self.unroll or self.debug:
             return _unrolled
         long = tf.is_tensor(steps) or steps >= 64
-        pays = long and not tf.is_tensor(batch_size) and batch_size <= 512
+        if tf.is_tensor(batch_size):  # XLA compiles for each: in training they are few, and it pays most
+            pays = long and training is True and not tf.is_tensor(steps)
+        else:
+            pays = long and batch_size <= 512
         eager = tf.executing_eagerly()
         if pays if self.jit_compile == "auto" else self.jit_compile:
             return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled

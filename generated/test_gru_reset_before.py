@@ -251,8 +251,10 @@ def zeros(value, like):
     return tf.zeros([], like.dtype) if value is None or not np.any(value) else value
 
 
-def test_every_way():
-    """In chunks or with low memory, by XLA, unrolled and step by step in Python: values and two orders of gradients."""
+def test_every_way(monkeypatch):
+    """In chunks or with low memory, by XLA in two shares of the batch, unrolled and step by step in Python: values and
+    two orders of gradients.
+    """
     trial = Trial({}, **EVERYTHING)
     at = trial.x, trial.state, {"mask": MASK}
     wanted = slopes(trial.twin(unroll=True, **EVERYTHING), *at)
@@ -260,6 +262,7 @@ def test_every_way():
     close(slopes(trial.twin(memory="low", **EVERYTHING), *at), wanted, 1e-9)
     in_python = tf.nest.flatten(trial.twin(debug=True, **EVERYTHING)(at[0], initial_state=at[1], **at[2]))
     close(in_python, wanted[: len(in_python)])
+    monkeypatch.setattr(built, "_shares", lambda batch_size: 2)
     compiled = trial.twin(jit_compile=True, **EVERYTHING)
     with tf.GradientTape() as tape:
         values = tf.nest.flatten(compiled(at[0], initial_state=at[1], **at[2]))

@@ -340,8 +340,6 @@ class _Wiring:
             if target in shared and neighbour_dim(neighbour, dim) in beside
         }
         wide = {neighbour_dim("below", dim) for dim in wired_dims(layer)[0]} & beside.keys() - names.keys()
-        if wide:
-            shapes(layer)  # tells what is wrong besides
         for name in sorted(wide):
             message = f"`{beside[name].span.text}` is as wide as what that layer reads, which has no one size"
             help = "read what has a size by name, or make what all layers read of one size"

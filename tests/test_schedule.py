@@ -278,8 +278,9 @@ plan
   memory="low"     4*units a chunk of steps instead; a chunk runs again
   transposed once  recurrent_kernel_T, kernel_T
   inference        keeps nothing
-  chunks           of about 1024 samples times steps
-  runs             by XLA with a known batch of at most 512, from 64 steps on; else as a graph"""
+  chunks           of about 512 samples times steps
+  runs             by XLA from 64 steps on, with a batch of at most 512; else as a graph
+  shares           by XLA, of the batch: one a core of a CPU, each of 8 or more"""
     )
 
 

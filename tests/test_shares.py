@@ -97,7 +97,7 @@ def test_how_many_shares(batch, cores, threads, gpus, shares, monkeypatch):
 @pytest.mark.parametrize(("steps", "trained"), [(64, "_scan_compiled"), (None, "_scan")])
 @pytest.mark.parametrize("stem", ["lstm", "hm_lstm_stack"])
 def test_fit_runs_by_xla(stem, steps, trained, monkeypatch):
-    """Where nobody knows the batch, as in `model.fit`; not where the lengths are unknown too, and not in `predict`."""
+    """Where nobody knows the batch, as in `model.fit`; not where the lengths are unknown too, nor in a call without training."""
     module, ran = committed(stem), []
 
     def spied(name):
@@ -112,7 +112,7 @@ def test_fit_runs_by_xla(stem, steps, trained, monkeypatch):
     model.compile("sgd", "mse", jit_compile=False)
     x, y = np.random.default_rng(0).normal(size=(7, 64, 3)), np.zeros([7, 2])
     ran.clear()
-    model.predict(x, verbose=0, batch_size=4)
+    tf.function(model, input_signature=[tf.TensorSpec([None, steps, 3])])(x)
     assert set(ran) == {"_scan"}
     ran.clear()
     model.fit(x, y, verbose=0, batch_size=4)

@@ -249,9 +249,9 @@ def test_an_odd_stack_is_as_its_oracle_says(name, built):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in EVERY_WAY else pytest.mark.full) for name in STACKS]
 )
-def test_an_odd_stack_is_the_same_however_it_is_run(name, built, tmp_path):
+def test_an_odd_stack_is_the_same_however_it_is_run(name, built, tmp_path, monkeypatch):
     tests = built(name)
-    tests.test_every_way()
+    tests.test_every_way(monkeypatch)
     tests.test_as_a_cell_of_keras()
     tests.test_save_and_load(tests.CASES[-1], tmp_path)
 

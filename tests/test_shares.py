@@ -94,29 +94,34 @@ def test_how_many_shares(batch, cores, threads, gpus, shares, monkeypatch):
     assert committed("lstm")._shares(batch) == shares
 
 
-@pytest.mark.parametrize(("steps", "trained"), [(64, "_scan_compiled"), (None, "_scan")])
 @pytest.mark.parametrize("stem", ["lstm", "hm_lstm_stack"])
-def test_fit_runs_by_xla(stem, steps, trained, monkeypatch):
-    """Where nobody knows the batch, as in `model.fit`; not where the lengths are unknown too, nor in a call without training."""
+def test_what_runs_where_nobody_knows_the_batch(stem, monkeypatch):
+    """XLA in training, as `model.fit` does it; the graph where the lengths are unknown too, and without training."""
     module, ran = committed(stem), []
 
     def spied(name):
         scan = getattr(module, name)
         return lambda *args, **kwargs: ran.append(name) or scan(*args, **kwargs)
 
-    for name in ("_scan", "_scan_compiled"):
+    for name in ("_scan", "_scan_compiled", "_scan_in_bucket"):
         monkeypatch.setattr(module, name, spied(name))
     monkeypatch.setattr(module, "_traced", lambda scan, widths, eager, **how: scan)  # nothing need be compiled here
     size = {"units": [3, 3], "embedding": 2} if stem == "hm_lstm_stack" else {"units": 2}
-    model = keras.Sequential([keras.Input((steps, 3)), layer_class(module)(**size)])
+    model = keras.Sequential([keras.Input((None, 3)), layer_class(module)(**size)])
     model.compile("sgd", "mse", jit_compile=False)
     x, y = np.random.default_rng(0).normal(size=(7, 64, 3)), np.zeros([7, 2])
-    ran.clear()
-    tf.function(model, input_signature=[tf.TensorSpec([None, steps, 3])])(x)
-    assert set(ran) == {"_scan"}
+
+    def first(steps, training):
+        ran.clear()
+        call = tf.function(lambda x: model(x, training=training), input_signature=[tf.TensorSpec([None, steps, 3])])
+        call.get_concrete_function()
+        return ran[0]
+
+    assert first(64, True) == "_scan_compiled"
+    assert {first(63, True), first(None, True), first(64, False), first(64, None)} == {"_scan"}
     ran.clear()
     model.fit(x, y, verbose=0, batch_size=4)
-    assert ran[0] == trained
+    assert ran[0] == "_scan_compiled"
 
 
 def test_nothing_is_compiled_for_the_values_of_a_batch(tmp_path):

@@ -7,6 +7,7 @@ CG210, CG214, CG216), with every mistake of an expression told.
 from cellgen.cell import Norm
 from cellgen.diagnostics import Refused, nearest
 from cellgen.expr import Activate, Apply, Choose, Node, Number, Pick, Ref, children, rebuild
+from cellgen.noise import NOISES, noise
 from cellgen.ops import OPS, WRITTEN
 from cellgen.reader import Call
 from cellgen.scope import Scope
@@ -25,7 +26,7 @@ MEANT = {
     "norm": NORMED,
     "LayerNorm": NORMED,
     "rms_norm": NORMED,
-    "dropout": "dropout is not in the language yet",
+    "variational_dropout": "write `dropout(h[t-1], rate, per=sequence)`",
     "concat": SUMMED,
     "concatenate": SUMMED,
     "dot": "write `a @ b`",
@@ -129,6 +130,8 @@ def _call(call: Call, scope: Scope) -> Node:
     if option is not None and option.kind == "activation":
         (value,) = _arguments(call, 1, scope)
         return Activate(name, value, call.span)
+    if name in NOISES:
+        return noise(call, scope, bind)
     if name not in WRITTEN:
         _no_function(call, scope)
     args, attrs = _arguments(call, OPS[name].arity, scope), _keywords(call, scope)
@@ -146,7 +149,7 @@ def _no_function(call: Call, scope: Scope) -> None:
             help = f"an option that is called is `{name}: {{one_of: activations, default: tanh}}`"
         scope.report.refuse("CG208", f"`{name}` is no function", call.name_span, help=help)
     activations = (each.name for each in scope.options.values() if each.kind == "activation")
-    known = [*WRITTEN, *scope.norms, *activations]
+    known = [*WRITTEN, *NOISES, *scope.norms, *activations]
     help = MEANT.get(name) or nearest(name, known) or f"the functions are {', '.join(known)}"
     scope.report.add("CG208", f"unknown function `{name}`", call.name_span, help=help)
     bind_all(call.args, scope)

@@ -6,7 +6,7 @@ from enum import IntEnum
 from fractions import Fraction
 from itertools import chain
 
-from cellgen.expr import Atom, Axis, Equation, Given, Node, Number, Path, Ref, Shape, Test, Variant, asked, holds
+from cellgen.expr import Atom, Axis, Equation, Given, Node, Number, Path, Pick, Ref, Shape, Test, Variant, asked, holds
 from cellgen.span import Source, Span
 
 NEIGHBOURS = ("below", "above")  # the layers beside one of a stack
@@ -92,6 +92,23 @@ class Input:
 
     def there(self, variant: Variant) -> bool:
         return self.test is None or all(q.name in variant for q in asked(self.test)) and holds(self.test, variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Random numbers that a call in training draws, and an equation reads under the test `training`.
+
+    kind: `keep`, what dropout multiplies by: 0 with the probability `rate`, else 1 / (1 - rate); or `zone`, what
+    zoneout leaves as it was: 1 with the probability `rate`, else 0. rate: a number or an option. per: `step` or
+    `sequence`, how long it holds. like: the value whose shape it has.
+    """
+
+    name: str
+    kind: str
+    rate: Number | Ref
+    per: str
+    like: Ref | Pick
+    span: Span = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +259,7 @@ class Cell:
     equations: tuple[Equation, ...]
     laws: tuple[Law, ...]
     trace: tuple[str, ...] = ()
+    noises: tuple[Noise, ...] = ()
     wired: tuple[Input, ...] = ()
     shown: tuple[str, ...] | None = None
     read: tuple[tuple[str, Test | None], ...] = ()

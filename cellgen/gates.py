@@ -44,6 +44,8 @@ def _weights(program: Program, node: Node, path: Path) -> Iterator[Gate]:
     for each, at in factors:
         inner = _complement(program, each, at)
         weight, at = inner or (each, at)
+        if isinstance(weight, Ref) and weight.name in {noise.name for noise in program.cell.noises}:
+            continue
         if (state or inner) and program.level(at) > Level.CONSTANT and not _carried(program, weight):
             yield Gate(path[0], at, program.made(weight), state)
 
@@ -92,6 +94,8 @@ def bounds(program: Program, node: Node, path: Path) -> Interval:
             return program.bounds[name]
         case Ref(name, 0):
             option = next((each for each in program.cell.options if each.name == name), None)
+            if any(each.name == name and each.kind == "keep" for each in program.cell.noises):
+                return ranges.closed(ranges.UNIT.low, None)
             return ranges.closed(option.low, option.high) if option else ranges.REAL
         case Pick() | View():
             return below[0]

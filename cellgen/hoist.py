@@ -80,8 +80,13 @@ class _Hoisting:
         return self.merged.type(path).level
 
     def works(self, node: Node, path: Path) -> bool:
-        """Whether there is anything to compute from the input."""
-        return self.level(path) > Level.CONSTANT and any(isinstance(each, (Apply, Activate)) for _, each in walk(node))
+        """Whether there is anything to compute from the input. What is drawn at random alone is none: in inference it
+        is a number.
+        """
+        if self.level(path) == Level.CONSTANT or not any(isinstance(each, (Apply, Activate)) for _, each in walk(node)):
+            return False
+        names = {each.name for _, each in walk(node) if isinstance(each, Ref)}
+        return bool(names & {*(port.name for port in self.cell.inputs), *(each.name for each in self.cell.equations)})
 
     def name(self, value: Node, first: Node) -> Ref:
         wanted = f"_{norm_name(first) or f'{self.now.name}_{self.cell.inputs[0].name}'}"

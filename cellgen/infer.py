@@ -67,6 +67,10 @@ def _ref(ref: Ref, context: Context) -> Type:
     name, cell = ref.name, context.cell
     if ref.ago:
         return context.carried[name]
+    noise = next((each for each in cell.noises if each.name == name), None)
+    if noise is not None:
+        like = _node(noise.like, {0: _ref(noise.like.value, context)} if isinstance(noise.like, Pick) else {}, context)
+        context.names[name] = Type(like.shape, Level.STEP, noise.kind == "zone")
     type = context.names.get(name)
     if type is None:
         if any(option.name == name for option in cell.options):

@@ -80,10 +80,10 @@ class Instance:
     ) -> dict[str, np.ndarray]:
         """One step: the value of every name, and the carried ones as `h[t-1]`.
 
-        x: (batch, ...). reference, at: the program to be perturbed, and which of its steps this is. impose: as for the
+        x: (batch, ...); in training, with what is drawn by name. reference, at: the program to be perturbed, and which of its steps this is. impose: as for the
         function `evaluate`. Raises ValueError for arguments of another shape.
         """
-        inputs = self._inputs(x, ("batch",))
+        inputs = self._inputs(x, ("batch",), training)
         scope = self._scope(len(inputs[self.cell.inputs[0].name]), training, reference, at)
         carried = self._state(state, scope.batch)._asdict()
         options = {name: np.asarray(value) for name, value in self.settings.options.items() if isinstance(value, float)}
@@ -128,7 +128,7 @@ class Instance:
         `reset` puts the states named back to their own initial value (not to `initial_state`), and runs the step;
         `none` refuses both arguments. Raises ValueError for arguments of another shape.
         """
-        inputs = self._inputs(x, ("batch", "time"))
+        inputs = self._inputs(x, ("batch", "time"), training)
         batch, time = inputs[self.cell.inputs[0].name].shape[:2]
         counts = self._counts(mask, lengths, batch, time)
         own = self.initial_state(weights, batch)
@@ -185,10 +185,22 @@ class Instance:
                 raise ValueError(f"{name} {array.shape}; wanted a batch of {batch}")
         return named
 
-    def _inputs(self, x, lead: Sequence[str]) -> dict[str, np.ndarray]:
-        """Every connected port; one that is not given is filled with its default."""
+    def _noises(self, training: bool) -> dict[str, tuple[int, ...]]:
+        """What is drawn at random, and its shape without batch."""
+        names = self.settings.variants[bool(training)].names
+        return {each.name: self.settings.shape(names[each.name].shape) for each in self.cell.noises if each.name in names}
+
+    def _inputs(self, x, lead: Sequence[str], training: bool) -> dict[str, np.ndarray]:
+        """Every connected port; one that is not given is filled with its default. In training, what is drawn too: for
+        one step or for all, as numbers or arrays that broadcast.
+        """
         first = self.cell.inputs[0].name
         given = x if isinstance(x, Mapping) else {first: x}
+        noises = self._noises(training)
+        if missing := [name for name in noises if name not in given]:
+            raise ValueError(f"inputs {', '.join(given)}; wanted {', '.join(missing)} too, which training draws")
+        drawn = {name: np.asarray(given[name], np.float64) for name in noises}
+        given = {name: value for name, value in given.items() if name not in noises}
         ports = [port for port in self.cell.inputs if self.settings.connected(port)]
         wanted = {port.name: port.shape for port in ports if port.name in given or not port.default}
         shapes = {name: self.settings.shape(shape) for name, shape in wanted.items()}
@@ -200,7 +212,7 @@ class Instance:
         for port in ports:
             if port.name not in arrays:
                 arrays[port.name] = np.full((*front, *self.settings.shape(port.shape)), float(port.default.value))
-        return arrays
+        return arrays | {name: np.broadcast_to(drawn[name], (*front, *shape)) for name, shape in noises.items()}
 
     def _counts(self, mask, lengths, batch: int, time: int) -> np.ndarray:
         """Which steps count, (batch, time)."""

@@ -28,12 +28,12 @@ KERAS = frozenset(
     stateful stateless_call states supports_jit supports_masking symbolic_call trainable trainable_variables
     trainable_weights unroll variable_dtype variables weights zero_output_for_mask
     output_size zero_state return_all_states debug time_major return_gates named step_arguments weight_arguments
-    input_shape""".split()
+    input_shape noise seed seed_generator""".split()
 )
 
 # names of the generated module that a local variable must not hide
 GENERATED = frozenset(
-    """tf keras self cls state scope cast sequences initial_state lengths kwargs NamedTuple float int list tuple
+    """tf keras self cls state scope cast sequences initial_state lengths kwargs noise NamedTuple float int list tuple
     zip""".split()
 )
 

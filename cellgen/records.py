@@ -25,6 +25,17 @@ class PortView:
 
 
 @dataclass(frozen=True)
+class NoiseView:
+    """What training draws: `draw` is the function that does, `rate` and `sizes` are code; `once`: for all steps."""
+
+    name: str
+    draw: str
+    rate: str
+    sizes: str
+    once: bool
+
+
+@dataclass(frozen=True)
 class OutputView:
     name: str
     shape: str
@@ -157,6 +168,8 @@ class CellView:
     input_shape: str
     input_rank: int
     ports: tuple[PortView, ...]
+    noises: tuple[NoiseView, ...]
+    asks_training: bool  # otherwise than for what is drawn
     many: bool  # more than one port
     inputs: tuple[str, ...]  # of several, how they are given, for people
     scheduled: tuple[tuple[str, str], ...]  # options that are set while training, with their defaults
@@ -209,6 +222,8 @@ class TestView:
     input: str
     scheduled: list[str]
     trace: list[str]  # names of the oracle's
+    rates: str  # of what training draws, by option
+    noises: list[str]
 
 
 @dataclass(frozen=True)

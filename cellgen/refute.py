@@ -108,6 +108,11 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
                 for port in cell.inputs
                 if instance.settings.connected(port)
             }
+            for noise in cell.noises:
+                if noise.name in variant.names:
+                    shape = instance.settings.shape(variant.names[noise.name].shape)
+                    drawn = numbers(rng, (BATCH, *shape), 1.0, True)
+                    inputs[noise.name] = drawn if noise.kind == "zone" else 2 * drawn
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
             yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of {run} with {sizes}")
@@ -289,7 +294,7 @@ def refute_reduces(
         sizes = named((dim.name for dim in cell.dims if dim.kind != "quotient"), settings.sizes)
         theirs = Instance(other, {**sizes, **named((option.name for option in cell.options), settings.options)})
         weights = {name: _weight(moment, theirs, variant, name, pairs) for name in theirs.weights}
-        inputs = named((port.name for port in cell.inputs), moment.env)
+        inputs = named((each.name for each in (*cell.inputs, *cell.noises)), moment.env)
         state = named((each.name for each in cell.states), moment.state)
         found = theirs.evaluate(weights, inputs, state, moment.training)
         for name in dict.fromkeys((*state, cell.output)):

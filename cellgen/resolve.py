@@ -37,7 +37,9 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
     statements, declared = affine(statements, declared, report)
     report.stop()
     scope = Scope(declared, {each.name: each.name_span for each in statements}, report)
+    scope.draws = True
     found = tuple(_equation(statement, scope, document) for statement in statements)
+    scope.draws = False
     _never_updated(scope)
     initialisers(scope, document)
     output, trace = _output(scope, document), tuple(_trace(scope, document))
@@ -62,6 +64,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
         found,
         claimed,
         trace,
+        tuple(scope.noises),
     )
 
 

@@ -3,7 +3,7 @@
 from cellgen.adjoint import UNARY, reads
 from cellgen.cell import Cell
 from cellgen.emit import AND, Emitter
-from cellgen.expr import Number, Ref, asked, renamed
+from cellgen.expr import TRAINING, Given, Number, Ref, asked, renamed
 from cellgen.lower import GIVEN, Line, Step, measured
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import ScanView, SegmentView, StatementView
@@ -21,6 +21,7 @@ class _Viewing:
         self.plan, self.step = plan, step
         self.cell: Cell = plan.step.cell
         self.ports = [port.name for port in self.cell.inputs if port.name not in plan.joint.given]
+        noises = [noise.name for noise in self.cell.noises]
         self.activations = [option.name for option in self.cell.options if option.kind == "activation"]
         slots = plan.step.slots
         self.arguments = [
@@ -33,11 +34,12 @@ class _Viewing:
             "training",
         ]
         self.values = dict.fromkeys(
-            [*self.ports, *plan.before.gives, *plan.forward.gives, *plan.joint.given, *plan.backward.gives]
+            [*self.ports, *noises, *plan.before.gives, *plan.forward.gives, *plan.joint.given, *plan.backward.gives]
         )
         blocks = (*plan.step.blocks,)
         self.tests = {name: block.test for block in blocks for line in block.lines for name in line.targets}
         self.tests |= {port.name: port.test for port in self.cell.inputs if port.test is not None}
+        self.tests |= {name: Given(TRAINING) for name in noises}
 
     def run(self) -> ScanView:
         plan = self.plan

@@ -108,7 +108,7 @@ class _Scheduling:
         x = {port.name for port in self.ports if not port.inner}
 
         loop = self.cone(loop, result | read(back))  # what is only traced does not run here
-        at_hand = made(before) | made(once) | x
+        at_hand = made(before) | made(once) | x | {noise.name for noise in self.cell.noises}
         kept = (carried | made(loop)) & (read(returning) | read(after))
         kept, again = self.less(loop, kept, carried, at_hand)
         given = {*self.joint.given}

@@ -1,5 +1,6 @@
 """What a name means where it stands: values, last values, and the questions of tests."""
 
+from cellgen.cell import Noise
 from cellgen.declare import Declared
 from cellgen.diagnostics import Label, Report, nearest
 from cellgen.expr import TRAINING, Atom, Given, Is, Ref, Test, asked, shape_text
@@ -22,6 +23,8 @@ class Scope:
         self.labels = tuple(dict.fromkeys(label for axis in declared.axes for label in axis.labels))
         self.equations = equations  # every name that has one, and where
         self.defined: dict[str, Span] = {}  # those above
+        self.noises: list[Noise] = []  # what the equations above draw
+        self.draws = False  # whether there may be more
         self.current = ""  # the name whose equation is looked at
 
     def is_dim(self, atom: Atom, span: Span) -> bool:

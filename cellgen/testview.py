@@ -6,7 +6,7 @@ from fractions import Fraction
 from cellgen.argumentview import literal
 from cellgen.cell import Cell, Dim, Option
 from cellgen.emit import ROUNDED
-from cellgen.expr import Apply, walk
+from cellgen.expr import Apply, Ref, walk
 from cellgen.lower import Step
 from cellgen.records import TestView
 from cellgen.stack import Stack
@@ -42,6 +42,8 @@ def testview(step: Step, spec: str) -> TestView:
         input=cell.inputs[0].name,
         scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
         trace=list(cell.trace),
+        rates=_dict({each.rate.name: "0.4" for each in cell.noises if isinstance(each.rate, Ref)}),
+        noises=[each.name for each in cell.noises],
         bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
         jumps=_jumps(cell),
     )
@@ -131,6 +133,8 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
         many=False,
         input=stack.inputs[0].name,
         scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
+        rates="{}",
+        noises=[],
         trace=[f"layer{index + 1}_{name}" for index in range(3) for name in layer.trace],
     )
 

@@ -17,8 +17,9 @@ class Values:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
         cell = self.cell
-        groups = (cell.dims, cell.options, cell.inputs, cell.states, cell.params, cell.norms, cell.equations)
+        groups = (cell.dims, cell.options, cell.inputs, cell.noises, cell.states, cell.params, cell.norms, cell.equations)
         self.taken = {each.name for group in groups for each in group}
+        self.noises = {noise.name for noise in cell.noises}
         self.named: dict[Path, str] = {}
         self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too
         self.norms = {
@@ -63,6 +64,8 @@ class Values:
                     return f"{self.result(path[:-1])}_in"
                 word = "_".join((node.op, *(self.short(arg) for arg in args[:1])))
                 return word if self.short(args[0]) else f"{path[0]}_{node.op}"
+            case Choose(_, Apply("mul", (value, Ref(noise)))) if noise in self.noises:
+                return f"{self.short(value)}_dropped"
             case Activate(option, value):
                 return f"{option}_{self.short(value)}" if self.short(value) else f"{path[0]}_{option}"
         return f"{path[0]}_{type(node).__name__.lower()}"
@@ -97,6 +100,8 @@ class Values:
             case Apply(each, args) if each in COMPARISONS:
                 return Apply(each, tuple(self.value(arg, (*path, index)) for index, arg in enumerate(args)))
             case Choose() if not self.active_below(node) and self.merged.type(path).level is Level.CONSTANT:
+                return node
+            case Choose(_, Ref(noise), Ref() | Number()) if noise in self.noises:
                 return node
         if len(path) == 1:
             return Ref(path[0])
@@ -141,9 +146,8 @@ class Values:
         return self.active
 
     def moves(self, ref: Ref) -> bool:
-        options = {option.name for option in self.cell.options}
-        dims = {dim.name for dim in self.cell.dims}
-        return bool(ref.ago) or self.active.get(ref.name, ref.name not in options | dims)
+        still = {each.name for group in (self.cell.options, self.cell.dims, self.cell.noises) for each in group}
+        return bool(ref.ago) or self.active.get(ref.name, ref.name not in still)
 
     def active_below(self, node: Node) -> bool:
         return any(isinstance(each, Ref) and self.moves(each) for _, each in walk(node))
@@ -159,8 +163,11 @@ class Values:
 
 def said_again(node: Node) -> bool:
     """What is cheaper to compute again than to keep."""
-    return (
-        isinstance(node, Apply)
-        and node.op in ("add", "sub", "neg")
-        and all(isinstance(arg, (Number, Ref)) for arg in node.args)
-    )
+    return isinstance(node, Apply) and node.op in ("add", "sub", "neg") and all(map(_leaf, node.args))
+
+
+def _leaf(node: Node) -> bool:
+    """A name or a number, or one of two."""
+    if isinstance(node, Choose):
+        return isinstance(node.a, Ref) and isinstance(node.b, (Number, Ref))
+    return isinstance(node, (Number, Ref))

@@ -99,6 +99,7 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
     equations = {equation.name: equation for equation in cell.equations}
     reads: dict[str, None] = {}
     labels: dict[str, None] = {}
+    rates = {noise.name: noise.rate.name for noise in cell.noises if isinstance(noise.rate, Ref)}
     wanted, live = [*(state.name for state in cell.states), *cell.outputs, *cell.trace, *roots], set()
     while wanted:
         name = wanted.pop()
@@ -110,6 +111,8 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
                 case Ref(read, 0):
                     reads[read] = None
                     wanted.append(read)
+                    if read in rates:
+                        reads[rates[read]] = None
                 case Ref(read):
                     reads[f"{read}[t-1]"] = None
                 case Activate(option):

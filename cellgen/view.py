@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from cellgen.argumentview import arguments, literal
-from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
+from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input, Noise
 from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
-from cellgen.expr import Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
+from cellgen.expr import TRAINING, Axis, Choose, Node, Not, Ref, Shape, Test, asked, axis_text, children, rebuild, walk
 from cellgen.lower import Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
 from cellgen.records import (
@@ -18,6 +18,7 @@ from cellgen.records import (
     CheckView,
     DimView,
     MaskView,
+    NoiseView,
     OutputView,
     PortView,
     StatementView,
@@ -60,6 +61,7 @@ class Viewing:
         cell, port = self.cell, self.cell.inputs[0]
         given = tuple(arguments(cell))
         output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
+        drawn = [self.drawn(noise) for noise in cell.noises]
         flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
         activations = any(option.kind == "activation" for option in cell.options)
         return CellView(
@@ -77,6 +79,8 @@ class Viewing:
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),
             ports=tuple(map(self.port, cell.inputs)),
+            noises=tuple(map(self.noise, cell.noises)),
+            asks_training=self.asks_training(),
             many=len(cell.inputs) > 1,
             inputs=tuple(self.several()),
             scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),
@@ -97,7 +101,7 @@ class Viewing:
             arguments=given,
             derived_dims=tuple(self.derived("", [*(state.shape for state in cell.states), output])),
             size_checks=tuple(self.size_checks()),
-            build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape])),
+            build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn])),
             weights=weights,
             initializers=tuple((weight.argument, weight.initializer) for weight in weights),
             norms=tuple(
@@ -118,6 +122,26 @@ class Viewing:
         fill = "" if port.default is None else self.emitter.text(port.default)
         sizes = ", ".join(map(self.outside.size, port.shape))
         return PortView(port.name, ", ".join(map(axis_text, port.shape)), len(port.shape), port.optional, fill, sizes)
+
+    def noise(self, noise: Noise) -> NoiseView:
+        rate = f"self.{noise.rate.name}" if isinstance(noise.rate, Ref) else literal(noise.rate.value)
+        sizes = ", ".join(self.size(axis, "self.") for axis in self.drawn(noise)) or "1"
+        return NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.per == "sequence")
+
+    def drawn(self, noise: Noise) -> Shape:
+        """The shape of what is drawn, in the variants that draw it."""
+        return next(each.names[noise.name].shape for each in self.step.typed.variants if noise.name in each.names)
+
+    def asks_training(self) -> bool:
+        """Whether the equations ask for `training` themselves."""
+        names = {noise.name for noise in self.cell.noises}
+        return any(
+            isinstance(node, Choose)
+            and any(question.name == TRAINING for question in asked(node.test))
+            and not any(isinstance(each, Ref) and each.name in names for _, each in walk(node.a))
+            for equation in self.cell.equations
+            for _, node in walk(equation.value)
+        )
 
     # --- for people
 
@@ -368,6 +392,7 @@ class Viewing:
                 *(f"{port.name}=None" if port.test else port.name for port in self.cell.inputs[1:]),
                 *(name for name, _ in arguments),
                 *(("training",) if training else ()),
+                *(f"{noise.name}=None" for noise in self.cell.noises),
             ),
             unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
             statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),

@@ -73,6 +73,7 @@ class Option:
 class Input:
     """A port. The first is the sequence; others have a `default` or are `optional`.
 
+    once: one value holds for all steps of a sequence. index: where it is not given, it is the number of the step.
     inner: another layer of a stack gives it, within the step. when: the test under which an instance has it.
     """
 
@@ -81,6 +82,8 @@ class Input:
     binary: bool = False
     optional: bool = False
     default: Number | None = None
+    once: bool = False
+    index: bool = False
     inner: bool = False
     when: Test | None = None
     span: Span = field(default=None, compare=False, repr=False)

@@ -63,6 +63,8 @@ class InputSection(Section):
     )
     default: Amount | None = None
     optional: Flag | None = None
+    per: Name | None = Field(None, description="`sequence`: one value for all steps; else `step`")
+    index: Flag | None = Field(None, description="where it is not given, it is the number of the step: 0, 1, 2, ...")
 
 
 class StateSection(Section):

@@ -70,7 +70,8 @@ def _ref(ref: Ref, context: Context) -> Type:
     noise = next((each for each in cell.noises if each.name == name), None)
     if noise is not None:
         like = _node(noise.like, {0: _ref(noise.like.value, context)} if isinstance(noise.like, Pick) else {}, context)
-        context.names[name] = Type(like.shape, Level.STEP, noise.kind == "zone")
+        level = Level.CONSTANT if like.level == Level.CONSTANT else Level.STEP  # of a weight
+        context.names[name] = Type(like.shape, level, noise.kind == "zone")
     type = context.names.get(name)
     if type is None:
         if any(option.name == name for option in cell.options):

@@ -131,6 +131,7 @@ class Instance:
         inputs = self._inputs(x, ("batch", "time"), training)
         batch, time = inputs[self.cell.inputs[0].name].shape[:2]
         counts = self._counts(mask, lengths, batch, time)
+        whole = {name: inputs[name] for name, type in self._noises(training).items() if not type.level.has_batch}
         own = self.initial_state(weights, batch)
         state = own if initial_state is None else self._state(initial_state, batch)
         scope = self._scope(batch, training)
@@ -138,11 +139,11 @@ class Instance:
         outputs = np.zeros((batch, time, *output.shape[1:]))
         states = self.State(*(np.zeros((batch, time, *array.shape[1:])) for array in own))
         for t in range(time):
-            on, now = counts[:, t], {name: array[:, t] for name, array in inputs.items()}
+            on, now = counts[:, t], {name: array[:, t] for name, array in inputs.items() if name not in whole}
             if self.cell.mask.kind == "reset":
                 back = {name: _rows(on, getattr(state, name), getattr(own, name)) for name in self.cell.mask.states}
                 state = state._replace(**back)
-            new_output, new_state = self.step(weights, now, state, training, reference=reference, at=t)
+            new_output, new_state = self.step(weights, now | whole, state, training, reference=reference, at=t)
             if self.cell.mask.kind == "hold":
                 new_output = _rows(on, new_output, output)
                 new_state = self.State(*(_rows(on, new, old) for new, old in zip(new_state, state)))
@@ -185,10 +186,10 @@ class Instance:
                 raise ValueError(f"{name} {array.shape}; wanted a batch of {batch}")
         return named
 
-    def _noises(self, training: bool) -> dict[str, tuple[int, ...]]:
-        """What is drawn at random, and its shape without batch."""
+    def _noises(self, training: bool) -> dict[str, Type]:
+        """What is drawn at random."""
         names = self.settings.variants[bool(training)].names
-        return {each.name: self.settings.shape(names[each.name].shape) for each in self.cell.noises if each.name in names}
+        return {each.name: names[each.name] for each in self.cell.noises if each.name in names}
 
     def _inputs(self, x, lead: Sequence[str], training: bool) -> dict[str, np.ndarray]:
         """Every connected port; one that is not given is filled with its default. In training, what is drawn too: for
@@ -202,17 +203,33 @@ class Instance:
         drawn = {name: np.asarray(given[name], np.float64) for name in noises}
         given = {name: value for name, value in given.items() if name not in noises}
         ports = [port for port in self.cell.inputs if self.settings.connected(port)]
-        wanted = {port.name: port.shape for port in ports if port.name in given or not port.default}
-        shapes = {name: self.settings.shape(shape) for name, shape in wanted.items()}
-        arrays = self._named("inputs", given, shapes, lead)
+        wanted = [port for port in ports if port.name in given or not port.default or port.index and len(lead) == 1]
+        once = {port.name for port in wanted if port.once}
+        shapes = {port.name: self.settings.shape(port.shape) for port in wanted}
+        if odd := [name for name in given if name not in shapes] or [name for name in shapes if name not in given]:
+            raise ValueError(f"inputs {', '.join(given)}; wanted {', '.join(shapes)}, not without or besides {odd[0]}")
+        arrays = {}
+        for name in shapes:
+            axes = lead[:1] if name in once else lead
+            arrays |= self._named("inputs", {name: given[name]}, {name: shapes[name]}, axes)
         front = arrays[first].shape[: len(lead)]
         for name, array in arrays.items():
-            if array.shape[: len(lead)] != front:
+            ours = front[:1] if name in once else front
+            if array.shape[: len(ours)] != ours:
                 raise ValueError(f"{name} {array.shape}; wanted ({', '.join(lead)}) = {front} as {first} has")
+            if name in once and len(lead) > 1:
+                arrays[name] = np.broadcast_to(array[:, None], (*front, *shapes[name]))
         for port in ports:
-            if port.name not in arrays:
+            if port.name not in arrays and port.index:
+                shape = self.settings.shape(port.shape)
+                steps = np.arange(front[1], dtype=np.float64).reshape(-1, *[1] * len(shape))
+                arrays[port.name] = np.broadcast_to(steps, (*front, *shape))
+            elif port.name not in arrays:
                 arrays[port.name] = np.full((*front, *self.settings.shape(port.shape)), float(port.default.value))
-        return arrays | {name: np.broadcast_to(drawn[name], (*front, *shape)) for name, shape in noises.items()}
+        for name, type in noises.items():
+            shape = self.settings.shape(type.shape)
+            arrays[name] = np.broadcast_to(drawn[name], (*front, *shape) if type.level.has_batch else shape)
+        return arrays
 
     def _counts(self, mask, lengths, batch: int, time: int) -> np.ndarray:
         """Which steps count, (batch, time)."""

@@ -3,7 +3,8 @@
 `dropout(h[t-1], rate, per=sequence)` is `h[t-1] * K if training else h[t-1]`, K being 0 with the probability `rate` and
 else 1 / (1 - rate): Srivastava et al. 2014, JMLR 15, 1929-1958; with one K for all steps Gal & Ghahramani 2016,
 arXiv:1512.05287. `zoneout(new, h[t-1], rate, per=step)` is `h[t-1] * Z + new * (1 - Z)`, Z being 1 with the probability
-`rate` and else 0, and `rate` where nothing is trained: Krueger et al. 2016, arXiv:1606.01305.
+`rate` and else 0, and `rate` where nothing is trained: Krueger et al. 2016, arXiv:1606.01305. `dropout` of a weight is
+DropConnect, one draw for all samples and steps: Merity et al. 2017, arXiv:1708.02182.
 
 Raises `Refused` (CG208) where a call is not so.
 """
@@ -37,14 +38,17 @@ def noise(call: Call, scope: Scope, bind: Callable[[object, Scope], Node]) -> No
         if name == "zoneout":
             help = "write `zoneout(new, h[t-1], rate, per=step)`"
         refuse("CG208", f"`{name}` is of a value that has a name", like.span, help=help)
-    if isinstance(like, Ref) and (like.name in scope.params or like.name in scope.options):
-        help = "write `params: {U: {shape: [units, units], dropout: rate}}`" if like.name in scope.params else ""
-        refuse("CG208", f"`{like.name}` is no value of a step", like.span, help=help)
     said = like.value if isinstance(like, Pick) else like
+    weight = said.name in scope.params
+    if said.name in scope.options or weight and name == "zoneout":
+        refuse("CG208", f"`{said.name}` is no value of a step", like.span)
     label = f"_{like.label}" if isinstance(like, Pick) else ""
     ago = "_prev" if said.ago and name == "dropout" else ""
     drawn = _new(f"_{KINDS[name]}_{said.name}{label}{ago}", scope)
-    scope.noises.append(Noise(drawn, KINDS[name], _rate(rate, name, scope), _per(call, scope), like, call.span))
+    rate, per = _rate(rate, name, scope), _per(call, scope)
+    if weight and per == "step":
+        refuse("CG208", "a weight is dropped for all steps", call.span, help="write `per=sequence`")
+    scope.noises.append(Noise(drawn, KINDS[name], rate, per, like, call.span))
     return _dropout(like, drawn, call) if name == "dropout" else _zoneout(values[0], like, drawn, rate, call)
 
 

@@ -22,17 +22,21 @@ class PortView:
     optional: bool
     fill: str  # what it is where it is not given; empty: it is given, or not there
     sizes: str  # of its axes, in the classes
+    once: bool  # one value for all steps
+    index: bool  # where it is not given, it is the number of the step
 
 
 @dataclass(frozen=True)
 class NoiseView:
-    """What training draws: `draw` is the function that does, `rate` and `sizes` are code; `once`: for all steps."""
+    """What training draws: `draw` is the function that does, `rate` and `sizes` are code; `once`: for all steps,
+    `weight`: for all samples too."""
 
     name: str
     draw: str
     rate: str
     sizes: str
     once: bool
+    weight: bool
 
 
 @dataclass(frozen=True)
@@ -220,6 +224,8 @@ class TestView:
     jumps: bool
     many: bool
     input: str
+    once: list[str]  # inputs that hold for all steps
+    needs: bool  # whether a step must be given more than the first input
     scheduled: list[str]
     trace: list[str]  # names of the oracle's
     rates: str  # of what training draws, by option

@@ -111,7 +111,8 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
             for noise in cell.noises:
                 if noise.name in variant.names:
                     shape = instance.settings.shape(variant.names[noise.name].shape)
-                    drawn = numbers(rng, (BATCH, *shape), 1.0, True)
+                    batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
+                    drawn = numbers(rng, (*batch, *shape), 1.0, True)
                     inputs[noise.name] = drawn if noise.kind == "zone" else 2 * drawn
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain

@@ -109,9 +109,11 @@ def _labels(axis: LabelAxis) -> Iterable[str]:
 
 
 def _if_missing(port) -> str:
-    return (
-        " (optional)" if port.optional else f" ({number_text(port.default.value)} if not given)" if port.default else ""
-    )
+    if port.index:
+        return " (the number of the step if not given)"
+    said = ["for all steps"] * port.once + ["optional"] * port.optional
+    said += [f"{number_text(port.default.value)} if not given"] * (port.default is not None)
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _size(dim: Dim) -> str:

@@ -121,12 +121,14 @@ class Viewing:
     def port(self, port: Input) -> PortView:
         fill = "" if port.default is None else self.emitter.text(port.default)
         sizes = ", ".join(map(self.outside.size, port.shape))
-        return PortView(port.name, ", ".join(map(axis_text, port.shape)), len(port.shape), port.optional, fill, sizes)
+        shown = ", ".join(map(axis_text, port.shape))
+        return PortView(port.name, shown, len(port.shape), port.optional, fill, sizes, port.once, port.index)
 
     def noise(self, noise: Noise) -> NoiseView:
         rate = f"self.{noise.rate.name}" if isinstance(noise.rate, Ref) else literal(noise.rate.value)
         sizes = ", ".join(self.size(axis, "self.") for axis in self.drawn(noise)) or "1"
-        return NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.per == "sequence")
+        weight = isinstance(noise.like, Ref) and noise.like.name in {param.name for param in self.cell.params}
+        return NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.per == "sequence", weight)
 
     def drawn(self, noise: Noise) -> Shape:
         """The shape of what is drawn, in the variants that draw it."""
@@ -157,16 +159,25 @@ class Viewing:
         """How several inputs are given."""
         first, *others = self.cell.inputs
         if others:
-            said = [
-                f"{port.name} {self.shown(port.shape)}"
-                + (f", {literal(port.default.value)} where it is not given" if port.default else ", or not")
-                for port in others
-            ]
+            said = "; ".join(f"{port.name} {self.given(port)}" for port in others)
             text = (
-                f"Besides {first.name} there may be {'; '.join(said)}: given in this order, or by name, as in "
+                f"Besides {first.name} there may be {said}: given in this order, or by name, as in "
                 f'`layer({{"{first.name}": {first.name}, "{others[-1].name}": {others[-1].name}}})`.'
             )
-            yield from textwrap.wrap(text.replace("(batch, ", "(batch, time, "), WIDTH, break_long_words=False)
+            yield from textwrap.wrap(text, WIDTH, break_long_words=False)
+
+    def given(self, port: Input) -> str:
+        """The shape of an input of a layer, and what becomes of one that is not given."""
+        shape = self.shown(port.shape)
+        if port.once:
+            shape += " for all steps"
+        else:
+            shape = shape.replace("(batch, ", "(batch, time, ")
+        if port.index:
+            return f"{shape}, the number of the step where it is not given"
+        if port.default:
+            return f"{shape}, {literal(port.default.value)} where it is not given"
+        return f"{shape}, or not" if port.optional else shape
 
     def shown(self, shape: Shape) -> str:
         return f"({', '.join(['batch', *map(axis_text, shape)])})"

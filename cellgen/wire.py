@@ -148,7 +148,7 @@ class _Wiring:
         value, given = (Ref("none"), False) if statement.value is None else self.present(self.seen(statement.value))
         if port is not None and port.optional:
             self.settled[name] = Settled(given)
-        elif given is not True and port is not None and port.default is not None:
+        elif given is not True and port is not None and port.default is not None and not port.index:
             value = port.default if value is None else Choose(given, value, port.default)
         elif given is not True:
             self.report.refuse("CG218", f"`{name}` is always there, so it cannot be `none`", statement.span)
@@ -246,7 +246,7 @@ class _Wiring:
                 continue
             if port.optional:
                 self.settled[name] = Settled(False)
-            elif port.default is not None:
+            elif port.default is not None and not port.index:
                 text = f"{name} = {float(port.default.value):g}"
                 yield Equation(name, port.default, text, span, span)
             else:

@@ -261,7 +261,7 @@ class Cell:
     mask: Mask
     equations: tuple[Equation, ...]
     laws: tuple[Law, ...]
-    trace: tuple[str, ...] = ()
+    trace: tuple[str, ...] | None = ()
     noises: tuple[Noise, ...] = ()
     wired: tuple[Input, ...] = ()
     shown: tuple[str, ...] | None = None

@@ -23,7 +23,7 @@ class _Flattening:
     def __init__(self, stack: Stack, depth: int):
         self.stack, self.depth, self.layer = stack, depth, stack.layer
         layer = self.layer
-        groups = (layer.states, layer.params, layer.norms, layer.equations)
+        groups = (layer.states, layer.params, layer.norms, layer.equations, layer.noises)
         self.own = {each.name for group in groups for each in group}  # what each layer has one of
         self.known = {dim.name for dim in stack.dims}
         self.typed = [self.variants_of(index) for index in range(depth)]
@@ -51,6 +51,7 @@ class _Flattening:
             output=output,
             params=params,
             norms=tuple(norm for each in layers for norm in each.norms),
+            noises=tuple(noise for each in layers for noise in each.noises),
             mask=replace(
                 layer.mask, states=tuple(f"layer{n + 1}_{s}" for n in range(self.depth) for s in layer.mask.states)
             ),
@@ -133,6 +134,9 @@ class _Flattening:
             ),
             params=tuple(param for each in layer.params if (param := self.param(each, index, names)) is not None),
             norms=tuple(self.norm(norm, index, names) for norm in layer.norms),
+            noises=tuple(
+                replace(each, name=names[each.name], like=self.node(each.like, index)) for each in layer.noises
+            ),
             equations=tuple(
                 replace(each, name=names[each.name], value=value)
                 for each in layer.equations

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, Type
+from cellgen.cell import Cell, Noise, Type
 from cellgen.expr import Activate, Apply, Axis, Node, Number, Path, Pick, Ref, Shape, View
 from cellgen.ops import OPS
 from cellgen.program import Program
@@ -111,9 +111,17 @@ class Meaning:
             return self._spread(shape, value) if value.shape != self.dims.flat(shape) else value
         if name in self.under.options:
             return self._single(self.arithmetic.number(self.under.options[name]))
+        noise = next((each for each in program.cell.noises if each.name == name), None)
+        if noise is not None and self.rate(noise) == 0:  # nothing is dropped
+            return self._single(self.arithmetic.number(Fraction(noise.kind == "keep")))
         type = program.variant.names[name]
         binary = type.binary if not ref.ago else program.cell.state(name).binary
         return self._value(type.shape, {path: self.leaf(ref, path, binary) for path in self.paths(type.shape)})
+
+    def rate(self, noise: Noise) -> Fraction | None:
+        """The rate of what is drawn, where it is known."""
+        rate = noise.rate
+        return rate.value if isinstance(rate, Number) else self.under.options.get(rate.name)
 
     def _whole(self, value: Value, binary: bool = False) -> Value:
         """With a symbol for every polynomial that is long."""

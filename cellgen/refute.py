@@ -112,7 +112,10 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
                 if noise.name in variant.names:
                     shape = instance.settings.shape(variant.names[noise.name].shape)
                     batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
+                    rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
                     drawn = numbers(rng, (*batch, *shape), 1.0, True)
+                    if not rate:  # nothing is dropped
+                        drawn = 0 * drawn + (noise.kind == "keep") / 2
                     inputs[noise.name] = drawn if noise.kind == "zone" else 2 * drawn
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain

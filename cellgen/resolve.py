@@ -42,7 +42,8 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
     scope.draws = False
     _never_updated(scope)
     initialisers(scope, document)
-    output, trace = _output(scope, document), tuple(_trace(scope, document))
+    output = _output(scope, document)
+    trace = None if document.trace is None else tuple(_trace(scope, document))
     report.stop()
     claimed = claims(texts, scope, other)
     report.stop()
@@ -176,7 +177,7 @@ def _output(scope: Scope, document: Document) -> str:
 def _trace(scope: Scope, document: Document) -> Iterator[str]:
     """The names of what is traced, each once and with an equation."""
     seen = set()
-    for each in document.trace or ():
+    for each in document.trace:
         if each.value not in scope.defined:
             help = nearest(each.value, scope.defined) or "a value that has an equation can be traced"
             scope.report.add("CG205", f"no equation defines `{each.value}`", each.span, help=help)

@@ -14,11 +14,12 @@ from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
 from cellgen.expr import Equation, Pick, Ref, Shape, live_walk, shape_text
 from cellgen.infer import infer
-from cellgen.variants import Alive, alive, condition, variants, when
+from cellgen.variants import Alive, alive, condition, traced, variants, when
 
 
 def shapes(cell: Cell) -> TypedCell:
     """Types in every variant. A mistake that only some variants have says in which."""
+    cell = traced(cell)
     typings = [_Typing(cell, alive) for alive in variants(cell)]
     report = Report()
     _tell(typings, report)

@@ -137,8 +137,8 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
         once=[],
         needs=False,
         scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
-        rates="{}",
-        noises=[],
+        rates=_dict({each.rate.name: "0.4" for each in layer.noises if isinstance(each.rate, Ref)}),
+        noises=[f"layer{index + 1}/{each.name}" for index in range(3) for each in layer.noises],
         trace=[f"layer{index + 1}_{name}" for index in range(3) for name in layer.trace],
     )
 

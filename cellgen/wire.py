@@ -26,7 +26,7 @@ from cellgen.shapes import shapes, wired_dims
 from cellgen.span import Source, Span
 from cellgen.stack import Reading, Stack
 from cellgen.stackdocument import StackDocument, as_cell
-from cellgen.variants import living
+from cellgen.variants import living, traced
 
 LAST = {"below": "_last", "above": ""}  # what the last step's is called
 
@@ -76,7 +76,7 @@ class _Wiring:
         report.stop()
         layer = self.of_one_size(self.layer(wired, outer, read))
         report.stop()
-        layer = living(layer)
+        layer = traced(living(layer))
         gone = {each.name for each in self.cell.equations} - {each.name for each in layer.equations}
         layer = replace(layer, laws=tuple(law for law in layer.laws if self.stays(law, {*self.settled} | gone)))
         own = [option for option in self.cell.options if option in layer.options]

@@ -1,0 +1,232 @@
+"""What training draws: against the papers, in Keras's own loop and beside Keras's own dropout, in stacks, by seed."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cellgen.compiler import Spec
+from cellgen.diagnostics import SpecError
+from tests.generated import BATCH, GENERATED, STEPS, WIDTH, child, close, committed, imported, layer_class, sequences, set_weights
+from tests.oracles import regularised_gru, regularised_lstm
+
+RATES = {
+    "regularised_lstm": dict.fromkeys(
+        ("dropout", "recurrent_dropout", "weight_dropout", "candidate_dropout", "zoneout_h", "zoneout_c"), 0.4
+    ),
+    "regularised_gru": dict.fromkeys(("dropout", "recurrent_dropout", "zoneout"), 0.4),
+}
+PAPERS = {"regularised_lstm": regularised_lstm, "regularised_gru": regularised_gru}
+BOTH = {"return_sequences": True, "return_state": True}
+
+
+def made(stem, **arguments):
+    layer = layer_class(committed(stem))(6, dtype="float64", **arguments)
+    layer.build((BATCH, STEPS, WIDTH))
+    set_weights(layer)
+    return layer
+
+
+def held(layer, monkeypatch):
+    """What the layer draws, the same from now on: {name: (batch, steps, ...)}, a weight's as it is."""
+    noise = layer.cell.noise(BATCH, STEPS)
+    monkeypatch.setattr(type(layer.cell), "noise", lambda cell, *sizes: noise)
+    return {name: np.asarray(value) for name, value in noise.items()}
+
+
+def at(drawn, t):
+    """What is drawn of one step."""
+    return {name: value if value.ndim == 2 else value[:, min(t, value.shape[1] - 1)] for name, value in drawn.items()}
+
+
+@pytest.mark.parametrize("stem", RATES)
+def test_as_the_papers_say(stem, monkeypatch):
+    layer, x = made(stem, **RATES[stem], **BOTH), sequences()
+    weights = dict(zip(("kernel", "recurrent_kernel", "bias"), map(np.asarray, layer.get_weights())))
+    for training in (False, True):
+        drawn = held(layer, monkeypatch) if training else None
+        state = [np.zeros([BATCH, size]) for size in layer.cell.state_size]
+        outputs = []
+        for t in range(STEPS):
+            now = None if drawn is None else at(drawn, t)
+            output, state = PAPERS[stem].step(weights, state, x[:, t], drawn=now, **RATES[stem])
+            outputs.append(output)
+        close(layer(x, training=training), [np.stack(outputs, 1), *state])
+
+
+@pytest.mark.parametrize("stem", RATES)
+def test_one_rate_alone(stem):
+    """Each changes what training gives, and nothing else draws."""
+    x, plain = sequences(), made(stem, **BOTH)
+    assert not plain.cell.noisy
+    close(plain(x, training=True), plain(x))
+    for name, rate in RATES[stem].items():
+        layer = made(stem, **{name: rate}, **BOTH)
+        drawn = [value for value in layer.cell.noise(BATCH, STEPS).values() if tf.is_tensor(value)]
+        assert len(drawn) == 1 and not np.allclose(layer(x, training=True)[0], plain(x)[0])
+        if "zoneout" in name:
+            assert not np.allclose(layer(x)[0], plain(x)[0])
+        else:
+            close(layer(x), plain(x))
+
+
+@pytest.mark.parametrize("stem", RATES)
+def test_rates_are_checked(stem):
+    for bad in (-0.1, 1.5, "half"):
+        with pytest.raises(ValueError, match="`dropout` must be a number from 0.0 to 1.0"):
+            layer_class(committed(stem))(6, dropout=bad)
+    assert np.isfinite(made(stem, dropout=1.0)(sequences(), training=True)).all()
+
+
+def test_the_cell_in_kerass_loop(monkeypatch):
+    """What holds for a sequence is drawn once, before the loop, and forgotten after it; the rest anew at each step."""
+    layer = made("regularised_lstm", **RATES["regularised_lstm"], **BOTH)
+    cell = type(layer.cell)(6, dtype="float64", **RATES["regularised_lstm"])
+    theirs, x = keras.layers.RNN(cell, dtype="float64", **BOTH), sequences()
+    theirs.build(x.shape)
+    theirs.set_weights(layer.get_weights())
+    close(theirs(x), layer(x))
+    step, seen = committed("regularised_lstm")._step, []
+    monkeypatch.setattr(committed("regularised_lstm"), "_step", lambda *a, **k: seen.append(k) or step(*a, **k))
+    eager = keras.layers.RNN(cell, dtype="float64", unroll=True, **BOTH)
+    eager(x, training=True)
+    for name in ("_keep_x", "_keep_h_prev", "_keep_recurrent_kernel"):
+        assert len({id(each[name]) for each in seen}) == 1
+    for name in ("_keep_g", "_zone_c", "_zone_h"):
+        assert len({np.asarray(each[name]).tobytes() for each in seen}) == STEPS
+    assert not cell._held
+    assert not np.allclose(eager(x, training=True)[0], eager(x, training=True)[0])
+    stacked = keras.layers.RNN([type(cell)(6, **RATES["regularised_lstm"]), keras.layers.GRUCell(3, dropout=0.5)])
+    assert np.isfinite(stacked(x, training=True)).all()
+    graph = tf.function(lambda x: theirs(x, training=True)[0])
+    assert not np.allclose(graph(x), graph(x))
+
+
+def test_as_kerass_own_dropout(monkeypatch):
+    """The same masks give what keras.layers.LSTM gives under `dropout` and `recurrent_dropout`."""
+    rates = {"dropout": 0.3, "recurrent_dropout": 0.5}
+    layer, x = made("regularised_lstm", **rates, **BOTH), sequences()
+    theirs = keras.layers.LSTM(6, dtype="float64", implementation=2, **rates, **BOTH)
+    theirs.build(x.shape)
+    theirs.set_weights(layer.get_weights())
+    drawn = held(layer, monkeypatch)
+    masks = {name: tf.constant(drawn[name][:, 0]) for name in ("_keep_x", "_keep_h_prev")}
+    monkeypatch.setattr(theirs.cell, "get_dropout_mask", lambda step: masks["_keep_x"])
+    monkeypatch.setattr(theirs.cell, "get_recurrent_dropout_mask", lambda state: masks["_keep_h_prev"])
+    close(layer(x, training=True), theirs(x, training=True))
+
+
+def test_by_seed_and_by_keras_seed():
+    x, rates = sequences(), RATES["regularised_gru"]
+    first, again, other = (made("regularised_gru", seed=seed, **rates)(x, training=True) for seed in (3, 3, 4))
+    close(first, again)
+    assert not np.allclose(first, other)
+    drawn = []
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        drawn.append(made("regularised_gru", **rates)(x, training=True))
+    close(*drawn)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_fit(jit_compile):
+    """Each step of a training draws anew, also in a graph; in evaluation nothing is drawn."""
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(16, 70, WIDTH)).astype("float32")
+    layer = layer_class(committed("regularised_lstm"))(8, **dict.fromkeys(RATES["regularised_lstm"], 0.1))
+    model = keras.Sequential([keras.Input((70, WIDTH)), layer, keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=jit_compile)
+    y = x[:, -1, :1]
+    losses = model.fit(x, y, batch_size=8, shuffle=False, epochs=3, verbose=0).history["loss"]
+    assert len(set(losses)) == 3
+    assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+
+
+def test_where_keras_is_older(tmp_path):
+    """With TF_USE_LEGACY_KERAS the cell draws at each step, or takes what it is given."""
+    code = """
+    import numpy as np, tensorflow as tf
+    from regularised_gru import RegularisedGRUCell
+    cell, x = RegularisedGRUCell(6, dropout=0.5, zoneout=0.5), tf.ones([4, 3])
+    state = cell.get_initial_state(batch_size=4, dtype=tf.float32)
+    first, _ = cell(x, state, training=True)
+    assert not np.allclose(first, cell(x, state, training=True)[0])
+    noise = cell.noise(4)
+    assert np.allclose(cell(x, state, training=True, noise=noise)[0], cell(x, state, training=True, noise=noise)[0])
+    y = tf.keras.layers.RNN(cell)(tf.ones([4, 5, 3]), training=True)
+    assert y.shape == (4, 6)
+    """
+    child(code, tmp_path, GENERATED, TF_USE_LEGACY_KERAS="1")
+
+
+# --- stacks ---------------------------------------------------------------------------------------------------------
+
+CELL = """\
+cell: Small
+state: {h: units}
+options:
+  rate: {default: 0.0, in: [0, 1]}
+  stay: {default: 0.0, in: [0, 1]}
+params:
+  W: [input, units]
+  U: [units, units]
+equations: |
+  h = zoneout(tanh(dropout(x, rate, per=sequence) @ W + h[t-1] @ dropout(U, 0.3, per=sequence)), h[t-1], stay, per=step)
+"""
+STACK = """\
+stack: Smalls
+cell: small
+layers: units
+"""
+
+
+def test_a_stack_draws_for_each_layer(tmp_path):
+    """The whole of its generated tests, which ask the layers as one cell, in training too."""
+    (tmp_path / "small.yaml").write_text(CELL)
+    (tmp_path / "smalls.yaml").write_text(STACK)
+    for name, text in Spec.at(tmp_path / "smalls.yaml").build().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    tests = imported("test_smalls", tmp_path)
+    with pytest.MonkeyPatch.context() as patched:
+        tests.test_training_every_way(patched)
+    tests.test_training_step()
+    tests.test_training_draws_by_seed()
+    tests.test_step(tests.CASES[-1], tests.SIZES[0])
+    trial = tests.Trial(tests.RATES)
+    assert len(trial.layer.cell.noise(2, 3)) == 9  # three a layer
+    rnn = keras.layers.RNN(type(trial.layer.cell)(**trial.arguments, rate=0.5))
+    assert np.isfinite(rnn(tf.ones([2, 3, 3]), training=True)).all()
+
+
+# --- what is no draw ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("dropout(x, 0.5)", "`dropout` says how long a draw holds"),
+        ("dropout(x, per=step)", "`dropout` takes 2 values, not 1"),
+        ("dropout(x, 1.5, per=step)", "a rate is a number from 0 to 1"),
+        ("dropout(x, h[t-1], per=step)", "a rate is a number or an option that is one"),
+        ("dropout(x, wide, per=step)", "`wide` is a rate, so it is from 0 to 1"),
+        ("dropout(x, 0.5, per=batch)", "`per` is `step` or `sequence`"),
+        ("dropout(x, 0.5, over=units)", "`dropout` has the keyword `per` alone"),
+        ("dropout(x + x, 0.5, per=step)", "`dropout` is of a value that has a name"),
+        ("dropout(wide, 0.5, per=step)", "`wide` is no value of a step"),
+        ("zoneout(x, 0.5, per=step)", "`zoneout` takes 3 values, not 2"),
+        ("zoneout(x, x + x, 0.5, per=step)", "`zoneout` is of a value that has a name"),
+    ],
+)
+def test_a_mistake_is_told(call, message):
+    text = f"cell: A\noptions: {{wide: 1.0}}\nstate: {{h: input}}\nequations: |\n  h = {call} * wide + h[t-1]\n"
+    with pytest.raises(SpecError) as caught:
+        Spec.of(text).typed()
+    assert message in [each.message for each in caught.value.diagnostics]
+    assert {each.code for each in caught.value.diagnostics} == {"CG208"}
+
+
+def test_a_law_draws_nothing():
+    text = "cell: A\nstate: {h: input}\nequations: |\n  h = tanh(x + h[t-1])\nlaws: |\n  h == dropout(h, 0.5, per=step)\n"
+    with pytest.raises(SpecError) as caught:
+        Spec.of(text).typed()
+    assert caught.value.diagnostics[0].message == "`dropout` stands in an equation of a cell only"

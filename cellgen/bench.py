@@ -9,6 +9,8 @@ import platform
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -135,6 +137,37 @@ def measure(name: str, settings: Settings, peak: float | None, begin: Begin) -> 
     )
     found = replace(found, limits=limits)
     return _with_memory(found, workload, settings, begin) if name == "W6" else found
+
+
+def apart(name: str, settings: Settings, peak: float | None, begin: Begin) -> Found:
+    """`measure` in a process of its own: what another workload left behind, threads and memory, costs it some per cent.
+
+    Raises what `measure` raises, and `Failed` where the process ends without a word.
+    """
+    spawn = get_context("spawn")
+    ours, theirs = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_child, args=(theirs, name, settings, peak), daemon=False)
+    process.start()
+    theirs.close()
+    try:
+        while not isinstance(came := ours.recv(), Found):
+            if isinstance(came, Exception):
+                raise came
+            begin(came)
+    except EOFError:
+        process.join()
+        raise Failed(f"{name}: exit code {process.exitcode}") from None
+    finally:
+        process.kill()
+        process.join()
+    return came
+
+
+def _child(connection: Connection, name: str, settings: Settings, peak: float | None) -> None:
+    try:
+        connection.send(measure(name, settings, peak, connection.send))
+    except Exception as error:
+        connection.send(error)
 
 
 # --- layers against layers ------------------------------------------------------------------------------------------

@@ -37,10 +37,11 @@ _file = click.Path(path_type=Path)
 def bench(names, quick, repeat, patience, only, peers, batch, units, json_, plot_):
     """Time generated layers against their peers.
 
-    Peers are what comes with TensorFlow and what one would write by hand in it, in torch and in JAX. All take turns in
-    one run, after warm-up; shown are medians with quartiles, ratios to the generated layer, the first call apart
-    (forward / training), and the time that the matmuls alone take. Their values are compared too. Without WORKLOAD: all
-    of them, which takes some half an hour, and says of each goal whether it is met; with --quick, some.
+    Peers are what comes with TensorFlow and what one would write by hand in it, in torch and in JAX. All take turns,
+    after warm-up, each workload in a process of its own; shown are medians with quartiles, ratios to the generated
+    layer, the first call apart (forward / training), and the time that the matmuls alone take. Their values are
+    compared too. Without WORKLOAD: all of them, which takes some half an hour, and says of each goal whether it is met;
+    with --quick, some.
     """
     names = tuple(dict.fromkeys(names)) or (SHORT if quick else tuple(WORKLOADS))
     _refuse(names, only, batch, units, plot_)
@@ -64,9 +65,10 @@ def bench(names, quick, repeat, patience, only, peers, batch, units, json_, plot
     benchtable.show(benchtable.head(report))
     if quick:
         benchtable.show("--quick: that it runs, at small sizes; no figure means anything")
+    measure = stage.measure if len(names) == 1 else stage.apart
     for name in names:
         with Progress(stage.tasks(name, settings)) as progress:
-            found = stage.measure(name, settings, report.peak, progress.begin)
+            found = measure(name, settings, report.peak, progress.begin)
         report = found.to(report)
         if found.rows:
             benchtable.show(benchtable.table(name, report))

@@ -229,7 +229,7 @@ class TestView:
     scheduled: list[str]
     trace: list[str]  # names of the oracle's
     rates: str  # of what training draws, by option
-    noises: list[str]
+    noises: dict[str, float]  # what training draws, and the rate of each
 
 
 @dataclass(frozen=True)

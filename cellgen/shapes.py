@@ -227,7 +227,7 @@ class _Typing:
                 help="it would be the same at every step: read a state in it",
             )
 
-        for name in self.cell.trace:
+        for name in self.cell.trace or ():
             type = self.names.get(name)
             if type is not None and type.level == Level.CONSTANT and name not in self.carried:
                 equation = next(each for each in self.cell.equations if each.name == name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from cellgen.argumentview import literal
-from cellgen.cell import Cell, Dim, Option
+from cellgen.cell import Cell, Dim, Noise, Option
 from cellgen.emit import ROUNDED
 from cellgen.expr import Apply, Ref, walk
 from cellgen.lower import Step
@@ -12,6 +12,7 @@ from cellgen.records import TestView
 from cellgen.stack import Stack
 
 JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
+RATE = "0.4"  # of what training drops
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
 
 
@@ -44,8 +45,8 @@ def testview(step: Step, spec: str) -> TestView:
         needs=any(each.index or not each.optional and each.default is None for each in cell.inputs[1:]),
         scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
         trace=list(cell.trace),
-        rates=_dict({each.rate.name: "0.4" for each in cell.noises if isinstance(each.rate, Ref)}),
-        noises=[each.name for each in cell.noises],
+        rates=_dict({each.rate.name: RATE for each in cell.noises if isinstance(each.rate, Ref)}),
+        noises={each.name: _rate(each) for each in cell.noises},
         bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
         jumps=_jumps(cell),
     )
@@ -137,10 +138,15 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
         once=[],
         needs=False,
         scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
-        rates=_dict({each.rate.name: "0.4" for each in layer.noises if isinstance(each.rate, Ref)}),
-        noises=[f"layer{index + 1}/{each.name}" for index in range(3) for each in layer.noises],
+        rates=_dict({each.rate.name: RATE for each in layer.noises if isinstance(each.rate, Ref)}),
+        noises={f"layer{index + 1}/{each.name}": _rate(each) for index in range(3) for each in layer.noises},
         trace=[f"layer{index + 1}_{name}" for index in range(3) for name in layer.trace],
     )
+
+
+def _rate(noise: Noise) -> float:
+    """How often a test drops."""
+    return float(RATE) if isinstance(noise.rate, Ref) else float(noise.rate.value)
 
 
 def _jumps(cell: Cell) -> bool:

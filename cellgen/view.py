@@ -114,7 +114,7 @@ class Viewing:
             scan=scanview(self.plan, self.step),
             trace=tuple((name, self.shown(self.traced(name))) for name in cell.trace),
             trace_sizes=tuple(
-                (name, ", ".join(self.size(axis, "self.") for axis in self.traced(name)) or "1") for name in cell.trace
+                (name, ", ".join(map(self.outside.size, self.traced(name))) or "1") for name in cell.trace
             ),
         )
 

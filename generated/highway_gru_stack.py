@@ -42,6 +42,14 @@ class GRUState(NamedTuple):
     h: tf.Tensor  # (batch, units)
 
 
+class GRUGates(NamedTuple):
+    """What is told of each step of a layer, if it is asked for."""
+
+    z: tf.Tensor  # (batch, units)
+    r: tf.Tensor  # (batch, units)
+    n: tf.Tensor  # (batch, units)
+
+
 # --- the equations of a layer ---------------------------------------------------------------------------------------
 
 
@@ -86,9 +94,13 @@ def _layer_step(
     n = activation(a_h + r * b_h)
     # h = z * h[t-1] + (1 - z) * n
     h = z * h_prev + (1 - z) * n
-    return {
-        "x": x,
-    }, GRUState(h)
+    return (
+        {
+            "x": x,
+        },
+        GRUState(h),
+        GRUGates(z, r, n),
+    )
 
 
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
@@ -337,12 +349,13 @@ def _ports(index, old, new, shown):
 
 def _step(state, *, x, **arguments):
     """One step, the first layer first -> the output of the last layer, and the state after the step, flat."""
-    old, new, shown = _by_layer(state), [], []
+    old, new, shown, told = _by_layer(state), [], [], []
     for index, layer in enumerate(_layers(arguments)):
-        also, after = _layer_step(old[index], outer_x=x, **_ports(index, old, new, shown), **layer)
+        also, after, trace = _layer_step(old[index], outer_x=x, **_ports(index, old, new, shown), **layer)
         new.append(after)
         shown.append(also)
-    return new[-1].h, _flat_state(new)
+        told.append(trace)
+    return new[-1].h, _flat_state(new), told
 
 
 def _before(*, x, **values):
@@ -421,6 +434,7 @@ def _scan(
     zero_output,
     steps=None,
     low_memory=False,
+    unroll=1,
     stacked=False,
 ):
     """All steps, in chunks that stay in cache, differentiated by `_backward`.
@@ -428,12 +442,18 @@ def _scan(
     xs: x (batch, time, input), by name; mask (batch, time, 1) or None, state and fresh: flat
     -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
     steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
-    way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
+    way back. unroll: how many steps the loop takes at once. stacked: hand tensors on to the way back, not arrays of
+    them, which XLA cannot.
     """
     carried = len(state)
     weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
     options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
-    wanted = {"return_sequences": return_sequences, "return_states": return_states, "zero_output": zero_output}
+    wanted = {
+        "return_sequences": return_sequences,
+        "return_states": return_states,
+        "zero_output": zero_output,
+        "unroll": unroll,
+    }
 
     def layout():
         """The batch, the time, the steps that run, those of a chunk, the chunks, those that run. The way back asks anew:
@@ -651,7 +671,7 @@ def _likely(xs, state, arguments):
 
 
 def _chunk_forward(
-    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_states, zero_output
+    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_states, zero_output, unroll
 ):
     """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
     size, batch_size = keras.ops.shape(xs["x"])[:2]
@@ -679,7 +699,7 @@ def _chunk_forward(
         sequences = [room.write(t, value) for room, value in zip(sequences, wanted)]
         return t + 1, new_output, new_state, rooms, sequences
 
-    loop = tf.while_loop(lambda t, *_: t < length, step, (0, output, state, rooms, sequences), maximum_iterations=size)
+    loop = _repeated(lambda t, count: t + count <= length, step, (0, output, state, rooms, sequences), size, unroll)
     _, output, state, rooms, sequences = loop
     kept = {**ready, **{name: _finite(room.stack(), length) for name, room in rooms.items()}}
     return output, state, [room.stack() for room in sequences], kept
@@ -698,6 +718,7 @@ def _chunk_back(
     return_sequences,
     return_states,
     zero_output,
+    unroll,
 ):
     """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
     size, batch_size = keras.ops.shape(kept["x"])[:2]
@@ -736,7 +757,7 @@ def _chunk_back(
         return t - 1, d_before, d_state, d_fresh, rooms
 
     loop = length - 1, d_output, d_state, d_fresh, rooms
-    loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
+    loop = _repeated(lambda t, count: t >= count - 1, step, loop, size, unroll)
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
@@ -750,11 +771,26 @@ def _chunk_back(
     return d_output, d_state, d_fresh, d_xs, d_weights
 
 
+def _repeated(goes_on, step, loop, size, unroll):
+    """A loop of at most `size` steps, `unroll` of them at once while so many are left, then one by one."""
+    for count in dict.fromkeys((min(unroll, size) if isinstance(size, int) else unroll, 1)):
+
+        def steps(*loop, count=count):
+            for _ in range(count):
+                loop = step(*loop)
+            return loop
+
+        loop = tf.while_loop(lambda t, *_, count=count: goes_on(t, count), steps, loop, maximum_iterations=size)
+    return loop
+
+
 def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_states, zero_output, **_):
     """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
     output, lists = None, []
     for t in range(xs["x"].shape[1]):
-        new_output, new_state = _step(state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments)
+        new_output, new_state, _ = _step(
+            state=state, **{name: values[:, t] for name, values in xs.items()}, **arguments
+        )
         if mask is not None:  # mask: hold
             held = tf.zeros_like(new_output) if zero_output or output is None else output
             new_output = tf.where(mask[:, t], new_output, held)
@@ -941,6 +977,24 @@ def _require(fits, name, wanted, value):
         raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
 
 
+def _swapped(values):
+    """(time, batch, ...) -> (batch, time, ...), or back."""
+    return None if values is None else tf.transpose(values, [1, 0, *range(2, len(values.shape))])
+
+
+def _batch_first(shape):
+    """(time, batch, ...) -> (batch, time, ...)."""
+    return (shape[1], shape[0], *shape[2:])
+
+
+def _dense(values):
+    """Ragged sequences, filled up with zeros; others as they are."""
+    if not isinstance(values, tf.RaggedTensor):
+        return values
+    _require(values.ragged_rank == 1, "sequences", "ragged in time alone", values.shape)
+    return values.to_tensor()
+
+
 def _registry(argument):
     """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
     return getattr(keras, argument.rsplit("_", 1)[1] + "s")
@@ -966,10 +1020,20 @@ class HighwayGRUStackCell(keras.layers.Layer):
     layer 2 and so on, in any container; the new one is like it. `named(state)` is a tuple of `GRUState`, one a layer.
     Weights are called `layer1/kernel` and so on; each takes Keras's three
     arguments, for all layers at once, as in `kernel_initializer`, `kernel_regularizer`, `kernel_constraint`.
+    state_is_tuple=False: the state comes and goes as one tensor, its parts side by side in their order.
     Raises ValueError where an argument does not fit.
     """
 
-    def __init__(self, units, depth, activation="tanh", recurrent_activation="sigmoid", use_bias=True, **kwargs):
+    def __init__(
+        self,
+        units,
+        depth,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        state_is_tuple=True,
+        **kwargs,
+    ):
         _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
         super().__init__(**kwargs)
         _require(isinstance(units, int) and units > 0, "units", "a positive integer", units)
@@ -981,7 +1045,10 @@ class HighwayGRUStackCell(keras.layers.Layer):
         self.recurrent_activation = _activation_name("recurrent_activation", recurrent_activation)
         self.use_bias = use_bias
         self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
-        self.state_size = [units] * self.depth
+        self._state_sizes = [units] * self.depth
+        _require(isinstance(state_is_tuple, bool), "state_is_tuple", "True or False", state_is_tuple)
+        self.state_is_tuple = state_is_tuple
+        self.state_size = self._state_sizes if state_is_tuple else sum(self._state_sizes)
         self.output_size = units
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
@@ -1069,28 +1136,60 @@ class HighwayGRUStackCell(keras.layers.Layer):
     def named(self, state):
         """A state in any container, by position -> a tuple of GRUState, one a layer, in the compute dtype."""
         values = [tf.cast(tf.convert_to_tensor(value), self.compute_dtype) for value in tf.nest.flatten(state)]
-        shapes = [[None, size] for size in self.state_size]
+        if not self.state_is_tuple:
+            fits = len(values) == 1 and values[0].shape.is_compatible_with([None, self.state_size])
+            _require(fits, "state", f"(batch, {self.state_size})", [tuple(value.shape) for value in values])
+            values = tf.split(values[0], self._state_sizes, axis=-1)
+        shapes = [[None, size] for size in self._state_sizes]
         fits = len(values) == len(shapes) and all(v.shape.is_compatible_with(s) for v, s in zip(values, shapes))
-        wanted = f"of {self.depth} layers, {', '.join(GRUState._fields)} of each, with sizes {self.state_size}"
+        wanted = f"of {self.depth} layers, {', '.join(GRUState._fields)} of each, with sizes {self._state_sizes}"
         _require(fits, "state", wanted, [tuple(value.shape) for value in values])
         return tuple(_by_layer(values))
 
     def call(self, x, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
         _require(x.dtype.is_floating, "x", "of a floating dtype", x.dtype.name)
         flat = _flat_state(self.named(state))
-        output, new_state = _step(flat, x=x, **self.step_arguments())
-        return output, tf.nest.pack_sequence_as(state, list(new_state))
+        output, new_state, _ = _step(flat, x=x, **self.step_arguments())
+        return output, tf.nest.pack_sequence_as(state, self._joined(new_state))
+
+    def gates(self, xs, state, training=False):
+        """The named values of some steps, all at once: inputs by name and the flat state before each, (batch, time, ...)."""
+        front = keras.ops.shape(xs["x"])[:2]
+        told = _step(
+            tuple(map(_flat, state)), **{name: _flat(value) for name, value in xs.items()}, **self.step_arguments()
+        )[2]
+        return tuple(type(each)(*(tf.reshape(value, [*front, *value.shape[1:]]) for value in each)) for each in told)
+
+    def gate_shapes(self, *front):
+        """The shapes of named values of every step, a tuple for each layer; `front` are batch and time."""
+        found = []
+        for index in range(self.depth):
+            _has_below, _has_above = index > 0, index + 1 < self.depth
+            own_input, units = self._sizes(index)
+            found.append(
+                GRUGates(
+                    (*front, units),
+                    (*front, units),
+                    (*front, units),
+                )
+            )
+        return tuple(found)
+
+    def _joined(self, state):
+        """The tensors of a state; one, side by side, where state_is_tuple is False."""
+        return list(state) if self.state_is_tuple else [tf.concat(state, axis=-1)]
 
     def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
         """The flat state before the first step, in a list."""
         batch_size = tf.shape(inputs)[0] if batch_size is None else batch_size
         dtype = dtype or self.compute_dtype
-        state = [tf.zeros([batch_size, size], dtype) for size in self.state_size]
-        return state
+        state = [tf.zeros([batch_size, size], dtype) for size in self._state_sizes]
+        return state if self.state_is_tuple else self._joined(state)[0]
 
     def zero_state(self, batch_size, dtype):
         """`get_initial_state` by TensorFlow 1's name, as a tuple."""
-        return tuple(self.get_initial_state(batch_size=batch_size, dtype=dtype))
+        state = self.get_initial_state(batch_size=batch_size, dtype=dtype)
+        return tuple(state) if isinstance(state, list) else state
 
     def get_config(self):
         return {
@@ -1101,6 +1200,7 @@ class HighwayGRUStackCell(keras.layers.Layer):
             "recurrent_activation": self.recurrent_activation,
             "use_bias": self.use_bias,
             **{name: _registry(name).serialize(value) for name, value in self.weight_arguments.items()},
+            "state_is_tuple": self.state_is_tuple,
         }
 
 
@@ -1110,7 +1210,9 @@ class HighwayGRUStack(keras.layers.RNN):
 
     Takes the arguments of `HighwayGRUStackCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a tuple of `GRUState`, one a layer, of sequences (batch, time, size) at the end of the result;
-    debug runs step by step in Python, for breakpoints;
+    return_gates adds a tuple of `GRUGates`, one a layer, of sequences at the very end;
+    time_major: (time, batch, ...) comes and goes, masks too;
+    unroll: all steps as one graph (True), or so many at once in the loop; debug runs step by step in Python;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto");
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
     """
@@ -1125,8 +1227,10 @@ class HighwayGRUStack(keras.layers.RNN):
         return_sequences=False,
         return_state=False,
         return_all_states=False,
+        return_gates=False,
         go_backwards=False,
         stateful=False,
+        time_major=False,
         unroll=False,
         debug=False,
         jit_compile="auto",
@@ -1150,10 +1254,14 @@ class HighwayGRUStack(keras.layers.RNN):
             return_state=return_state,
             go_backwards=go_backwards,
             stateful=stateful,
-            unroll=unroll,
+            unroll=unroll is True,
             **kwargs,
         )
+        _require(isinstance(unroll, int) and unroll >= 0, "unroll", "True, False or a number of steps", unroll)
+        self.unroll = unroll
+        self.time_major = time_major
         self.return_all_states = return_all_states
+        self.return_gates = return_gates
         self.debug = debug
         _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
@@ -1162,23 +1270,46 @@ class HighwayGRUStack(keras.layers.RNN):
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, sequences_shape, initial_state_shape=None):
-        super().build(sequences_shape)
-        batch_size = sequences_shape[0] if self.stateful else None
-        self.input_spec = keras.layers.InputSpec(shape=(batch_size, None, *sequences_shape[2:]))
+        shape = _batch_first(sequences_shape) if self.time_major else sequences_shape
+        super().build(shape)
+        batch_size = shape[0] if self.stateful else None
+        axes = (None, batch_size) if self.time_major else (batch_size, None)
+        self.input_spec = keras.layers.InputSpec(shape=(*axes, *shape[2:]))
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, sequences, *args, **kwargs):
+        """Ragged sequences run as long as each is; what is returned of every step is ragged then."""
+        ragged = sequences
+        if not isinstance(ragged, tf.RaggedTensor):
+            return super().__call__(sequences, *args, **kwargs)
+        sequences = _dense(sequences)
+        _require(not self.time_major, "sequences", "no ragged tensor for time_major=True", ragged.shape)
+        lengths = ragged.row_lengths()
+        result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
+        found = list(result) if isinstance(result, tuple) else [result]
+        whole = 1 + self.return_state * len(self.cell.state_size)
+        for index in (*([0] if self.return_sequences else []), *range(whole, len(found))):
+            found[index] = tf.nest.map_structure(
+                lambda values: tf.RaggedTensor.from_tensor(values, lengths), found[index]
+            )
+        return tuple(found) if isinstance(result, tuple) else found[0]
 
     def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
-        """sequences (batch, time, input) -> output; with return_state, then each state; with return_all_states,
+        """sequences (batch, time, input), or ragged -> output; with return_state, then each state; with return_all_states,
         then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
         _require(sequences.dtype.is_floating, "sequences", "of a floating dtype", sequences.dtype.name)
+        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
+            mask = getattr(sequences, "_keras_mask", None)
+        if self.time_major:
+            mask = None if mask is None else tf.transpose(mask)
+            sequences = _swapped(sequences)
         batch_size, steps = keras.ops.shape(sequences)[:2]
-        if self.unroll:
+        if self.unroll is True:
             _require(sequences.shape[1] is not None, "sequences", "of known length for unroll=True", sequences.shape)
         if self.debug and not tf.executing_eagerly():
             raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
-        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
-            mask = getattr(sequences, "_keras_mask", None)
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
             fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
@@ -1192,19 +1323,23 @@ class HighwayGRUStack(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = _flat_state(self.cell.named(initial_state))
-        last_output, outputs, state, states = self.inner_loop(sequences, start, mask, training)
+        last_output, outputs, state, states, told = self.inner_loop(sequences, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):
                 variable.assign(value)
+        if self.time_major:
+            outputs, states, told = tf.nest.map_structure(_swapped, (outputs, states, told))
         result = [outputs if self.return_sequences else last_output]
         if self.return_state:
             result += state
         if self.return_all_states:
             result.append(states)
+        if self.return_gates:
+            result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """The scan -> last output, outputs, last state, all states; None for sequences that are not wanted."""
+        """The scan -> last output, outputs, last state, all states, what is traced; None for sequences that are not wanted."""
         batch_size, steps = keras.ops.shape(sequences)[:2]
         step_arguments = self.cell.step_arguments()
 
@@ -1213,11 +1348,11 @@ class HighwayGRUStack(keras.layers.RNN):
         if self.go_backwards:
             xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
             masks = None if mask is None else tf.reverse(masks, [1])
-        kept = range(len(initial_state)) if self.return_all_states else []
+        kept = range(len(initial_state)) if self.return_all_states or self.return_gates else []
         wanted = {"return_sequences": self.return_sequences, "return_states": tuple(kept)}
         zero_output = bool(self.zero_output_for_mask)
-        if not (self.unroll or self.debug):
-            wanted["low_memory"] = self.memory == "low"
+        if not (self.unroll is True or self.debug):
+            wanted |= {"low_memory": self.memory == "low", "unroll": max(1, self.unroll)}
             step_arguments["_activation_gradient"] = _GRADIENTS[self.cell.activation]
             step_arguments["_activation_reads_x"] = self.cell.activation in _READING_X
             step_arguments["_recurrent_activation_gradient"] = _GRADIENTS[self.cell.recurrent_activation]
@@ -1229,11 +1364,15 @@ class HighwayGRUStack(keras.layers.RNN):
         sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
         outputs = sequences.pop(0) if self.return_sequences else None
         states = tuple(_by_layer(sequences)) if self.return_all_states else None
-        return output, outputs, list(state), states
+        told = None
+        if self.return_gates:
+            before = [tf.concat([first[:, None], values[:, :-1]], 1) for first, values in zip(initial_state, sequences)]
+            told = self.cell.gates(xs, before)
+        return output, outputs, list(state), states, told
 
     def _scan(self, batch_size, steps, training):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
-        if self.unroll or self.debug:
+        if self.unroll is True or self.debug:
             return _unrolled
         long = tf.is_tensor(steps) or steps >= 64
         if tf.is_tensor(batch_size):  # XLA compiles for each: in training they are few, and it pays most
@@ -1248,21 +1387,27 @@ class HighwayGRUStack(keras.layers.RNN):
         return _scan
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
-        batch_size, steps = sequences_shape[:2]
+        front = tuple(sequences_shape[:2])
+        batch_size = front[1] if self.time_major else front[0]
         size, sizes = self.cell.output_size, self.cell.state_size
-        result = [(batch_size, steps, size) if self.return_sequences else (batch_size, size)]
+        result = [(*front, size) if self.return_sequences else (batch_size, size)]
         if self.return_state:
             result += [(batch_size, size) for size in sizes]
         if self.return_all_states:
-            result.append(tuple(_by_layer([(batch_size, steps, size) for size in sizes])))
+            result.append(tuple(_by_layer([(*front, size) for size in sizes])))
+        if self.return_gates:
+            result.append(self.cell.gate_shapes(*front))
         return tuple(result) if len(result) > 1 else result[0]
 
     def get_config(self):
         config = {**self.cell.get_config(), **super().get_config()}
         del config["cell"]
+        del config["state_is_tuple"]
         return {
             **config,
+            "time_major": self.time_major,
             "return_all_states": self.return_all_states,
+            "return_gates": self.return_gates,
             "debug": self.debug,
             "jit_compile": self.jit_compile,
             "memory": self.memory,

@@ -52,7 +52,7 @@ class HMLSTMState(NamedTuple):
     z: tf.Tensor  # (batch, 1)
 
 
-class HMLSTMTrace(NamedTuple):
+class HMLSTMGates(NamedTuple):
     """What is told of each step, if it is asked for."""
 
     copy: tf.Tensor  # (batch, 1)
@@ -135,7 +135,7 @@ def _step(
     h_new = o * tf.tanh(c)
     # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
     h = copy * h_prev + (1 - copy) * h_new if combine == "blend" else tf.where(copy > 0.5, h_prev, h_new)
-    return h, HMLSTMState(c, h, z), HMLSTMTrace(copy, update, flush)
+    return h, HMLSTMState(c, h, z), HMLSTMGates(copy, update, flush)
 
 
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
@@ -472,6 +472,7 @@ def _scan(
     zero_output,
     steps=None,
     low_memory=False,
+    unroll=1,
     stacked=False,
 ):
     """All steps, in chunks that stay in cache, differentiated by `_backward`.
@@ -479,11 +480,17 @@ def _scan(
     xs: h_below (batch, time, lower), z_below (batch, time, 1), h_above (batch, time, upper), by name; mask (batch, time, 1) or None, state and fresh: HMLSTMState
     -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
     steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
-    way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
+    way back. unroll: how many steps the loop takes at once. stacked: hand tensors on to the way back, not arrays of
+    them, which XLA cannot.
     """
     weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
     options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
-    wanted = {"return_sequences": return_sequences, "return_all_states": return_all_states, "zero_output": zero_output}
+    wanted = {
+        "return_sequences": return_sequences,
+        "return_all_states": return_all_states,
+        "zero_output": zero_output,
+        "unroll": unroll,
+    }
 
     def layout():
         """The batch, the time, the steps that run, those of a chunk, the chunks, those that run. The way back asks anew:
@@ -698,7 +705,7 @@ def _likely(xs, state, arguments):
 
 
 def _chunk_forward(
-    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_all_states, zero_output
+    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_all_states, zero_output, unroll
 ):
     """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
     size, batch_size = keras.ops.shape(xs["h_below"])[:2]
@@ -728,7 +735,7 @@ def _chunk_forward(
         sequences = [room.write(t, value) for room, value in zip(sequences, wanted)]
         return t + 1, new_output, new_state, rooms, sequences
 
-    loop = tf.while_loop(lambda t, *_: t < length, step, (0, output, state, rooms, sequences), maximum_iterations=size)
+    loop = _repeated(lambda t, count: t + count <= length, step, (0, output, state, rooms, sequences), size, unroll)
     _, output, state, rooms, sequences = loop
     kept = {**ready, **{name: _finite(room.stack(), length) for name, room in rooms.items()}}
     return output, state, [room.stack() for room in sequences], kept
@@ -747,6 +754,7 @@ def _chunk_back(
     return_sequences,
     return_all_states,
     zero_output,
+    unroll,
 ):
     """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
     size, batch_size = keras.ops.shape(kept["h_below"])[:2]
@@ -796,7 +804,7 @@ def _chunk_back(
         return t - 1, d_before, d_state, d_fresh, rooms
 
     loop = length - 1, d_output, d_state, d_fresh, rooms
-    loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
+    loop = _repeated(lambda t, count: t >= count - 1, step, loop, size, unroll)
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
@@ -817,6 +825,19 @@ def _chunk_back(
     d_xs, d_weights = _after(**values, **arguments)
     d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
     return d_output, d_state, d_fresh, d_xs, d_weights
+
+
+def _repeated(goes_on, step, loop, size, unroll):
+    """A loop of at most `size` steps, `unroll` of them at once while so many are left, then one by one."""
+    for count in dict.fromkeys((min(unroll, size) if isinstance(size, int) else unroll, 1)):
+
+        def steps(*loop, count=count):
+            for _ in range(count):
+                loop = step(*loop)
+            return loop
+
+        loop = tf.while_loop(lambda t, *_, count=count: goes_on(t, count), steps, loop, maximum_iterations=size)
+    return loop
 
 
 def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all_states, zero_output, **_):
@@ -943,6 +964,24 @@ def _require(fits, name, wanted, value):
         raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
 
 
+def _swapped(values):
+    """(time, batch, ...) -> (batch, time, ...), or back."""
+    return None if values is None else tf.transpose(values, [1, 0, *range(2, len(values.shape))])
+
+
+def _batch_first(shape):
+    """(time, batch, ...) -> (batch, time, ...)."""
+    return (shape[1], shape[0], *shape[2:])
+
+
+def _dense(values):
+    """Ragged sequences, filled up with zeros; others as they are."""
+    if not isinstance(values, tf.RaggedTensor):
+        return values
+    _require(values.ragged_rank == 1, "sequences", "ragged in time alone", values.shape)
+    return values.to_tensor()
+
+
 _PORTS = ["h_below", "z_below", "h_above"]
 _RANKS = {
     "h_below": 1,
@@ -980,11 +1019,20 @@ class HMLSTMCell(keras.layers.Layer):
     in another container, and the new one is like it.
     Each weight takes Keras's three arguments, as in `W_initializer`,
     `W_regularizer`, `W_constraint`.
+    state_is_tuple=False: the state comes and goes as one tensor, its parts side by side in their order.
     Raises ValueError where an argument does not fit.
     """
 
     def __init__(
-        self, units, detector=True, combine="blend", z_on_copy="recompute", boundary="hard", slope=1.0, **kwargs
+        self,
+        units,
+        detector=True,
+        combine="blend",
+        z_on_copy="recompute",
+        boundary="hard",
+        slope=1.0,
+        state_is_tuple=True,
+        **kwargs,
     ):
         _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
         super().__init__(**kwargs)
@@ -1000,7 +1048,10 @@ class HMLSTMCell(keras.layers.Layer):
         self.z_on_copy = z_on_copy
         self.boundary = boundary
         self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
-        self.state_size = [units, units, 1]
+        self._state_sizes = [units, units, 1]
+        _require(isinstance(state_is_tuple, bool), "state_is_tuple", "True or False", state_is_tuple)
+        self.state_is_tuple = state_is_tuple
+        self.state_size = self._state_sizes if state_is_tuple else sum(self._state_sizes)
         self.output_size = units
         self.scheduled = {
             "slope": float(slope),
@@ -1074,8 +1125,12 @@ class HMLSTMCell(keras.layers.Layer):
     def named(self, state):
         """A state in any container, by position -> HMLSTMState in the compute dtype."""
         values = [tf.cast(tf.convert_to_tensor(value), self.compute_dtype) for value in tf.nest.flatten(state)]
-        shapes = [[None, size] for size in self.state_size]
-        wanted = ", ".join(f"{name} (batch, {size})" for name, size in zip(HMLSTMState._fields, self.state_size))
+        if not self.state_is_tuple:
+            fits = len(values) == 1 and values[0].shape.is_compatible_with([None, self.state_size])
+            _require(fits, "state", f"(batch, {self.state_size})", [tuple(value.shape) for value in values])
+            values = tf.split(values[0], self._state_sizes, axis=-1)
+        shapes = [[None, size] for size in self._state_sizes]
+        wanted = ", ".join(f"{name} (batch, {size})" for name, size in zip(HMLSTMState._fields, self._state_sizes))
         fits = len(values) == len(shapes) and all(v.shape.is_compatible_with(s) for v, s in zip(values, shapes))
         _require(fits, "state", wanted, [tuple(value.shape) for value in values])
         return HMLSTMState(*values)
@@ -1085,9 +1140,10 @@ class HMLSTMCell(keras.layers.Layer):
         found = {name: tf.convert_to_tensor(value) for name, value in _by_port(inputs).items()}
         for name, value in found.items():
             _require(value.dtype.is_floating, name, "of a floating dtype", value.dtype.name)
-            fits = len(value.shape) == lead + _RANKS[name]
-            _require(fits, name, f"of {lead + _RANKS[name]} axes", tuple(value.shape))
-            fits = value.shape[lead:] == self._port_shapes.get(name, value.shape[lead - 1 :])[1:]
+            axes = lead
+            fits = len(value.shape) == axes + _RANKS[name]
+            _require(fits, name, f"of {axes + _RANKS[name]} axes", tuple(value.shape))
+            fits = value.shape[axes:] == self._port_shapes.get(name, value.shape[axes - 1 :])[1:]
             _require(fits, name, "as wide as when the cell was built", tuple(value.shape))
         fits = ("h_above" in found) == self._has_h_above
         _require(fits, "h_above", "given if it was when the cell was built, else not", list(found))
@@ -1098,34 +1154,40 @@ class HMLSTMCell(keras.layers.Layer):
 
     def call(self, inputs, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
         output, new_state, _ = _step(state=self.named(state), **self.ports(inputs), **self.step_arguments())
-        return output, tf.nest.pack_sequence_as(state, list(new_state))
+        return output, tf.nest.pack_sequence_as(state, self._joined(new_state))
 
-    def traced(self, xs, state, training=False):
-        """What is traced of some steps, all at once: inputs by name and the state before each, (batch, time, ...)."""
+    def gates(self, xs, state, training=False):
+        """The named values of some steps, all at once: inputs by name and the state before each, (batch, time, ...)."""
         front = keras.ops.shape(xs["h_below"])[:2]
         values = _step(
             state=HMLSTMState(*map(_flat, state)),
             **{name: _flat(value) for name, value in xs.items()},
             **self.step_arguments(),
         )[2]
-        return HMLSTMTrace(*(tf.reshape(value, [*front, *value.shape[1:]]) for value in values))
+        return HMLSTMGates(*(tf.reshape(value, [*front, *value.shape[1:]]) for value in values))
 
-    def trace_shapes(self, batch_size, steps):
-        """The shapes of what is traced."""
-        return HMLSTMTrace(
-            (batch_size, steps, 1),
-            (batch_size, steps, 1),
-            (batch_size, steps, 1),
+    def gate_shapes(self, *front):
+        """The shapes of named values of every step; `front` are batch and time."""
+        return HMLSTMGates(
+            (*front, 1),
+            (*front, 1),
+            (*front, 1),
         )
+
+    def _joined(self, state):
+        """The tensors of a state; one, side by side, where state_is_tuple is False."""
+        return list(state) if self.state_is_tuple else [tf.concat(state, axis=-1)]
 
     def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
         """Zeros, in a list."""
         batch_size = tf.shape(inputs)[0] if batch_size is None else batch_size
-        return [tf.zeros([batch_size, size], dtype or self.compute_dtype) for size in self.state_size]
+        state = [tf.zeros([batch_size, size], dtype or self.compute_dtype) for size in self._state_sizes]
+        return state if self.state_is_tuple else self._joined(state)[0]
 
     def zero_state(self, batch_size, dtype):
         """`get_initial_state` by TensorFlow 1's name -> HMLSTMState."""
-        return HMLSTMState(*self.get_initial_state(batch_size=batch_size, dtype=dtype))
+        state = self.get_initial_state(batch_size=batch_size, dtype=dtype)
+        return HMLSTMState(*state) if isinstance(state, list) else state
 
     def get_config(self):
         return {
@@ -1137,6 +1199,7 @@ class HMLSTMCell(keras.layers.Layer):
             "boundary": self.boundary,
             "slope": self.scheduled["slope"],
             **{name: _registry(name).serialize(value) for name, value in self.weight_arguments.items()},
+            "state_is_tuple": self.state_is_tuple,
         }
 
 
@@ -1146,8 +1209,9 @@ class HMLSTM(keras.layers.RNN):
 
     Takes the arguments of `HMLSTMCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a `HMLSTMState` of sequences (batch, time, size) at the end of the result;
-    return_trace adds `HMLSTMTrace` of sequences at the very end;
-    debug runs step by step in Python, for breakpoints;
+    return_gates adds `HMLSTMGates` of sequences at the very end;
+    time_major: (time, batch, ...) comes and goes, masks too;
+    unroll: all steps as one graph (True), or so many at once in the loop; debug runs step by step in Python;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto");
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
     """
@@ -1163,9 +1227,10 @@ class HMLSTM(keras.layers.RNN):
         return_sequences=False,
         return_state=False,
         return_all_states=False,
-        return_trace=False,
+        return_gates=False,
         go_backwards=False,
         stateful=False,
+        time_major=False,
         unroll=False,
         debug=False,
         jit_compile="auto",
@@ -1190,11 +1255,14 @@ class HMLSTM(keras.layers.RNN):
             return_state=return_state,
             go_backwards=go_backwards,
             stateful=stateful,
-            unroll=unroll,
+            unroll=unroll is True,
             **kwargs,
         )
+        _require(isinstance(unroll, int) and unroll >= 0, "unroll", "True, False or a number of steps", unroll)
+        self.unroll = unroll
+        self.time_major = time_major
         self.return_all_states = return_all_states
-        self.return_trace = return_trace
+        self.return_gates = return_gates
         self.debug = debug
         _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
@@ -1203,6 +1271,8 @@ class HMLSTM(keras.layers.RNN):
 
     def build(self, sequences_shape, initial_state_shape=None):
         shapes = _by_port(sequences_shape)
+        if self.time_major:
+            shapes = {name: _batch_first(shape) for name, shape in shapes.items()}
         if not self.cell.built:
             self.cell.build({name: (shape[0], *shape[2:]) for name, shape in shapes.items()})
         super().build(shapes["h_below"])
@@ -1212,22 +1282,44 @@ class HMLSTM(keras.layers.RNN):
         """A variable that is not trained: `slope.assign(...)` sets it, at any time."""
         return self.cell.slope
 
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, sequences, *args, **kwargs):
+        """Ragged sequences run as long as each is; what is returned of every step is ragged then."""
+        ragged = next((each for each in tf.nest.flatten(sequences) if isinstance(each, tf.RaggedTensor)), None)
+        if ragged is None:
+            return super().__call__(sequences, *args, **kwargs)
+        sequences = tf.nest.map_structure(_dense, sequences)
+        _require(not self.time_major, "sequences", "no ragged tensor for time_major=True", ragged.shape)
+        lengths = ragged.row_lengths()
+        result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
+        found = list(result) if isinstance(result, tuple) else [result]
+        whole = 1 + self.return_state * len(self.cell.state_size)
+        for index in (*([0] if self.return_sequences else []), *range(whole, len(found))):
+            found[index] = tf.nest.map_structure(
+                lambda values: tf.RaggedTensor.from_tensor(values, lengths), found[index]
+            )
+        return tuple(found) if isinstance(result, tuple) else found[0]
+
     def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
-        """sequences (batch, time, lower) -> output; with return_state, then each state; with return_all_states,
+        """sequences (batch, time, lower), or ragged -> output; with return_state, then each state; with return_all_states,
         then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
         if isinstance(mask, (dict, list, tuple)):  # Keras passes one on for each port
             mask = next((each for each in tf.nest.flatten(mask) if each is not None), None)
+        sequences = _by_port(sequences)
+        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
+            mask = getattr(sequences["h_below"], "_keras_mask", None)
+        if self.time_major:
+            mask = None if mask is None else tf.transpose(mask)
+            sequences = {name: _swapped(value) for name, value in sequences.items()}
         xs = self.cell.ports(sequences, lead=2)
         sequences = xs["h_below"]
         batch_size, steps = keras.ops.shape(sequences)[:2]
-        if self.unroll:
+        if self.unroll is True:
             _require(sequences.shape[1] is not None, "sequences", "of known length for unroll=True", sequences.shape)
         if self.debug and not tf.executing_eagerly():
             raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
-        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
-            mask = getattr(sequences, "_keras_mask", None)
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
             fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
@@ -1245,12 +1337,14 @@ class HMLSTM(keras.layers.RNN):
         if self.stateful:
             for variable, value in zip(self.states, state):
                 variable.assign(value)
+        if self.time_major:
+            outputs, states, told = tf.nest.map_structure(_swapped, (outputs, states, told))
         result = [outputs if self.return_sequences else last_output]
         if self.return_state:
             result += state
         if self.return_all_states:
             result.append(states)
-        if self.return_trace:
+        if self.return_gates:
             result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
 
@@ -1264,11 +1358,11 @@ class HMLSTM(keras.layers.RNN):
         if self.go_backwards:
             xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
             masks = None if mask is None else tf.reverse(masks, [1])
-        all_states = self.return_all_states or self.return_trace
+        all_states = self.return_all_states or self.return_gates
         wanted = {"return_sequences": self.return_sequences, "return_all_states": all_states}
         zero_output = bool(self.zero_output_for_mask)
-        if not (self.unroll or self.debug):
-            wanted["low_memory"] = self.memory == "low"
+        if not (self.unroll is True or self.debug):
+            wanted |= {"low_memory": self.memory == "low", "unroll": max(1, self.unroll)}
         scan = self._scan(batch_size, steps, training)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted
@@ -1276,14 +1370,14 @@ class HMLSTM(keras.layers.RNN):
         sequences = [tf.transpose(values, [1, 0, 2]) for values in sequences]
         outputs = sequences.pop(0) if self.return_sequences else None
         states, told = HMLSTMState(*sequences) if all_states else None, None
-        if self.return_trace:
+        if self.return_gates:
             before = [tf.concat([first[:, None], values[:, :-1]], 1) for first, values in zip(initial_state, states)]
-            told = self.cell.traced(xs, before)
+            told = self.cell.gates(xs, before)
         return output, outputs, state, states if self.return_all_states else None, told
 
     def _scan(self, batch_size, steps, training):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
-        if self.unroll or self.debug:
+        if self.unroll is True or self.debug:
             return _unrolled
         long = tf.is_tensor(steps) or steps >= 64
         if tf.is_tensor(batch_size):  # XLA compiles for each: in training they are few, and it pays most
@@ -1298,24 +1392,27 @@ class HMLSTM(keras.layers.RNN):
         return _scan
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
-        batch_size, steps = _by_port(sequences_shape)["h_below"][:2]
+        front = tuple(_by_port(sequences_shape)["h_below"][:2])
+        batch_size = front[1] if self.time_major else front[0]
         size, sizes = self.cell.output_size, self.cell.state_size
-        result = [(batch_size, steps, size) if self.return_sequences else (batch_size, size)]
+        result = [(*front, size) if self.return_sequences else (batch_size, size)]
         if self.return_state:
             result += [(batch_size, size) for size in sizes]
         if self.return_all_states:
-            result.append(HMLSTMState(*((batch_size, steps, size) for size in sizes)))
-        if self.return_trace:
-            result.append(self.cell.trace_shapes(batch_size, steps))
+            result.append(HMLSTMState(*((*front, size) for size in sizes)))
+        if self.return_gates:
+            result.append(self.cell.gate_shapes(*front))
         return tuple(result) if len(result) > 1 else result[0]
 
     def get_config(self):
         config = {**self.cell.get_config(), **super().get_config()}
         del config["cell"]
+        del config["state_is_tuple"]
         return {
             **config,
+            "time_major": self.time_major,
             "return_all_states": self.return_all_states,
-            "return_trace": self.return_trace,
+            "return_gates": self.return_gates,
             "debug": self.debug,
             "jit_compile": self.jit_compile,
             "memory": self.memory,

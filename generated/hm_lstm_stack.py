@@ -63,7 +63,7 @@ class HMLSTMState(NamedTuple):
     z: tf.Tensor  # (batch, 1)
 
 
-class HMLSTMTrace(NamedTuple):
+class HMLSTMGates(NamedTuple):
     """What is told of each step of a layer, if it is asked for."""
 
     copy: tf.Tensor  # (batch, 1)
@@ -156,7 +156,7 @@ def _layer_step(
     h_new = o * tf.tanh(c)
     # h = copy * h[t-1] + (1 - copy) * h_new if combine == blend else where(copy, h[t-1], h_new)
     h = copy * h_prev + (1 - copy) * h_new if combine == "blend" else tf.where(copy > 0.5, h_prev, h_new)
-    return {}, HMLSTMState(c, h, z), HMLSTMTrace(copy, update, flush)
+    return {}, HMLSTMState(c, h, z), HMLSTMGates(copy, update, flush)
 
 
 # --- the equations, as the scan runs them --------------------------------------------------------------------------
@@ -662,6 +662,7 @@ def _scan(
     zero_output,
     steps=None,
     low_memory=False,
+    unroll=1,
     stacked=False,
 ):
     """All steps, in chunks that stay in cache, differentiated by `_backward`.
@@ -669,12 +670,18 @@ def _scan(
     xs: x (batch, time, input), by name; mask (batch, time, 1) or None, state and fresh: flat
     -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, then each state.
     steps: how many run, if not all. low_memory: keep the state before each chunk alone, and run its steps again on the
-    way back. stacked: hand tensors on to the way back, not arrays of them, which XLA cannot.
+    way back. unroll: how many steps the loop takes at once. stacked: hand tensors on to the way back, not arrays of
+    them, which XLA cannot.
     """
     carried = len(state)
     weights = {name: value for name, value in arguments.items() if tf.is_tensor(value)}
     options = {name: value for name, value in arguments.items() if not tf.is_tensor(value)}
-    wanted = {"return_sequences": return_sequences, "return_states": return_states, "zero_output": zero_output}
+    wanted = {
+        "return_sequences": return_sequences,
+        "return_states": return_states,
+        "zero_output": zero_output,
+        "unroll": unroll,
+    }
 
     def layout():
         """The batch, the time, the steps that run, those of a chunk, the chunks, those that run. The way back asks anew:
@@ -893,7 +900,7 @@ def _likely(xs, state, arguments):
 
 
 def _chunk_forward(
-    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_states, zero_output
+    xs, length, on, output, state, fresh, arguments, likely, *, return_sequences, return_states, zero_output, unroll
 ):
     """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
     size, batch_size = keras.ops.shape(xs["x"])[:2]
@@ -921,7 +928,7 @@ def _chunk_forward(
         sequences = [room.write(t, value) for room, value in zip(sequences, wanted)]
         return t + 1, new_output, new_state, rooms, sequences
 
-    loop = tf.while_loop(lambda t, *_: t < length, step, (0, output, state, rooms, sequences), maximum_iterations=size)
+    loop = _repeated(lambda t, count: t + count <= length, step, (0, output, state, rooms, sequences), size, unroll)
     _, output, state, rooms, sequences = loop
     kept = {**ready, **{name: _finite(room.stack(), length) for name, room in rooms.items()}}
     return output, state, [room.stack() for room in sequences], kept
@@ -940,6 +947,7 @@ def _chunk_back(
     return_sequences,
     return_states,
     zero_output,
+    unroll,
 ):
     """The steps of a chunk in reverse, then `_after` -> the derivatives by output, state, fresh, x and weights."""
     size, batch_size = keras.ops.shape(kept["x"])[:2]
@@ -991,7 +999,7 @@ def _chunk_back(
         return t - 1, d_before, d_state, d_fresh, rooms
 
     loop = length - 1, d_output, d_state, d_fresh, rooms
-    loop = tf.while_loop(lambda t, *_: t >= 0, step, loop, maximum_iterations=size)
+    loop = _repeated(lambda t, count: t >= count - 1, step, loop, size, unroll)
     _, d_output, d_state, d_fresh, rooms = loop
     values = {**kept, **{name: room.stack() for name, room in rooms.items()}}
     values = {
@@ -1002,6 +1010,19 @@ def _chunk_back(
     d_xs, d_weights = _after(**values, **arguments)
     d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
     return d_output, d_state, d_fresh, d_xs, d_weights
+
+
+def _repeated(goes_on, step, loop, size, unroll):
+    """A loop of at most `size` steps, `unroll` of them at once while so many are left, then one by one."""
+    for count in dict.fromkeys((min(unroll, size) if isinstance(size, int) else unroll, 1)):
+
+        def steps(*loop, count=count):
+            for _ in range(count):
+                loop = step(*loop)
+            return loop
+
+        loop = tf.while_loop(lambda t, *_, count=count: goes_on(t, count), steps, loop, maximum_iterations=size)
+    return loop
 
 
 def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_states, zero_output, **_):
@@ -1130,6 +1151,24 @@ def _require(fits, name, wanted, value):
         raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
 
 
+def _swapped(values):
+    """(time, batch, ...) -> (batch, time, ...), or back."""
+    return None if values is None else tf.transpose(values, [1, 0, *range(2, len(values.shape))])
+
+
+def _batch_first(shape):
+    """(time, batch, ...) -> (batch, time, ...)."""
+    return (shape[1], shape[0], *shape[2:])
+
+
+def _dense(values):
+    """Ragged sequences, filled up with zeros; others as they are."""
+    if not isinstance(values, tf.RaggedTensor):
+        return values
+    _require(values.ragged_rank == 1, "sequences", "ragged in time alone", values.shape)
+    return values.to_tensor()
+
+
 def _registry(argument):
     """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
     return getattr(keras, argument.rsplit("_", 1)[1] + "s")
@@ -1146,6 +1185,7 @@ class HMLSTMStackCell(keras.layers.Layer):
     layer 2 and so on, in any container; the new one is like it. `named(state)` is a tuple of `HMLSTMState`, one a layer.
     Weights are called `layer1/W`, `readout/gate` and so on; each takes Keras's three
     arguments, for all layers at once, as in `W_initializer`, `W_regularizer`, `W_constraint`.
+    state_is_tuple=False: the state comes and goes as one tensor, its parts side by side in their order.
     Raises ValueError where an argument does not fit.
     """
 
@@ -1158,6 +1198,7 @@ class HMLSTMStackCell(keras.layers.Layer):
         z_on_copy="recompute",
         boundary="hard",
         slope=1.0,
+        state_is_tuple=True,
         **kwargs,
     ):
         _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
@@ -1182,7 +1223,7 @@ class HMLSTMStackCell(keras.layers.Layer):
         self.boundary = boundary
         self.depth = len(units)
         self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
-        self.state_size = [
+        self._state_sizes = [
             size
             for units in self.units
             for size in (
@@ -1191,6 +1232,9 @@ class HMLSTMStackCell(keras.layers.Layer):
                 1,
             )
         ]
+        _require(isinstance(state_is_tuple, bool), "state_is_tuple", "True or False", state_is_tuple)
+        self.state_is_tuple = state_is_tuple
+        self.state_size = self._state_sizes if state_is_tuple else sum(self._state_sizes)
         self.output_size = self.embedding
         self.input_spec = keras.layers.InputSpec(ndim=2)
         self.scheduled = {
@@ -1300,9 +1344,13 @@ class HMLSTMStackCell(keras.layers.Layer):
     def named(self, state):
         """A state in any container, by position -> a tuple of HMLSTMState, one a layer, in the compute dtype."""
         values = [tf.cast(tf.convert_to_tensor(value), self.compute_dtype) for value in tf.nest.flatten(state)]
-        shapes = [[None, size] for size in self.state_size]
+        if not self.state_is_tuple:
+            fits = len(values) == 1 and values[0].shape.is_compatible_with([None, self.state_size])
+            _require(fits, "state", f"(batch, {self.state_size})", [tuple(value.shape) for value in values])
+            values = tf.split(values[0], self._state_sizes, axis=-1)
+        shapes = [[None, size] for size in self._state_sizes]
         fits = len(values) == len(shapes) and all(v.shape.is_compatible_with(s) for v, s in zip(values, shapes))
-        wanted = f"of {self.depth} layers, {', '.join(HMLSTMState._fields)} of each, with sizes {self.state_size}"
+        wanted = f"of {self.depth} layers, {', '.join(HMLSTMState._fields)} of each, with sizes {self._state_sizes}"
         _require(fits, "state", wanted, [tuple(value.shape) for value in values])
         return tuple(_by_layer(values))
 
@@ -1328,41 +1376,46 @@ class HMLSTMStackCell(keras.layers.Layer):
         output = self.read_out(
             [layer.h for layer in layers],
         )
-        return output, tf.nest.pack_sequence_as(state, list(new_state))
+        return output, tf.nest.pack_sequence_as(state, self._joined(new_state))
 
-    def traced(self, xs, state, training=False):
-        """What is traced of some steps, all at once: inputs by name and the flat state before each, (batch, time, ...)."""
+    def gates(self, xs, state, training=False):
+        """The named values of some steps, all at once: inputs by name and the flat state before each, (batch, time, ...)."""
         front = keras.ops.shape(xs["x"])[:2]
         told = _step(
             tuple(map(_flat, state)), **{name: _flat(value) for name, value in xs.items()}, **self.step_arguments()
         )[2]
         return tuple(type(each)(*(tf.reshape(value, [*front, *value.shape[1:]]) for value in each)) for each in told)
 
-    def trace_shapes(self, batch_size, steps):
-        """The shapes of what is traced of each layer."""
+    def gate_shapes(self, *front):
+        """The shapes of named values of every step, a tuple for each layer; `front` are batch and time."""
         found = []
         for index in range(self.depth):
             _has_below, _has_above = index > 0, index + 1 < self.depth
             lower, units, upper, above_units, below_units = self._sizes(index)
             found.append(
-                HMLSTMTrace(
-                    (batch_size, steps, 1),
-                    (batch_size, steps, 1),
-                    (batch_size, steps, 1),
+                HMLSTMGates(
+                    (*front, 1),
+                    (*front, 1),
+                    (*front, 1),
                 )
             )
         return tuple(found)
+
+    def _joined(self, state):
+        """The tensors of a state; one, side by side, where state_is_tuple is False."""
+        return list(state) if self.state_is_tuple else [tf.concat(state, axis=-1)]
 
     def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
         """The flat state before the first step, in a list."""
         batch_size = tf.shape(inputs)[0] if batch_size is None else batch_size
         dtype = dtype or self.compute_dtype
-        state = [tf.zeros([batch_size, size], dtype) for size in self.state_size]
-        return state
+        state = [tf.zeros([batch_size, size], dtype) for size in self._state_sizes]
+        return state if self.state_is_tuple else self._joined(state)[0]
 
     def zero_state(self, batch_size, dtype):
         """`get_initial_state` by TensorFlow 1's name, as a tuple."""
-        return tuple(self.get_initial_state(batch_size=batch_size, dtype=dtype))
+        state = self.get_initial_state(batch_size=batch_size, dtype=dtype)
+        return tuple(state) if isinstance(state, list) else state
 
     def get_config(self):
         return {
@@ -1375,6 +1428,7 @@ class HMLSTMStackCell(keras.layers.Layer):
             "boundary": self.boundary,
             "slope": self.scheduled["slope"],
             **{name: _registry(name).serialize(value) for name, value in self.weight_arguments.items()},
+            "state_is_tuple": self.state_is_tuple,
         }
 
 
@@ -1384,8 +1438,9 @@ class HMLSTMStack(keras.layers.RNN):
 
     Takes the arguments of `HMLSTMStackCell` and of `keras.layers.RNN`, and more:
     return_all_states adds a tuple of `HMLSTMState`, one a layer, of sequences (batch, time, size) at the end of the result;
-    return_trace adds a tuple of `HMLSTMTrace`, one a layer, of sequences at the very end;
-    debug runs step by step in Python, for breakpoints;
+    return_gates adds a tuple of `HMLSTMGates`, one a layer, of sequences at the very end;
+    time_major: (time, batch, ...) comes and goes, masks too;
+    unroll: all steps as one graph (True), or so many at once in the loop; debug runs step by step in Python;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto");
     memory="low" keeps about the square root of what the way back reads, and computes the rest again.
     """
@@ -1402,9 +1457,10 @@ class HMLSTMStack(keras.layers.RNN):
         return_sequences=False,
         return_state=False,
         return_all_states=False,
-        return_trace=False,
+        return_gates=False,
         go_backwards=False,
         stateful=False,
+        time_major=False,
         unroll=False,
         debug=False,
         jit_compile="auto",
@@ -1430,11 +1486,14 @@ class HMLSTMStack(keras.layers.RNN):
             return_state=return_state,
             go_backwards=go_backwards,
             stateful=stateful,
-            unroll=unroll,
+            unroll=unroll is True,
             **kwargs,
         )
+        _require(isinstance(unroll, int) and unroll >= 0, "unroll", "True, False or a number of steps", unroll)
+        self.unroll = unroll
+        self.time_major = time_major
         self.return_all_states = return_all_states
-        self.return_trace = return_trace
+        self.return_gates = return_gates
         self.debug = debug
         _require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         _require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
@@ -1443,28 +1502,51 @@ class HMLSTMStack(keras.layers.RNN):
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, sequences_shape, initial_state_shape=None):
-        super().build(sequences_shape)
-        batch_size = sequences_shape[0] if self.stateful else None
-        self.input_spec = keras.layers.InputSpec(shape=(batch_size, None, *sequences_shape[2:]))
+        shape = _batch_first(sequences_shape) if self.time_major else sequences_shape
+        super().build(shape)
+        batch_size = shape[0] if self.stateful else None
+        axes = (None, batch_size) if self.time_major else (batch_size, None)
+        self.input_spec = keras.layers.InputSpec(shape=(*axes, *shape[2:]))
 
     @property
     def slope(self):
         """A variable that is not trained: `slope.assign(...)` sets it, at any time."""
         return self.cell.slope
 
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, sequences, *args, **kwargs):
+        """Ragged sequences run as long as each is; what is returned of every step is ragged then."""
+        ragged = sequences
+        if not isinstance(ragged, tf.RaggedTensor):
+            return super().__call__(sequences, *args, **kwargs)
+        sequences = _dense(sequences)
+        _require(not self.time_major, "sequences", "no ragged tensor for time_major=True", ragged.shape)
+        lengths = ragged.row_lengths()
+        result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
+        found = list(result) if isinstance(result, tuple) else [result]
+        whole = 1 + self.return_state * len(self.cell.state_size)
+        for index in (*([0] if self.return_sequences else []), *range(whole, len(found))):
+            found[index] = tf.nest.map_structure(
+                lambda values: tf.RaggedTensor.from_tensor(values, lengths), found[index]
+            )
+        return tuple(found) if isinstance(result, tuple) else found[0]
+
     def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
-        """sequences (batch, time, input) -> output; with return_state, then each state; with return_all_states,
+        """sequences (batch, time, input), or ragged -> output; with return_state, then each state; with return_all_states,
         then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
         _require(sequences.dtype.is_floating, "sequences", "of a floating dtype", sequences.dtype.name)
+        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
+            mask = getattr(sequences, "_keras_mask", None)
+        if self.time_major:
+            mask = None if mask is None else tf.transpose(mask)
+            sequences = _swapped(sequences)
         batch_size, steps = keras.ops.shape(sequences)[:2]
-        if self.unroll:
+        if self.unroll is True:
             _require(sequences.shape[1] is not None, "sequences", "of known length for unroll=True", sequences.shape)
         if self.debug and not tf.executing_eagerly():
             raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
-        if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
-            mask = getattr(sequences, "_keras_mask", None)
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
             fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
@@ -1482,12 +1564,14 @@ class HMLSTMStack(keras.layers.RNN):
         if self.stateful:
             for variable, value in zip(self.states, state):
                 variable.assign(value)
+        if self.time_major:
+            outputs, states, told = tf.nest.map_structure(_swapped, (outputs, states, told))
         result = [outputs if self.return_sequences else last_output]
         if self.return_state:
             result += state
         if self.return_all_states:
             result.append(states)
-        if self.return_trace:
+        if self.return_gates:
             result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
 
@@ -1504,15 +1588,15 @@ class HMLSTMStack(keras.layers.RNN):
         read = [at for at in range(len(initial_state)) if at % 3 in (1,)]
         kept = (
             range(len(initial_state))
-            if self.return_all_states or self.return_trace
+            if self.return_all_states or self.return_gates
             else read
             if self.return_sequences
             else []
         )
         wanted = {"return_sequences": False, "return_states": tuple(kept)}
         zero_output = bool(self.zero_output_for_mask)
-        if not (self.unroll or self.debug):
-            wanted["low_memory"] = self.memory == "low"
+        if not (self.unroll is True or self.debug):
+            wanted |= {"low_memory": self.memory == "low", "unroll": max(1, self.unroll)}
         scan = self._scan(batch_size, steps, training)
         output, state, sequences = scan(
             xs, masks, initial_state, initial_state, step_arguments, zero_output=zero_output, **wanted
@@ -1539,14 +1623,14 @@ class HMLSTMStack(keras.layers.RNN):
             outputs = outputs if outputs is None else tf.where(begun[..., None], outputs, tf.zeros_like(outputs))
         states = tuple(_by_layer(sequences)) if self.return_all_states else None
         told = None
-        if self.return_trace:
+        if self.return_gates:
             before = [tf.concat([first[:, None], values[:, :-1]], 1) for first, values in zip(initial_state, sequences)]
-            told = self.cell.traced(xs, before)
+            told = self.cell.gates(xs, before)
         return output, outputs, list(state), states, told
 
     def _scan(self, batch_size, steps, training):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
-        if self.unroll or self.debug:
+        if self.unroll is True or self.debug:
             return _unrolled
         long = tf.is_tensor(steps) or steps >= 64
         if tf.is_tensor(batch_size):  # XLA compiles for each: in training they are few, and it pays most
@@ -1561,24 +1645,27 @@ class HMLSTMStack(keras.layers.RNN):
         return _scan
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
-        batch_size, steps = sequences_shape[:2]
+        front = tuple(sequences_shape[:2])
+        batch_size = front[1] if self.time_major else front[0]
         size, sizes = self.cell.output_size, self.cell.state_size
-        result = [(batch_size, steps, size) if self.return_sequences else (batch_size, size)]
+        result = [(*front, size) if self.return_sequences else (batch_size, size)]
         if self.return_state:
             result += [(batch_size, size) for size in sizes]
         if self.return_all_states:
-            result.append(tuple(_by_layer([(batch_size, steps, size) for size in sizes])))
-        if self.return_trace:
-            result.append(self.cell.trace_shapes(batch_size, steps))
+            result.append(tuple(_by_layer([(*front, size) for size in sizes])))
+        if self.return_gates:
+            result.append(self.cell.gate_shapes(*front))
         return tuple(result) if len(result) > 1 else result[0]
 
     def get_config(self):
         config = {**self.cell.get_config(), **super().get_config()}
         del config["cell"]
+        del config["state_is_tuple"]
         return {
             **config,
+            "time_major": self.time_major,
             "return_all_states": self.return_all_states,
-            "return_trace": self.return_trace,
+            "return_gates": self.return_gates,
             "debug": self.debug,
             "jit_compile": self.jit_compile,
             "memory": self.memory,

@@ -125,11 +125,11 @@ each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: ",".join(map
 class Trial:
     """A layer and its oracle with the same random weights, and an input and a state to try them on."""
 
-    def __init__(self, case, sizes=SIZES[0], seed=0, dtype="float64", **arguments):
+    def __init__(self, case, sizes=SIZES[0], draw=0, dtype="float64", **arguments):
         given = {**sizes, **case}
         self.oracle = interpret.Instance(*as_one(given))
         self.arguments = {name: value for name, value in given.items() if name not in INFERRED}
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(draw)
         settings, cell = self.oracle.settings, self.oracle.cell
 
         def drawn(of, *lead):
@@ -138,7 +138,7 @@ class Trial:
 
         self.x = drawn(cell.inputs[0], BATCH, STEPS)
         self.state = [drawn(state, BATCH) for state in cell.states]
-        keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(draw)
         self.layer = self.made(dtype=dtype, **arguments)
         self.weights = [np.asarray(w, np.float64) for w in self.layer.trainable_weights]
         self.weights = [w + rng.normal(scale=0.4, size=w.shape) for w in self.weights]
@@ -182,9 +182,9 @@ def close(came, wanted, bound=1e-11):
 EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
 
 
-def scanned(oracle, weights, x, state=None, **masks):
+def scanned(oracle, weights, x, state=None, **how):
     """What the layer returns under EVERYTHING, as the oracle has it."""
-    outputs, states, final = oracle.scan(weights, x, initial_state=state, **masks)
+    outputs, states, final = oracle.scan(weights, x, initial_state=state, **how)
     return [outputs, *final, *states]
 
 
@@ -241,7 +241,7 @@ class Point:
     """Where a gradient is tried: weights, input and state by name, and a loss that weighs all that the layer returns."""
 
     def __init__(self, case, seed):
-        self.trial, self.reference = Trial(case, seed=seed, **EVERYTHING), interpret.Reference()
+        self.trial, self.reference = Trial(case, draw=seed, **EVERYTHING), interpret.Reference()
         self.masks = {"mask": MASK}
         self.arrays = {f"weight {index}": w for index, w in enumerate(self.trial.weights)}
         self.arrays |= {"x": self.trial.x, **{f"state {index}": s for index, s in enumerate(self.trial.state)}}
@@ -317,7 +317,10 @@ def test_every_way(monkeypatch):
     two orders of gradients.
     """
     trial = Trial({}, **EVERYTHING)
-    at = trial.x, trial.state, {"mask": MASK}
+    every_way(trial, (trial.x, trial.state, {"mask": MASK}), monkeypatch)
+
+
+def every_way(trial, at, monkeypatch):
     wanted = slopes(trial.twin(unroll=True, **EVERYTHING), *at)
     close(slopes(trial.layer, *at), wanted, 1e-9)
     close(slopes(trial.twin(memory="low", **EVERYTHING), *at), wanted, 1e-9)
@@ -435,7 +438,7 @@ def test_what_is_scheduled_is_set_while_running():
 def test_what_is_traced():
     """Of every step, masked or not, what the oracle computes from the state before it."""
     for masks in [{}, {"mask": MASK}]:
-        trial = Trial({}, return_trace=True, return_all_states=True)
+        trial = Trial({}, return_gates=True, return_all_states=True)
         _, states, told = trial.layer(trial.x, initial_state=trial.state, **masks)
         states = [np.asarray(value) for value in tf.nest.flatten(states)]
         before = [np.concatenate([first[:, None], value[:, :-1]], 1) for first, value in zip(trial.state, states)]

@@ -1,13 +1,26 @@
 """A generated cell where TensorFlow 1 and its Keras are still in use."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.generated import BATCH, GENERATED, STEPS, WIDTH, child, close, five_subjects, sequences, two_subjects
+from tests.generated import (
+    BATCH,
+    GENERATED,
+    STEPS,
+    WIDTH,
+    child,
+    close,
+    each_subject,
+    five_subjects,
+    sequences,
+    two_subjects,
+)
 
 v1 = tf.compat.v1
 LEGACY = {"TF_USE_LEGACY_KERAS": "1"}
+BOTH = {"return_sequences": True, "return_state": True}
 
 
 @two_subjects
@@ -30,6 +43,97 @@ def test_dynamic_rnn(subject):
         y, state = call(tf.constant(x), tf.constant(lengths))
         assert type(state) is subject.State
         close([y, *state], [wanted * inside[..., None], *ends])
+
+
+@two_subjects
+def test_bidirectional_dynamic_rnn(subject):
+    """Each direction is the layer's, a sample's steps in reverse as far as it goes."""
+    forth, back = (subject.layer(**BOTH) for _ in range(2))
+    back.set_weights([w + 0.1 for w in back.get_weights()])
+    x, lengths = sequences(), np.array([2, 6, 4, 1])
+    run = tf.function(lambda x: v1.nn.bidirectional_dynamic_rnn(
+        forth.cell, back.cell, x, sequence_length=lengths, dtype=tf.float64, scope="both"))
+    (one, other), (ended, began) = run(tf.constant(x))
+    for index, length in enumerate(lengths):
+        alone = x[index : index + 1, :length]
+        y, *state = forth(alone)
+        close([one[index, :length], *(value[index] for value in ended)], [y[0], *(value[0] for value in state)])
+        y, *state = back(alone[:, ::-1])
+        close([other[index, :length], *(value[index] for value in began)], [y[0, ::-1], *(value[0] for value in state)])
+
+
+@two_subjects
+def test_scan_and_raw_rnn(subject):
+    """tf.scan gives every state; raw_rnn and static_rnn run the cell too."""
+    layer, x = subject.layer(return_sequences=True, return_all_states=True), sequences()
+    y, states = layer(x)
+    start = layer.cell.zero_state(BATCH, tf.float64)
+
+    def step(carry, x):
+        output, state = layer.cell(x, carry[1])
+        return output, state
+
+    first = tf.zeros([BATCH, layer.cell.output_size], tf.float64)
+    scanned, every = tf.scan(step, tf.constant(x.transpose(1, 0, 2)), (first, start))
+    close([scanned, *every], [tf.transpose(value, [1, 0, 2]) for value in (y, *states)])
+    outputs, state = v1.nn.static_rnn(layer.cell, tf.unstack(tf.constant(x), axis=1), initial_state=start)
+    close([tf.stack(outputs, 1), *state], [y, *(value[:, -1] for value in states)])
+
+    @tf.function(autograph=False)
+    def raw(x):
+        steps = tf.TensorArray(tf.float64, STEPS).unstack(tf.transpose(x, [1, 0, 2]))
+
+        def loop(time, output, state, loop_state):
+            done = tf.fill([BATCH], time >= STEPS)
+            here = tf.cond(time >= STEPS, lambda: tf.zeros([BATCH, WIDTH], tf.float64), lambda: steps.read(time))
+            return done, here, start if output is None else state, output, None
+
+        outputs, state, _ = v1.nn.raw_rnn(layer.cell, loop)
+        return outputs.stack(), state
+
+    stacked, state = raw(tf.constant(x))
+    close([stacked, *state], [tf.transpose(y, [1, 0, 2]), *(value[:, -1] for value in states)])
+
+
+@two_subjects
+def test_wrappers(subject):
+    """TensorFlow's own wrappers around a generated cell: dropout (kept: nothing is dropped), residual, device."""
+    layer, x = subject.layer(return_sequences=True), sequences()
+    cell, wanted = layer.cell, layer(x)
+    wrapped = tf.nn.RNNCellDeviceWrapper(tf.nn.RNNCellDropoutWrapper(cell, 1.0, 1.0, 1.0), "/cpu:0")
+    y, _ = v1.nn.dynamic_rnn(wrapped, x, dtype=tf.float64)
+    close(y, wanted)
+    y, _ = v1.nn.dynamic_rnn(tf.nn.RNNCellResidualWrapper(cell, lambda x, y: 2 * y), x, dtype=tf.float64)
+    assert y.shape == wanted.shape and not np.allclose(y, wanted)
+    dropped, _ = v1.nn.dynamic_rnn(tf.nn.RNNCellDropoutWrapper(cell, output_keep_prob=0.5), x, dtype=tf.float64)
+    kept = np.isclose(dropped, 2 * np.asarray(wanted))
+    assert np.all(kept | (np.asarray(dropped) == 0)) and 0 < np.mean(kept) < 1
+
+
+@each_subject
+def test_a_state_as_one_tensor(subject):
+    """state_is_tuple=False: as TensorFlow 1 had it, the parts side by side."""
+    layer, x = subject.layer(**BOTH), sequences()
+    cell = subject.cell(dtype="float64", state_is_tuple=False)
+    sizes, state = layer.cell.state_size, subject.state()
+    assert cell.state_size == sum(sizes) and type(cell).from_config(cell.get_config()).state_size == sum(sizes)
+    rnn = keras.layers.RNN(cell, dtype="float64", **BOTH)
+    rnn.build(x.shape)
+    rnn.set_weights(layer.get_weights())
+    joined = np.concatenate(state, 1)
+    y, *last = layer(x, initial_state=state)
+    close(rnn(x, initial_state=joined), [y, np.concatenate(last, 1)])
+    output, new = cell(x[:, 0], tf.constant(joined))
+    assert isinstance(new, tf.Tensor)
+    wanted, parts = layer.cell(x[:, 0], [tf.constant(value) for value in state])
+    close([output, new], [wanted, tf.concat(parts, 1)])
+    assert cell.get_initial_state(batch_size=2).shape == cell.zero_state(2, tf.float32).shape == (2, sum(sizes))
+    y, end = v1.nn.dynamic_rnn(cell, x, initial_state=tf.constant(joined))
+    close(end, np.concatenate(last, 1))
+    with pytest.raises(ValueError, match=rf"`state` must be \(batch, {sum(sizes)}\)"):
+        cell(x[:, 0], tf.constant(joined[:, 1:]))
+    with pytest.raises(ValueError, match="`state_is_tuple` must be True or False. Received: 'no'"):
+        subject.cell(state_is_tuple="no")
 
 
 STACKS = """
@@ -65,6 +169,11 @@ one, left = v1.nn.dynamic_rnn(pair._cells[0], x, dtype=tf.float32)
 two, right = v1.nn.dynamic_rnn(pair._cells[1], one, dtype=tf.float32)
 for came, wanted in zip(tf.nest.flatten([y, first, second]), tf.nest.flatten([two, left, right])):
     assert abs(came - wanted).numpy().max() < 1e-6
+
+joined = lambda: {name}Cell({units}, state_is_tuple=False, **{arguments!r})
+flat = wrap.MultiRNNCell([joined(), joined()], state_is_tuple=False)
+y, state = v1.nn.dynamic_rnn(flat, x, dtype=tf.float32)
+assert state.shape == ({batch}, 2 * joined().state_size)
 
 with tf.Graph().as_default(), v1.Session() as session:
     given = v1.placeholder(tf.float32, [None, None, {width}])

@@ -106,11 +106,11 @@ def test_as_kerass_own_dropout(monkeypatch):
     """The same masks give what keras.layers.LSTM gives under `dropout` and `recurrent_dropout`."""
     rates = {"dropout": 0.3, "recurrent_dropout": 0.5}
     layer, x = made("regularised_lstm", **rates, **BOTH), sequences()
-    theirs = keras.layers.LSTM(6, dtype="float64", implementation=2, **rates, **BOTH)
+    theirs = keras.layers.LSTM(6, dtype="float64", **rates, **BOTH)
     theirs.build(x.shape)
     theirs.set_weights(layer.get_weights())
     drawn = held(layer, monkeypatch)
-    masks = {name: tf.constant(drawn[name][:, 0]) for name in ("_keep_x", "_keep_h_prev")}
+    masks = {name: [tf.constant(drawn[name][:, 0])] * 4 for name in ("_keep_x", "_keep_h_prev")}  # one a gate
     monkeypatch.setattr(theirs.cell, "get_dropout_mask", lambda step: masks["_keep_x"])
     monkeypatch.setattr(theirs.cell, "get_recurrent_dropout_mask", lambda state: masks["_keep_h_prev"])
     close(layer(x, training=True), theirs(x, training=True))

@@ -124,7 +124,9 @@ class _Declaring:
         counts = index is not None and bool(index.value)
         if (once or counts) and not later:
             help = "the first input is the sequence; name another one after it"
-            self.report.add("CG106", f"`{name}` is the first input, and has a value at every step", name.span, help=help)
+            self.report.add(
+                "CG106", f"`{name}` is the first input, and has a value at every step", name.span, help=help
+            )
         others = [key for key in ("default", "optional", "values") if getattr(section, key) is not None]
         if counts and (once or others):
             what = "per: sequence" if once else others[0]

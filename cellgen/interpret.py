@@ -80,7 +80,8 @@ class Instance:
     ) -> dict[str, np.ndarray]:
         """One step: the value of every name, and the carried ones as `h[t-1]`.
 
-        x: (batch, ...); in training, with what is drawn by name. reference, at: the program to be perturbed, and which of its steps this is. impose: as for the
+        x: (batch, ...); in training, with what is drawn by name.
+        reference, at: the program to be perturbed, and which of its steps this is. impose: as for the
         function `evaluate`. Raises ValueError for arguments of another shape.
         """
         inputs = self._inputs(x, ("batch",), training)

@@ -14,7 +14,9 @@ class Merged:
         self.typed = typed
         self.equations = {equation.name: equation for equation in typed.cell.equations}
         self.tensors = {
-            each.name for group in (typed.cell.states, typed.cell.params, typed.cell.inputs, typed.cell.noises) for each in group
+            each.name
+            for group in (typed.cell.states, typed.cell.params, typed.cell.inputs, typed.cell.noises)
+            for each in group
         }
         self._algebras = [Algebra.of(typed.cell, each.same) for each in typed.variants]
 

@@ -24,7 +24,7 @@ ONE = Number(Fraction(1))
 
 
 def noise(call: Call, scope: Scope, bind: Callable[[object, Scope], Node]) -> Node:
-    """A call of `dropout` or `zoneout` as plain operations on what is drawn, which `scope` then has among its noises."""
+    """A call of `dropout` or `zoneout` as plain operations on what is drawn, which `scope` then knows."""
     name, form, refuse = call.name, NOISES[call.name], scope.report.refuse
     if not scope.draws:
         refuse("CG208", f"`{name}` stands in an equation of a cell only", call.name_span)

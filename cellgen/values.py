@@ -17,7 +17,16 @@ class Values:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
         cell = self.cell
-        groups = (cell.dims, cell.options, cell.inputs, cell.noises, cell.states, cell.params, cell.norms, cell.equations)
+        groups = (
+            cell.dims,
+            cell.options,
+            cell.inputs,
+            cell.noises,
+            cell.states,
+            cell.params,
+            cell.norms,
+            cell.equations,
+        )
         self.taken = {each.name for group in groups for each in group}
         self.noises = {noise.name for noise in cell.noises}
         self.named: dict[Path, str] = {}

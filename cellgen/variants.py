@@ -142,7 +142,10 @@ def traced(cell: Cell) -> Cell:
         nodes = [node for _, node in walk(equation.value)]
         picked |= {node.value.name for node in nodes if isinstance(node, Pick) and isinstance(node.value, Ref)}
         if all(
-            any(isinstance(node, Ref) and (node.ago or node.name in moving) for _, node in live_walk(equation.value, each.variant))
+            any(
+                isinstance(node, Ref) and (node.ago or node.name in moving)
+                for _, node in live_walk(equation.value, each.variant)
+            )
             for each in found
             if equation.name in each.equations
         ):

@@ -7,18 +7,18 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from cellgen.argumentview import arguments, literal
-from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input, Noise
+from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
 from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
-from cellgen.expr import TRAINING, Axis, Choose, Node, Not, Ref, Shape, Test, asked, axis_text, children, rebuild, walk
+from cellgen.expr import Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
 from cellgen.lower import Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
+from cellgen.portview import WIDTH, asks_training, besides, noises, shape_of, shown
 from cellgen.records import (
     ArgumentView,
     CellView,
     CheckView,
     DimView,
     MaskView,
-    NoiseView,
     OutputView,
     PortView,
     StatementView,
@@ -29,8 +29,6 @@ from cellgen.records import (
 from cellgen.scanview import scanview
 from cellgen.schedule import Plan
 from cellgen.statements import code, statements
-
-WIDTH = 116  # of the header's lines
 
 
 def view(step: Step, plan: Plan) -> CellView:
@@ -61,7 +59,7 @@ class Viewing:
         cell, port = self.cell, self.cell.inputs[0]
         given = tuple(arguments(cell))
         output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
-        drawn = [self.drawn(noise) for noise in cell.noises]
+        drawn = [shape_of(noise, self.step) for noise in cell.noises]
         flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
         activations = any(option.kind == "activation" for option in cell.options)
         return CellView(
@@ -79,10 +77,10 @@ class Viewing:
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),
             ports=tuple(map(self.port, cell.inputs)),
-            noises=tuple(map(self.noise, cell.noises)),
-            asks_training=self.asks_training(),
+            noises=tuple(noises(self.step, lambda axis: self.size(axis, "self."))),
+            asks_training=asks_training(cell),
             many=len(cell.inputs) > 1,
-            inputs=tuple(self.several()),
+            inputs=tuple(besides(cell)),
             scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),
             input_checks=tuple(self.input_checks()),
             star="" if flat else "*",
@@ -124,27 +122,6 @@ class Viewing:
         shown = ", ".join(map(axis_text, port.shape))
         return PortView(port.name, shown, len(port.shape), port.optional, fill, sizes, port.once, port.index)
 
-    def noise(self, noise: Noise) -> NoiseView:
-        rate = f"self.{noise.rate.name}" if isinstance(noise.rate, Ref) else literal(noise.rate.value)
-        sizes = ", ".join(self.size(axis, "self.") for axis in self.drawn(noise)) or "1"
-        weight = isinstance(noise.like, Ref) and noise.like.name in {param.name for param in self.cell.params}
-        return NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.per == "sequence", weight)
-
-    def drawn(self, noise: Noise) -> Shape:
-        """The shape of what is drawn, in the variants that draw it."""
-        return next(each.names[noise.name].shape for each in self.step.typed.variants if noise.name in each.names)
-
-    def asks_training(self) -> bool:
-        """Whether the equations ask for `training` themselves."""
-        names = {noise.name for noise in self.cell.noises}
-        return any(
-            isinstance(node, Choose)
-            and any(question.name == TRAINING for question in asked(node.test))
-            and not any(isinstance(each, Ref) and each.name in names for _, each in walk(node.a))
-            for equation in self.cell.equations
-            for _, node in walk(equation.value)
-        )
-
     # --- for people
 
     def about(self) -> Iterator[str]:
@@ -155,32 +132,8 @@ class Viewing:
             if text:
                 yield from textwrap.wrap(prose(text), WIDTH, break_long_words=True)
 
-    def several(self) -> Iterator[str]:
-        """How several inputs are given."""
-        first, *others = self.cell.inputs
-        if others:
-            said = "; ".join(f"{port.name} {self.given(port)}" for port in others)
-            text = (
-                f"Besides {first.name} there may be {said}: given in this order, or by name, as in "
-                f'`layer({{"{first.name}": {first.name}, "{others[-1].name}": {others[-1].name}}})`.'
-            )
-            yield from textwrap.wrap(text, WIDTH, break_long_words=False)
-
-    def given(self, port: Input) -> str:
-        """The shape of an input of a layer, and what becomes of one that is not given."""
-        shape = self.shown(port.shape)
-        if port.once:
-            shape += " for all steps"
-        else:
-            shape = shape.replace("(batch, ", "(batch, time, ")
-        if port.index:
-            return f"{shape}, the number of the step where it is not given"
-        if port.default:
-            return f"{shape}, {literal(port.default.value)} where it is not given"
-        return f"{shape}, or not" if port.optional else shape
-
     def shown(self, shape: Shape) -> str:
-        return f"({', '.join(['batch', *map(axis_text, shape)])})"
+        return shown(shape)
 
     def mask(self) -> MaskView:
         mask = self.cell.mask

@@ -443,13 +443,20 @@ def test_training_step():
     close(came, trial.oracle.step(trial.weights, x, trial.state, training=True))
 
 
-def test_training_every_way(monkeypatch):
-    """Given what is drawn: values as the oracle's, derivatives as TensorFlow's of the unrolled steps."""
+def test_training_scan(monkeypatch):
+    """Given what is drawn, as the oracle has it."""
     trial = Trial(RATES, **EVERYTHING)
     x = {"x": trial.x, **drawn(trial, monkeypatch)}
     masks = {"mask": MASK}
     came = trial.layer(trial.x, initial_state=trial.state, training=True, **masks)
     close(came, scanned(trial.oracle, trial.weights, x, trial.state, training=True, **masks))
+
+
+def test_training_every_way(monkeypatch):
+    """The same values and derivatives, given what is drawn."""
+    trial = Trial(RATES, **EVERYTHING)
+    drawn(trial, monkeypatch)
+    masks = {"mask": MASK}
     every_way(trial, (trial.x, trial.state, {"training": True, **masks}), monkeypatch)
 
 

@@ -168,6 +168,17 @@ def swapped_where(function, number: int) -> int | None:
     return None
 
 
+def undropped(function, number: int) -> int | None:
+    """What is drawn left out, or read where nothing is trained."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Name) and node.test.id == "training":
+            if number == 0:
+                node.body = deepcopy(node.orelse)
+                return node.lineno
+            number -= 1
+    return None
+
+
 RULES = {
     "gates": swapped_gates,
     "states": swapped_states,
@@ -175,8 +186,9 @@ RULES = {
     "norm": norm_span,
     "last": last_for_new,
     "where": swapped_where,
+    "noise": undropped,
 }
 
 # what the layer's own functions are held to, by the tests of the scan and of gradients
 FORWARD = {f"scan-{kind}": rule for kind, rule in RULES.items() if kind != "last"}
-BACKWARD = {f"back-{kind}": RULES[kind] for kind in ("sign", "where")}
+BACKWARD = {f"back-{kind}": RULES[kind] for kind in ("sign", "where", "noise")}

@@ -1,4 +1,4 @@
-"""What generated layers do that Keras's RNN does not: constants, the step's number, gates, ragged and time-major input..."""
+"""What generated layers do that Keras's RNN does not: constants, the step's number, gates, ragged input and more."""
 
 import keras
 import numpy as np
@@ -39,9 +39,7 @@ def test_gates_of_every_step(subject):
     assert type(gates).__name__ == f"{subject.Layer.__name__}Gates" and len(gates) > 0
     for t in range(STEPS):
         before = start if t == 0 else [value[:, t - 1] for value in states]
-        named = subject.module._step(
-            tf.constant(x[:, t]), layer.cell.named(before), **layer.cell.step_arguments()
-        )[2]
+        named = subject.module._step(tf.constant(x[:, t]), layer.cell.named(before), **layer.cell.step_arguments())[2]
         close([value[:, t] for value in gates], named)
     symbolic = layer.compute_output_spec(keras.Input((STEPS, WIDTH), BATCH, dtype="float64"))
     assert [value.shape for value in symbolic[-1]] == [value.shape for value in gates]
@@ -81,7 +79,10 @@ def test_ragged_sequences(subject):
     count = len(layer.cell.state_size)
     close(rest[:count], others[:count])
     for index, length in enumerate(LENGTHS):
-        close([y[index], *(value[index] for value in rest[-1])], [whole[index, :length], *(v[index, :length] for v in others[-1])])
+        close(
+            [y[index], *(value[index] for value in rest[-1])],
+            [whole[index, :length], *(v[index, :length] for v in others[-1])],
+        )
     close(subject.layer()(ragged), subject.layer()(x, lengths=LENGTHS))
     close(tf.function(layer)(ragged)[0].to_tensor(), y.to_tensor())
     model = keras.Sequential([keras.Input((None, WIDTH), ragged=True, dtype="float64"), subject.layer()])

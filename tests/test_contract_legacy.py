@@ -51,8 +51,11 @@ def test_bidirectional_dynamic_rnn(subject):
     forth, back = (subject.layer(**BOTH) for _ in range(2))
     back.set_weights([w + 0.1 for w in back.get_weights()])
     x, lengths = sequences(), np.array([2, 6, 4, 1])
-    run = tf.function(lambda x: v1.nn.bidirectional_dynamic_rnn(
-        forth.cell, back.cell, x, sequence_length=lengths, dtype=tf.float64, scope="both"))
+    run = tf.function(
+        lambda x: v1.nn.bidirectional_dynamic_rnn(
+            forth.cell, back.cell, x, sequence_length=lengths, dtype=tf.float64, scope="both"
+        )
+    )
     (one, other), (ended, began) = run(tf.constant(x))
     for index, length in enumerate(lengths):
         alone = x[index : index + 1, :length]

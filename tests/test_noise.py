@@ -7,7 +7,19 @@ import tensorflow as tf
 
 from cellgen.compiler import Spec
 from cellgen.diagnostics import SpecError
-from tests.generated import BATCH, GENERATED, STEPS, WIDTH, child, close, committed, imported, layer_class, sequences, set_weights
+from tests.generated import (
+    BATCH,
+    GENERATED,
+    STEPS,
+    WIDTH,
+    child,
+    close,
+    committed,
+    imported,
+    layer_class,
+    sequences,
+    set_weights,
+)
 from tests.oracles import regularised_gru, regularised_lstm
 
 RATES = {
@@ -194,7 +206,7 @@ def test_a_stack_draws_for_each_layer(tmp_path):
     tests.test_step(tests.CASES[-1], tests.SIZES[0])
     trial = tests.Trial(tests.RATES)
     assert len(trial.layer.cell.noise(2, 3)) == 9  # three a layer
-    rnn = keras.layers.RNN(type(trial.layer.cell)(**trial.arguments, rate=0.5))
+    rnn = keras.layers.RNN(type(trial.layer.cell)(**trial.arguments))
     assert np.isfinite(rnn(tf.ones([2, 3, 3]), training=True)).all()
 
 
@@ -226,7 +238,9 @@ def test_a_mistake_is_told(call, message):
 
 
 def test_a_law_draws_nothing():
-    text = "cell: A\nstate: {h: input}\nequations: |\n  h = tanh(x + h[t-1])\nlaws: |\n  h == dropout(h, 0.5, per=step)\n"
+    text = (
+        "cell: A\nstate: {h: input}\nequations: |\n  h = tanh(x + h[t-1])\nlaws: |\n  h == dropout(h, 0.5, per=step)\n"
+    )
     with pytest.raises(SpecError) as caught:
         Spec.of(text).typed()
     assert caught.value.diagnostics[0].message == "`dropout` stands in an equation of a cell only"

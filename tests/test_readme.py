@@ -60,3 +60,18 @@ def test_excerpts_are_of_the_generated_files(folder):
 def test_the_reference_names_every_function_and_initialiser():
     words = set(re.findall(r"`(\w+)", README))
     assert set(WRITTEN) | set(INITIALISERS) | set(CALLED) - {"constant"} <= words
+
+
+def test_every_test_of_the_contract_is_there():
+    """The tables name tests by file; `::name` alone is of the file before it."""
+    section = README[README.index("### The contract") : README.index("## Speed")]
+    file, count = None, 0
+    for name, test in re.findall(r"`(\w+\.py)?::(\w+)`", section):
+        file = name or file
+        text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+        assert f"\ndef {test}(" in text, f"{file}::{test}"
+        count += 1
+    generated = (Path(__file__).parent.parent / "generated" / "test_regularised_lstm.py").read_text(encoding="utf-8")
+    for test in re.findall(r"the generated `(\w+)`", section):
+        assert f"\ndef {test}(" in generated
+    assert count > 40

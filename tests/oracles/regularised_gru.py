@@ -1,5 +1,5 @@
-"""GRU (reset after the matmul) with dropout of input and recurrent matmul (Gal & Ghahramani 2016, one mask for all gates)
-and zoneout (Krueger et al. 2016). A sample is a column; blocks of the fused weights: z, r, h.
+"""GRU (reset after the matmul) with dropout of input and recurrent matmul (Gal & Ghahramani 2016, one mask for all
+gates) and zoneout (Krueger et al. 2016). A sample is a column; blocks of the fused weights: z, r, h.
 
 `drawn` holds, in training, the scaled masks and for zoneout 1 where the old state stays; without it, everything is at
 its expected value.

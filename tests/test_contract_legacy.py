@@ -89,7 +89,8 @@ def test_scan_and_raw_rnn(subject):
         def loop(time, output, state, loop_state):
             done = tf.fill([BATCH], time >= STEPS)
             here = tf.cond(time >= STEPS, lambda: tf.zeros([BATCH, WIDTH], tf.float64), lambda: steps.read(time))
-            return done, here, start if output is None else state, output, None
+            first = tf.nest.pack_sequence_as(layer.cell.state_size, list(start))
+            return done, here, first if output is None else state, output, None
 
         outputs, state, _ = v1.nn.raw_rnn(layer.cell, loop)
         return outputs.stack(), state
@@ -100,17 +101,24 @@ def test_scan_and_raw_rnn(subject):
 
 @two_subjects
 def test_wrappers(subject):
-    """TensorFlow's own wrappers around a generated cell: dropout (kept: nothing is dropped), residual, device."""
-    layer, x = subject.layer(return_sequences=True), sequences()
-    cell, wanted = layer.cell, layer(x)
-    wrapped = tf.nn.RNNCellDeviceWrapper(tf.nn.RNNCellDropoutWrapper(cell, 1.0, 1.0, 1.0), "/cpu:0")
-    y, _ = v1.nn.dynamic_rnn(wrapped, x, dtype=tf.float64)
-    close(y, wanted)
-    y, _ = v1.nn.dynamic_rnn(tf.nn.RNNCellResidualWrapper(cell, lambda x, y: 2 * y), x, dtype=tf.float64)
-    assert y.shape == wanted.shape and not np.allclose(y, wanted)
-    dropped, _ = v1.nn.dynamic_rnn(tf.nn.RNNCellDropoutWrapper(cell, output_keep_prob=0.5), x, dtype=tf.float64)
-    kept = np.isclose(dropped, 2 * np.asarray(wanted))
-    assert np.all(kept | (np.asarray(dropped) == 0)) and 0 < np.mean(kept) < 1
+    """TensorFlow's own wrappers around a generated cell. They build it themselves: it must not be built before."""
+    layer, x = subject.layer(return_sequences=True, dtype="float32"), sequences().astype("float32")
+
+    def run(wrap):
+        cell = subject.cell()
+        wrapped = wrap(cell)
+        v1.nn.dynamic_rnn(wrapped, x, dtype=tf.float32)
+        cell.set_weights(layer.get_weights())
+        return np.asarray(v1.nn.dynamic_rnn(wrapped, x, dtype=tf.float32)[0])
+
+    wanted = np.asarray(layer(x))
+    nothing = run(lambda cell: tf.nn.RNNCellDeviceWrapper(tf.nn.RNNCellDropoutWrapper(cell, 1.0, 1.0, 1.0), "/cpu:0"))
+    close(nothing, wanted, 1e-6)
+    added = run(lambda cell: tf.nn.RNNCellResidualWrapper(cell, lambda x, y: y + tf.reduce_sum(x, -1, keepdims=True)))
+    close(added, wanted + x.sum(-1, keepdims=True), 1e-5)
+    dropped = run(lambda cell: tf.nn.RNNCellDropoutWrapper(cell, output_keep_prob=0.5))
+    kept = np.isclose(dropped, 2 * wanted, 1e-5)
+    assert np.all(kept | (dropped == 0)) and 0 < np.mean(kept) < 1
 
 
 @each_subject

@@ -85,7 +85,7 @@ class Keras(_Format):
     """`kernel`, `recurrent_kernel`, `bias`: those of `keras.layers.LSTM`, `GRU` and `SimpleRNN`.
 
     The bias of a GRU that resets after the product is (2, 3*units), as with Keras's `reset_after=True`; of one that
-    resets before it is (3*units,). Peepholes are called as in tf_keras's and TensorFlow Addons' PeepholeLSTMCell.
+    resets before it is (3*units,). Peepholes are called as in the PeepholeLSTMCell of TensorFlow's older Keras.
     scope: as in `bidirectional/forward_lstm/lstm_cell`. Source: keras/src/layers/rnn/lstm.py and gru.py.
     """
 

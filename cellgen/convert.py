@@ -21,6 +21,7 @@ from cellgen.layout import ROLES, Block, Layout, Piece, Refused, Sizes, layout, 
 
 __all__ = [
     "TF1",
+    "Format",
     "Keras",
     "Layout",
     "Onnx",
@@ -39,8 +40,11 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class _Format:
-    """Arrays of one layer, in one direction. scope: what stands in front of their names, without the separator."""
+class Format:
+    """Arrays of one layer, in one direction. scope: what stands in front of their names, without the separator.
+
+    A format of one's own says its `called`, its `orders` and, in `_blocks`, what each array holds.
+    """
 
     scope: str = ""
 
@@ -81,7 +85,7 @@ _PARTS = {"p": "peepholes", "w": "projection"}
 
 
 @dataclass(frozen=True)
-class Keras(_Format):
+class Keras(Format):
     """`kernel`, `recurrent_kernel`, `bias`: those of `keras.layers.LSTM`, `GRU` and `SimpleRNN`.
 
     The bias of a GRU that resets after the product is (2, 3*units), as with Keras's `reset_after=True`; of one that
@@ -105,7 +109,7 @@ class Keras(_Format):
 
 
 @dataclass(frozen=True)
-class Torch(_Format):
+class Torch(Format):
     """`weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`: those of `torch.nn.LSTM`, `GRU` and
     `RNN`, as their `state_dict` has them.
 
@@ -143,7 +147,7 @@ class Torch(_Format):
 
 
 @dataclass(frozen=True)
-class TF1(_Format):
+class TF1(Format):
     """Variables of TensorFlow 1's `BasicLSTMCell`, `LSTMCell`, `GRUCell` and `BasicRNNCell`.
 
     `kernel` reads the input and the state in one product, [x, h]; `bias`; of an LSTMCell also `w_i_diag`, `w_f_diag`,
@@ -151,7 +155,8 @@ class TF1(_Format):
     `candidate/bias`. An optimizer's slots (`kernel/Adam`) are left alone.
 
     scope: as in `rnn/multi_rnn_cell/cell_0/lstm_cell`. forget_bias: the argument of the LSTM, which it adds to f at
-    every step; it is folded into our bias, and taken out of theirs. Source: tensorflow/python/ops/rnn_cell_impl.py.
+    every step; it goes into the bias of an import and out of that of an export, except for what our own equations add.
+    Source: tensorflow/python/ops/rnn_cell_impl.py.
     """
 
     forget_bias: float = 1.0
@@ -183,7 +188,7 @@ class TF1(_Format):
 
 
 @dataclass(frozen=True)
-class Onnx(_Format):
+class Onnx(Format):
     """The inputs `W`, `R`, `B` and `P` of a node LSTM, GRU or RNN, with the axis of the directions in front.
 
     Of an import, direction is the place on that axis (1: backward, in a bidirectional node); an export has one
@@ -228,7 +233,7 @@ class Onnx(_Format):
 
 
 @dataclass(frozen=True)
-class _Own(_Format):
+class _Own(Format):
     """Our own weights."""
 
     ours: Layout | None = None
@@ -248,7 +253,7 @@ class _Own(_Format):
 # --- there and back -------------------------------------------------------------------------------------------------
 
 
-def import_weights(ours: Layout, format: _Format, arrays: Arrays) -> dict[str, np.ndarray]:
+def import_weights(ours: Layout, format: Format, arrays: Arrays) -> dict[str, np.ndarray]:
     """Arrays of another framework, by its names -> the weights of our layer by theirs, in the layer's order.
 
     arrays: of the shapes that the framework's documentation has, or anything that `np.asarray` takes, such as torch's
@@ -262,7 +267,7 @@ def import_weights(ours: Layout, format: _Format, arrays: Arrays) -> dict[str, n
     return _convert(ours, format, _Own(ours=ours), arrays)
 
 
-def export_weights(ours: Layout, format: _Format, weights: Arrays) -> dict[str, np.ndarray]:
+def export_weights(ours: Layout, format: Format, weights: Arrays) -> dict[str, np.ndarray]:
     """The weights of our layer, by name -> arrays of another framework by its names. `import_weights` undoes it.
 
     weights: as in `{weight.name: weight.numpy() for weight in layer.weights}`. Where one bias of ours is two of theirs
@@ -284,7 +289,7 @@ def checkpoint(path: str | Path, scope: str = "") -> dict[str, np.ndarray]:
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if name.startswith(scope)}
 
 
-def _convert(ours: Layout, source: _Format, target: _Format, arrays: Arrays) -> dict[str, np.ndarray]:
+def _convert(ours: Layout, source: Format, target: Format, arrays: Arrays) -> dict[str, np.ndarray]:
     """Arrays of one format -> those of another, by their names without scopes."""
     given, wanted = source.blocks(ours), target.blocks(ours)
     found = _named(given, source, arrays, ours.sizes)
@@ -308,9 +313,10 @@ def _convert(ours: Layout, source: _Format, target: _Format, arrays: Arrays) -> 
                 )
             b, rb = (b + rb if rb.any() else b), zeros
         if "b" not in parts and b.any():
+            why = f" (with forget_bias={source.forget_bias:g})" if role == "f" and added else ""
             raise Refused(
-                f"the bias of {role} is not zero, with a forget_bias of {source.forget_bias:g} there and "
-                f"{target.forget_bias:g} in {target.called}, which has no bias: take one with use_bias=True"
+                f"the bias of {role} is not zero{why}, and {target.called} here has none: take a layer with "
+                "use_bias=True"
             )
         pieces |= {("b", role): b, ("rb", role): rb}
     for role in "ifo" * ("p" in parts):
@@ -318,10 +324,13 @@ def _convert(ours: Layout, source: _Format, target: _Format, arrays: Arrays) -> 
     return {block.name: block.pack(pieces) for block in wanted}
 
 
-def _named(blocks: tuple[Block, ...], format: _Format, arrays: Arrays, sizes: Sizes) -> dict[str, np.ndarray]:
+def _named(blocks: tuple[Block, ...], format: Format, arrays: Arrays, sizes: Sizes) -> dict[str, np.ndarray]:
     """The arrays of these blocks, by their names without the scope, all of the right shape."""
     front, shapes = format.front, {block.name: block.shape(sizes) for block in blocks}
-    wanted = {name: f"({format.lead}{str(shape)[1:]}" for name, shape in shapes.items()}
+    wanted = {
+        name: f"({format.lead}{', '.join(map(str, shape))})" if format.lead else f"{shape}"
+        for name, shape in shapes.items()
+    }
     inside = {
         name.removesuffix(":0").removeprefix(front): array for name, array in arrays.items() if name.startswith(front)
     }
@@ -348,11 +357,13 @@ def _listed(front: str, names: list[str]) -> str:
     return ", ".join(front + name for name in names)
 
 
-def _advice(missing: list[str], unexpected: list[str], arrays: Arrays, format: _Format) -> str:
+def _advice(missing: list[str], unexpected: list[str], arrays: Arrays, format: Format) -> str:
     """What to do about names, where that can be told."""
     for name in missing:
         end = format.separator + name
-        scopes = [each.removesuffix(":0").removesuffix(end) for each in arrays if each.removesuffix(":0").endswith(end)]
+        scopes = [each.removesuffix(end) for each in (name.removesuffix(":0") for name in arrays) if each.endswith(end)]
+        if scopes and isinstance(format, _Own):
+            return ". Name them as `weight.name` does, not `weight.path`"
         if scopes:
             return f". Elsewhere it is: give scope={' or '.join(map(repr, scopes))}"
     biases = [name for name in missing + unexpected if "bias" in name or name == "B"]

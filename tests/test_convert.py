@@ -129,12 +129,13 @@ CASES = {
     "gru": Case("gru"),
     "gru_without_bias": Case("gru", {"use_bias": False}),
     "gru_one_bias": Case("one_bias", text=ONE_BIAS),
+    "gru_turned": Case("turned", text=Spec.at("gru").source.text.replace("[input, recurrent]", "[recurrent, input]")),
     "gru_reset_before": Case("gru_reset_before"),
     "simple_rnn": Case("simple_rnn"),
 }
 PEEPHOLES = {"lstm_own", "peephole_lstm", "lstmp_peepholes", "lstmp_without_projection"}
 PROJECTED = {"lstmp", "lstmp_peepholes"}
-AFTER = {"gru", "gru_without_bias", "gru_one_bias"}
+AFTER = {"gru", "gru_without_bias", "gru_one_bias", "gru_turned"}
 FORMATS = {
     "keras": (Keras(), set(CASES) - PROJECTED),
     "torch": (Torch(), set(CASES) - PEEPHOLES - {"gru_reset_before"}),
@@ -239,6 +240,7 @@ KERAS = {
     "lstm_two_biases": keras.layers.LSTM,
     "lstmp_plain": keras.layers.LSTM,
     "gru": keras.layers.GRU,
+    "gru_turned": keras.layers.GRU,
     "gru_reset_before": lambda *a, **k: keras.layers.GRU(*a, reset_after=False, **k),
     "gru_without_bias": lambda *a, **k: keras.layers.GRU(*a, use_bias=False, **k),
     "simple_rnn": keras.layers.SimpleRNN,
@@ -459,6 +461,22 @@ def test_what_onnx_leaves_out_is_zeros():
     arrays, at = random(Onnx(), CASES["peephole_lstm"].layout), CASES["peephole_lstm"].layout
     weights = import_weights(at, Onnx(), {key: arrays[key] for key in "WR"})
     assert not any(np.any(weights[key]) for key in ("bias", "p_i", "p_f", "p_o")) and np.any(weights["kernel"])
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstmp", "gru"])
+def test_the_other_layers_and_directions_of_torch(name):
+    """Their arrays stand in the same mapping, and only what was asked for is read."""
+    x, ours, at, arrays = sequences(), CASES[name].layer(), CASES[name].layout, {}
+    formats = [Torch("encoder.rnn", layer, reverse) for layer in (0, 1, 10) for reverse in (False, True)]
+    for seed, format in enumerate(formats):
+        arrays |= random(format, at, 10 * seed)
+    for format in formats:
+        end = f"_l{format.layer}{'_reverse' * format.reverse}"
+        weights = import_weights(at, format, arrays)
+        ours.set_weights(list(weights.values()))
+        theirs = {key.removeprefix("encoder.rnn."): value for key, value in arrays.items()}
+        close(ours(x), by_torch(name, theirs, x, end))
+        assert set(export_weights(at, format, weights)) == {key for key in arrays if key.endswith(end)}
 
 
 # --- torch ----------------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ class _Declaring:
         if per is not None and per.value not in ("step", "sequence"):
             help = nearest(per.value, ["step", "sequence"]) or "there are `step` and `sequence`"
             self.report.add("CG106", f"`inputs.{name}.per`: no `{per.value}`", per.span, help=help)
-        once = per is not None and per.value == "sequence"
+        once = per is not None and per.value != "step"
         counts = index is not None and bool(index.value)
         if (once or counts) and not later:
             help = "the first input is the sequence; name another one after it"

@@ -64,7 +64,7 @@ def test_the_reference_names_every_function_and_initialiser():
 
 def test_every_test_of_the_contract_is_there():
     """The tables name tests by file; `::name` alone is of the file before it."""
-    section = README[README.index("### The contract") : README.index("## Speed")]
+    section = README[README.index("## The contract") : README.index("## Speed")]
     file, count = None, 0
     for name, test in re.findall(r"`(\w+\.py)?::(\w+)`", section):
         file = name or file

@@ -258,10 +258,10 @@ equations: |
 
 
 def test_free_text_cannot_leave_its_docstring(spec):
-    nasty = 'about: "\\"\\"\\"\\nimport os\\n\\"\\"\\" \\\\"\npapers: ["\'\'\' \\\\N{BULLET}"]\n'
+    nasty = 'about: "\\"\\"\\"\\nimport smuggled\\n\\"\\"\\" \\\\"\npapers: ["\'\'\' \\\\N{BULLET}"]\n'
     code = spec(base=LSTM + nasty).build()
     compiled = [compile(text, name, "exec") for name, text in code.items()]
-    assert len(compiled) == 2 and "os" not in compiled[0].co_names
+    assert len(compiled) == 2 and "smuggled" not in compiled[0].co_names
     assert Spec.of(LSTM + nasty, "base").build() == code
 
 

@@ -354,6 +354,10 @@ def test_what_is_traced():
         _, states, told = trial.layer(trial.x, initial_state=trial.state, **masks)
         states = [np.asarray(value) for value in tf.nest.flatten(states)]
         before = [np.concatenate([first[:, None], value[:, :-1]], 1) for first, value in zip(trial.state, states)]
+        fresh = [np.asarray(value) for value in tf.nest.flatten(trial.layer.get_initial_state(BATCH))]
+        for index, each_state in enumerate(trial.oracle.cell.states):
+            if masks and each_state.name in trial.oracle.cell.mask.states:
+                before[index] = np.where(MASK[..., None], before[index], fresh[index][:, None])
         for t in range(STEPS):
             x = trial.x[:, t]
             named = trial.oracle.evaluate(trial.weights, x, [value[:, t] for value in before])

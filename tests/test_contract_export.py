@@ -79,12 +79,14 @@ CASES = [
 each_case = pytest.mark.parametrize(("stem", "masked"), CASES)
 
 
-def long_model(stem, masked, **arguments):
-    """For one sequence at a time, of one length."""
+def long_model(stem, masked, steps=LONG, batch_size=1, **arguments):
+    """For one batch and one length."""
     sizes = {"units": [3, 4], "embedding": 5} if stem == "hm_lstm_stack" else {"units": 6}
     masking = [keras.layers.Masking()] if masked == "masked" else []
     layer = layer_class(committed(stem))(**sizes, **arguments)
-    model = keras.Sequential([keras.Input((LONG, WIDTH), batch_size=1), *masking, layer, keras.layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((steps, WIDTH), batch_size=batch_size), *masking, layer, keras.layers.Dense(2)]
+    )
     set_weights(model)
     return model
 
@@ -167,3 +169,22 @@ def test_a_model_of_long_sequences_loads(stem, masked, tmp_path):
     assert sys.modules[type(model.layers[-2]).__module__] is {stem} and "cellgen" not in sys.modules
     """
     child(code, tmp_path)
+
+
+# --- ONNX -----------------------------------------------------------------------------------------------------------
+
+
+@each_case
+@pytest.mark.parametrize("steps", [STEPS, LONG])  # one chunk and several
+def test_onnx(stem, masked, steps):
+    """For one batch and one length, without XLA: tf2onnx knows neither its functions nor lists of unknown shape."""
+    tf2onnx, onnxruntime = pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
+    model = long_model(stem, masked, steps, batch_size=8)
+    model.layers[-2].jit_compile = False
+    call = tf.function(lambda x: model(x), input_signature=[tf.TensorSpec([8, steps, WIDTH], tf.float32, "x")])
+    converted, _ = tf2onnx.convert.from_function(call, input_signature=call.input_signature, opset=18)
+    assert {node.domain for node in converted.graph.node} <= {"", "ai.onnx.ml"}
+    x = sequences(8, steps).astype("float32")
+    x[:, 2] = 0
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    close(session.run(None, {"x": x}), [model(x)], 2e-6)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -161,3 +162,20 @@ except ValueError as error:
 def test_keras_cannot_fit_on_two_machines(tmp_path):
     """Keras 3.15's `fit` fails there with any model. When it no longer does, the README's section can say so."""
     assert [each.split()[-1] for each in workers(FIT, tmp_path)] == ["True", "True"]
+
+
+@full
+def test_the_program_in_the_readme(tmp_path):
+    """Two machines print the same losses as one, all of them as one batch's."""
+    blocks = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.S)
+    (program,) = [block for block in blocks if "TF_CONFIG" in block]
+    (tmp_path / "my_lstm.py").write_text("from lstm import LSTM as MyLSTM\n")
+    one = numbers(child(program, tmp_path, GENERATED))
+    first, second = (numbers(printed) for printed in workers(program, tmp_path))
+    assert first == second and len(one) == 3 and one[-1] < one[0]
+    np.testing.assert_allclose(first, one, rtol=1e-3)
+
+
+def numbers(printed: str) -> list[float]:
+    """The losses of the epochs: lines of two numbers."""
+    return [float(line.split()[1]) for line in printed.splitlines() if re.fullmatch(r"\d+ \S+", line)]

@@ -130,11 +130,13 @@ def test_export_of_long_sequences(stem, masked, tmp_path):
 
 @each_case
 def test_tflite_of_long_sequences(stem, masked, tmp_path):
-    """From the model, and from a SavedModel for one sequence. What XLA would compile is converted like the rest."""
+    """From a model, also of any length, and from a SavedModel. What XLA would compile is converted like the rest."""
     model = long_model(stem, masked)
     export_of_one(model, tmp_path / "one")
     agrees(tf.lite.TFLiteConverter.from_keras_model(model), model, LONG)
     agrees(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "one")), model, LONG)
+    free = long_model(stem, masked, steps=None)
+    agrees(tf.lite.TFLiteConverter.from_keras_model(free), free, 9, LONG, 600)  # one chunk, and several
 
 
 @pytest.mark.full
@@ -177,7 +179,7 @@ def test_a_model_of_long_sequences_loads(stem, masked, tmp_path):
 @each_case
 @pytest.mark.parametrize("steps", [STEPS, LONG])  # one chunk and several
 def test_onnx(stem, masked, steps):
-    """For one batch and one length, without XLA: tf2onnx knows neither its functions nor lists of unknown shape."""
+    """For one batch and one length, without XLA: README says what else tf2onnx cannot do."""
     tf2onnx, onnxruntime = pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
     model = long_model(stem, masked, steps, batch_size=8)
     model.layers[-2].jit_compile = False

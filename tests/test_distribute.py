@@ -158,6 +158,27 @@ except ValueError as error:
 """
 
 
+COMPILED = """
+import keras, numpy as np, tensorflow as tf
+cpu, half = tf.config.list_physical_devices("CPU")[0], tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(cpu, [half, half])
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=True)
+try:
+    model.fit(np.ones([8, 3]), np.ones([8, 1]), batch_size=4, verbose=0)
+    print("fits")
+except tf.errors.OpError as error:
+    print("Trying to access resource" in str(error))
+"""
+
+
+@full
+def test_keras_cannot_compile_a_step_on_two_devices(tmp_path):
+    """XLA for the whole step fails there with any model: it reads the other device's weights."""
+    assert child(COMPILED, tmp_path).split()[-1] == "True"
+
+
 @full
 def test_keras_cannot_fit_on_two_machines(tmp_path):
     """Keras 3.15's `fit` fails there with any model. When it no longer does, the README's section can say so."""

@@ -113,10 +113,7 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
                     shape = instance.settings.shape(variant.names[noise.name].shape)
                     batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
                     rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
-                    drawn = numbers(rng, (*batch, *shape), 1.0, True)
-                    if not rate:  # nothing is dropped
-                        drawn = 0 * drawn + (noise.kind == "keep") / 2
-                    inputs[noise.name] = drawn if noise.kind == "zone" else 2 * drawn
+                    inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, bool(rate))
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
             yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of {run} with {sizes}")
@@ -167,6 +164,14 @@ def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = Fa
     if not shape:
         return float(rng.random() < 0.5) if binary else scale * rng.gauss(0, 1)
     return [numbers(rng, shape[1:], scale, binary) for _ in range(shape[0])]
+
+
+def drawn(rng: Random, shape: tuple[int, ...], kind: str, drops: bool):
+    """A nested list of what dropout multiplies by, or of what zoneout leaves as it was."""
+    if shape:
+        return [drawn(rng, shape[1:], kind, drops) for _ in range(shape[0])]
+    dropped = drops and rng.random() < 0.5
+    return float(dropped) if kind == "zone" else 0.0 if dropped else 1.0 + drops
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------

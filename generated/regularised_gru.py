@@ -245,7 +245,9 @@ def _differentiated(*, use_bias, **_):
 
 # --- the scan -------------------------------------------------------------------------------------------------------
 
-_NOISES = ["_keep_x", "_keep_h_prev", "_zone_h"]  # what training draws of steps; of one where it holds for all
+_WHOLE = ["_keep_x", "_keep_h_prev"]  # what holds for all steps, and has one
+
+_NOISES = ["_keep_x", "_keep_h_prev", "_zone_h"]  # what training draws, but for weights
 
 
 def _scan(
@@ -319,10 +321,13 @@ def _scan(
         state, fresh, rest = RegularisedGRUState(*tensors[:1]), RegularisedGRUState(*tensors[1:2]), tensors[2:]
         arguments = {**options, **dict(zip(weights, rest))}
         batch_size, time, runs, size, chunks, count = layout()
-        xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
+        xs = {name: values if name in _WHOLE else _filled(values, chunks * size, 1) for name, values in xs.items()}
 
         def part(index, size):
-            return {name: chunk(values, index, size) for name, values in xs.items()}
+            def steps(name, values):
+                return _spread(values, size) if name in _WHOLE else chunk(values, index, size)
+
+            return {name: steps(name, values) for name, values in xs.items()}
 
         def run(index, output, state, size):
             on = None if mask is None else chunk(mask, index, size)
@@ -472,7 +477,7 @@ def _scan_in_bucket(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
     time = keras.ops.shape(xs["x"])[1]
     bucket = _bucket(time)
-    xs = {name: _filled(values, bucket, 1) for name, values in xs.items()}
+    xs = {name: values if name in _WHOLE else _filled(values, bucket, 1) for name, values in xs.items()}
     mask = None if mask is None else _filled(mask, bucket, 1)
     steps = tf.convert_to_tensor(time)
     output, state, sequences = _scan_compiled(xs, mask, state, fresh, arguments, steps=steps, **wanted)
@@ -629,6 +634,8 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
 
 def _chunk_size(batch_size, time, low_memory):
     """How many steps run between two looks at main memory: about 512 rows; for low memory the root of all, if more."""
+    if tf.is_tensor(time) and not tf.is_tensor(batch_size) and not low_memory:
+        return max(1, 512 // max(1, batch_size))  # a number: TFLite must know what a list holds
     if tf.is_tensor(batch_size) or tf.is_tensor(time):
         size = tf.maximum(1, 512 // tf.maximum(1, batch_size))
         root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
@@ -652,6 +659,14 @@ def _part(values, index, size):
     part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *keras.ops.shape(values)[1:]])
     part.set_shape([None if tf.is_tensor(size) else size, *values.shape[1:]])
     return part
+
+
+def _spread(values, size):
+    """(batch, 1, ...) -> (size, batch, ...), the same for each step."""
+    first = tf.transpose(values, [1, 0, *range(2, len(values.shape))])
+    spread = tf.broadcast_to(first, [size, *keras.ops.shape(first)[1:]])
+    spread.set_shape([None if tf.is_tensor(size) else size, *first.shape[1:]])
+    return spread
 
 
 def _filled(values, time, axis):
@@ -1266,9 +1281,12 @@ class RegularisedGRU(keras.layers.RNN):
         eager = tf.executing_eagerly()
         if pays if self.jit_compile == "auto" else self.jit_compile:
             return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
-        if eager:
-            return _scan_in_graph if long else functools.partial(_scan, stacked=True)
-        return _scan
+        if eager and long:
+            return _scan_in_graph
+        if training is True and not eager:
+            return _scan
+        # a SavedModel saves the way back as well, with the tensors that it reads, but no arrays
+        return functools.partial(_scan, stacked=True)
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         front = tuple(sequences_shape[:2])

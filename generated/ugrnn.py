@@ -493,6 +493,8 @@ def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all
 
 def _chunk_size(batch_size, time, low_memory):
     """How many steps run between two looks at main memory: about 512 rows; for low memory the root of all, if more."""
+    if tf.is_tensor(time) and not tf.is_tensor(batch_size) and not low_memory:
+        return max(1, 512 // max(1, batch_size))  # a number: TFLite must know what a list holds
     if tf.is_tensor(batch_size) or tf.is_tensor(time):
         size = tf.maximum(1, 512 // tf.maximum(1, batch_size))
         root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
@@ -989,9 +991,12 @@ class UGRNN(keras.layers.RNN):
         eager = tf.executing_eagerly()
         if pays if self.jit_compile == "auto" else self.jit_compile:
             return _scan_in_bucket if eager or tf.is_tensor(steps) else _scan_compiled
-        if eager:
-            return _scan_in_graph if long else functools.partial(_scan, stacked=True)
-        return _scan
+        if eager and long:
+            return _scan_in_graph
+        if training is True and not eager:
+            return _scan
+        # a SavedModel saves the way back as well, with the tensors that it reads, but no arrays
+        return functools.partial(_scan, stacked=True)
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         front = tuple(sequences_shape[:2])

@@ -3,6 +3,7 @@
 import ast
 import math
 import random
+import re
 import subprocess
 import sys
 
@@ -461,6 +462,8 @@ def test_notation_is_read_back_as_the_same_expression(stem):
     if Spec.at(stem).is_stack:
         pytest.skip("its equations stand in two files")
     for equation in typed.cell.equations:
+        if re.search("dropout|zoneout", equation.text):
+            continue  # a call of these is said as what it does
         written = notation(equation.value)
         again = text.replace(equation.text.split("=", 1)[1].strip(), written) if ":" not in equation.text else text
         copy = Spec.of(again, stem).cell()

@@ -978,7 +978,10 @@ class RegularisedGRUCell(_Drawing, keras.layers.Layer):
     def _next_seed(self):
         if self.seed_generator is None:
             return tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32, seed=self.seed)
-        return tf.cast(self.seed_generator.next(), tf.int32)
+        seed, replica = tf.cast(self.seed_generator.next(), tf.int32), tf.distribute.get_replica_context()
+        if replica is None:
+            return seed
+        return seed + tf.stack([tf.cast(replica.replica_id_in_sync_group, tf.int32), 0])  # each device draws its own
 
     def get_dropout_mask(self, step_input):
         """Keras's RNN calls it before its loop: what holds for all steps."""

@@ -154,6 +154,28 @@ def test_fit(jit_compile):
     assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
 
 
+def test_each_device_draws_its_own(tmp_path):
+    """Under MirroredStrategy, from one seed: what two devices drop is not the same."""
+    code = """
+    import keras, numpy as np, tensorflow as tf
+    from regularised_lstm import RegularisedLSTM
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        layer = RegularisedLSTM(4, dropout=0.3, recurrent_dropout=0.3, weight_dropout=0.1, zoneout_h=0.2, seed=1)
+        model = keras.Sequential([keras.Input((70, 3)), layer, keras.layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=False)
+    x = np.random.default_rng(0).normal(size=(16, 70, 3)).astype("float32")
+    losses = model.fit(x, x[:, 0, :1], batch_size=8, epochs=2, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+    draw = tf.function(lambda: layer.cell.noise(50)["_keep_x"])
+    one, other = strategy.experimental_local_results(strategy.run(draw))
+    assert 0 < np.mean(one.numpy() == other.numpy()) < 1
+    """
+    child(code, tmp_path, GENERATED)
+
+
 def test_where_keras_is_older(tmp_path):
     """With TF_USE_LEGACY_KERAS the cell draws at each step, or takes what it is given."""
     code = """

@@ -72,8 +72,17 @@ class Subject:
         return getattr(self.module, f"{self.Layer.__name__}Cell")
 
     @property
+    def stack(self) -> bool:
+        """Whether it is a stack: its state is a flat tuple."""
+        return hasattr(self.module, "_by_layer")
+
+    @property
     def State(self) -> type:
-        return getattr(self.module, f"{self.Layer.__name__}State")
+        return tuple if self.stack else getattr(self.module, f"{self.Layer.__name__}State")
+
+    def state_of(self, values):
+        """Tensors as a state of the cell's own type."""
+        return tuple(values) if self.stack else self.State(*values)
 
     @property
     def resets(self) -> bool:
@@ -82,10 +91,14 @@ class Subject:
 
     def layer(self, *, weights=None, **arguments):
         """A layer, built, with random weights or those of another."""
-        layer = self.Layer(**{"units": 6, **self.arguments, "dtype": "float64", **arguments})
+        layer = self.made(**{"dtype": "float64", **arguments})
         layer.build((BATCH, STEPS, WIDTH))
         set_weights(layer, weights)
         return layer
+
+    def made(self, **arguments):
+        """A layer, not built."""
+        return self.Layer(**{"units": 6, **self.arguments, **arguments})
 
     def cell(self, **arguments):
         return self.Cell(**{"units": 6, **self.arguments, **arguments})
@@ -106,6 +119,11 @@ CHOSEN = {  # so that every weight is there, and starts as its initializer says
     "peephole_lstm": {"unit_forget_bias": False},
     "layer_norm_lstm_per_gate": {"use_bias": True},
     "nas": {"use_bias": True, "proj": 5},
+    "regularised_lstm": {"unit_forget_bias": False},
+    "gru_stack": {"units": [6, 5]},
+    "highway_gru_stack": {"depth": 2},
+    "residual_lstm_stack": {"depth": 2, "unit_forget_bias": False},
+    "hm_lstm_stack": {"units": [6, 5], "embedding": 4},
 }
 OTHERS = [
     Subject(path.stem, CHOSEN.get(path.stem, {}))

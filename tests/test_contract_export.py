@@ -23,7 +23,7 @@ from tests.generated import (
 
 def model_of(subject, steps=None, masked=False, **arguments):
     masking = [keras.layers.Masking()] if masked else []
-    layers = [subject.Layer(6, return_sequences=True, **subject.arguments), subject.Layer(6, **subject.arguments)]
+    layers = [subject.made(return_sequences=True), subject.made()]
     model = keras.Sequential([keras.Input((steps, WIDTH), **arguments), *masking, *layers])
     set_weights(model)
     return model

@@ -1,5 +1,6 @@
 """A generated layer in Keras: arguments, configs, files, models, training, wrappers."""
 
+import re
 from itertools import product
 
 import keras
@@ -36,16 +37,22 @@ def test_arguments_of_every_weight(subject):
     arguments = {f"{name}_initializer": keras.initializers.Constant(k + 1) for k, name in enumerate(names)}
     arguments |= {f"{name}_regularizer": keras.regularizers.L2(0.1 * (k + 1)) for k, name in enumerate(names)}
     arguments |= {f"{name}_constraint": "non_neg" for name in names}
-    layer = subject.Layer(**{"units": 6, **subject.arguments}, **arguments)
+    layer = subject.made(**arguments)
     layer.build((None, None, WIDTH))
-    found = {w.path.split("/cell/")[1].replace("/", "_"): w for w in layer.weights}
-    assert list(found) == [name for name in names if name in found] and len(found) >= 3
-    for k, name in enumerate(names):
-        if name in found:
-            assert np.all(found[name].numpy() == k + 1)
-            assert isinstance(found[name].constraint, keras.constraints.NonNeg)
-            assert found[name].regularizer.l2 == pytest.approx(0.1 * (k + 1))
-    wanted = [0.1 * (k + 1) * (k + 1) ** 2 * np.prod(found[n].shape) for k, n in enumerate(names) if n in found]
+    found = {w.path.split("/cell/")[1].replace("/", "_"): w for w in layer.trainable_weights}
+    if subject.stack:  # `layer2/W`, `readout/emb1`: an argument is about those of all layers
+        args = {name: re.sub(r"^(layer\d+|readout)_|(?<=emb)\d+$", "", name) for name in found}
+    else:
+        args = dict(zip(found, found))
+        assert list(found) == [name for name in names if name in found]
+    assert {*args.values()} <= {*names} and len(found) >= 2
+    wanted = []
+    for path, weight in found.items():
+        k = names.index(args[path])
+        assert np.all(weight.numpy() == k + 1)
+        assert isinstance(weight.constraint, keras.constraints.NonNeg)
+        assert weight.regularizer.l2 == pytest.approx(0.1 * (k + 1))
+        wanted.append(0.1 * (k + 1) * (k + 1) ** 2 * np.prod(weight.shape))
     np.testing.assert_allclose(sorted(map(float, layer.losses)), sorted(wanted), rtol=1e-5)
 
 
@@ -66,7 +73,7 @@ def test_configs(subject):
         assert keras.saving.get_registered_name(type(each)) == f"{module.__name__}>{type(each).__name__}"
     layer.trainable = False
     assert layer.trainable_weights == [] and layer.non_trainable_weights
-    assert subject.Layer(6, trainable=False).get_config()["trainable"] is False
+    assert subject.made(trainable=False).get_config()["trainable"] is False
 
 
 def test_a_norm_has_its_weights_under_its_own_name():
@@ -81,7 +88,7 @@ def test_a_norm_has_its_weights_under_its_own_name():
 def saved_model(subject):
     """A layer and a cell in Keras's own loop, with arguments that a config must keep."""
     weight = next(iter(subject.module._WEIGHT_ARGUMENTS)).removesuffix("_initializer")
-    layer = subject.Layer(6, return_sequences=True, **{f"{weight}_regularizer": "l2"}, **subject.arguments)
+    layer = subject.made(return_sequences=True, **{f"{weight}_regularizer": "l2"})
     model = keras.Sequential([keras.Input((None, WIDTH)), layer, keras.layers.RNN(subject.cell())])
     set_weights(model)
     return model
@@ -195,7 +202,7 @@ def test_bidirectional_model(subject, tmp_path):
     layers = [
         keras.Input((None,)),
         keras.layers.Embedding(9, WIDTH, mask_zero=True),
-        keras.layers.Bidirectional(subject.Layer(6, **subject.arguments)),
+        keras.layers.Bidirectional(subject.made()),
         keras.layers.Dense(2),
     ]
     model, words = keras.Sequential(layers), np.random.default_rng(2).integers(0, 9, (6, 5))
@@ -218,8 +225,8 @@ def test_fit(subject, dtype, jit_compile):
         [
             keras.Input((None, WIDTH)),
             keras.layers.Masking(),
-            subject.Layer(6, return_sequences=True, dtype=dtype, **subject.arguments),
-            subject.Layer(6, dtype=dtype, **subject.arguments),
+            subject.made(return_sequences=True, dtype=dtype),
+            subject.made(dtype=dtype),
             keras.layers.Dense(1),
         ]
     )
@@ -244,7 +251,7 @@ def test_wrappers_and_stacks(subject):
     layer, several = subject.layer(), np.stack([x, x[::-1]], 1)
     wrapped = keras.layers.TimeDistributed(layer, dtype="float64")(several)
     close(wrapped, np.stack([layer(x), layer(x[::-1])], 1))
-    model = keras.Sequential([keras.Input((None, WIDTH)), subject.Layer(6, **subject.arguments)])
+    model = keras.Sequential([keras.Input((None, WIDTH)), subject.made()])
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     close(clone(x), model(x))

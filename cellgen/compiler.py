@@ -204,12 +204,13 @@ class Spec:
 
     def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
         from cellgen.lower import statements
-        from cellgen.refuse import refuse
+        from cellgen.refuse import refuse, refuse_stack
         from cellgen.render import render
         from cellgen.stackview import stackview
         from cellgen.testview import stack_testview
 
         stack = self.stack()
+        refuse_stack(stack)
         refuse(typed)
         view = stackview(stack, statements(typed), planned(typed))
         files = {f"{self.stem}.py": render(view, "stack.py.j2", templates())}

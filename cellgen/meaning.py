@@ -112,8 +112,8 @@ class Meaning:
         if name in self.under.options:
             return self._single(self.arithmetic.number(self.under.options[name]))
         noise = next((each for each in program.cell.noises if each.name == name), None)
-        if noise is not None and self.rate(noise) == 0:  # nothing is dropped
-            return self._single(self.arithmetic.number(Fraction(noise.kind == "keep")))
+        if noise is not None and (rate := self.rate(noise)) in (0, 1):  # nothing is dropped, or everything
+            return self._single(self.arithmetic.number(rate if noise.kind == "zone" else 1 - rate))
         type = program.variant.names[name]
         binary = type.binary if not ref.ago else program.cell.state(name).binary
         return self._value(type.shape, {path: self.leaf(ref, path, binary) for path in self.paths(type.shape)})

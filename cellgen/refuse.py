@@ -4,6 +4,7 @@ from cellgen.cell import Level, TypedCell
 from cellgen.diagnostics import Report
 from cellgen.expr import Pick, Ref, Shape, axis_text, live_walk, walk
 from cellgen.span import Span
+from cellgen.stack import Stack
 
 CHECKED = "`cellgen check` and the interpreter know it; the generated code does not yet"
 
@@ -20,6 +21,15 @@ def refuse(typed: TypedCell) -> None:
         report.add(
             "CG601", f"no code is generated for a state that reads weights alone, `{name}`", state.span, help=help
         )
+    report.stop()
+
+
+def refuse_stack(stack: Stack) -> None:
+    """Raises `SpecError` (CG601) with what no stack can be generated with."""
+    report = Report()
+    for port in stack.inputs[1:]:
+        help = "put both side by side into one input: `inputs: {x: [input]}`"
+        report.add("CG601", f"no code is generated for a second input of a stack, `{port.name}`", port.span, help=help)
     report.stop()
 
 
@@ -65,6 +75,14 @@ def _sizes(typed: TypedCell, report: Report) -> None:
                     required = f"`inputs: {{{first.name}: [input_dim]}}` and `dims: {{input_dim: required}}`"
                 help = f"Keras asks for its size before there is an input: write {required}"
                 report.add("CG601", f"no code is generated for `{name}`, whose size is the input's", span, help=help)
+    for port in cell.inputs[1:]:
+        others = {atom for each in cell.inputs if each is not port for axis in each.shape for atom in axis}
+        if port.default is not None and not port.inner:
+            for name in inferred:
+                if name not in others and name in {atom for axis in port.shape for atom in axis}:
+                    help = f"where it is not given nobody says it: write `dims: {{{name}: required}}`"
+                    message = f"no code is generated for `{port.name}`, which has a default and no known size"
+                    report.add("CG601", message, port.span, help=help)
     for axis in first.shape:
         if len(axis) > 1 and {*inferred} & {*axis}:
             message = f"no code is generated for an inferred dim in a product, `{axis_text(axis)}`"

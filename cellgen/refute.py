@@ -113,7 +113,7 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
                     shape = instance.settings.shape(variant.names[noise.name].shape)
                     batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
                     rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
-                    inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, bool(rate))
+                    inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, rate)
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
             yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of {run} with {sizes}")
@@ -166,12 +166,12 @@ def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = Fa
     return [numbers(rng, shape[1:], scale, binary) for _ in range(shape[0])]
 
 
-def drawn(rng: Random, shape: tuple[int, ...], kind: str, drops: bool):
-    """A nested list of what dropout multiplies by, or of what zoneout leaves as it was."""
+def drawn(rng: Random, shape: tuple[int, ...], kind: str, rate: float):
+    """A nested list of what dropout multiplies by, or of what zoneout leaves as it was; one half, of a rate between."""
     if shape:
-        return [drawn(rng, shape[1:], kind, drops) for _ in range(shape[0])]
-    dropped = drops and rng.random() < 0.5
-    return float(dropped) if kind == "zone" else 0.0 if dropped else 1.0 + drops
+        return [drawn(rng, shape[1:], kind, rate) for _ in range(shape[0])]
+    dropped = rng.random() < (rate if rate in (0, 1) else 0.5)
+    return float(dropped) if kind == "zone" else 0.0 if dropped else 1.0 + (rate > 0)
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------

@@ -84,7 +84,11 @@ def _word(option: Option, node: Node, word: str, scope: Scope) -> Asked:
 
 def _number(option: Option, node: Node, scope: Scope) -> Node:
     match node:
-        case Number():
+        case Number(value):
+            low, high = option.low, option.high
+            if low is not None and value < low or high is not None and value > high:
+                message = f"the option `{option.name}` is from {float(low):g} to {float(high):g}"
+                scope.report.refuse("CG219", message, node.span)
             return node
         case Ref(name) if name in scope.options and scope.options[name].kind in ("number", "scheduled"):
             return node

@@ -130,6 +130,10 @@ class _Wiring:
                 help = "a port has the shape that the cell says"
                 self.report.add("CG202", "a shape has no place here", statement.annotation_span, help=help)
             try:
+                if name in {noise.rate.name for noise in self.cell.noises if isinstance(noise.rate, Ref)}:
+                    help = f"leave it to the constructor, where `{name}` is that of all layers"
+                    message = f"no code is generated for a rate that the wiring says, `{name}`"
+                    self.report.refuse("CG601", message, statement.span, help=help)
                 if name in options:
                     self.settled[name] = settle(options[name], statement, self.scope)
                 else:

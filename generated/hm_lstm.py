@@ -1147,6 +1147,13 @@ class HMLSTMCell(keras.layers.Layer):
             _require(fits, name, f"of {axes + _RANKS[name]} axes", tuple(value.shape))
             fits = value.shape[axes:] == self._port_shapes.get(name, value.shape[axes - 1 :])[1:]
             _require(fits, name, "as wide as when the cell was built", tuple(value.shape))
+            front = found["h_below"].shape[:axes]
+            _require(
+                value.shape[:axes].is_compatible_with(front),
+                name,
+                f"of {tuple(front)} {'samples and steps' if axes == 2 else 'samples'}, as h_below is",
+                tuple(value.shape),
+            )
         fits = ("h_above" in found) == self._has_h_above
         _require(fits, "h_above", "given if it was when the cell was built, else not", list(found))
         front = keras.ops.shape(found["h_below"])[:lead]
@@ -1273,6 +1280,9 @@ class HMLSTM(keras.layers.RNN):
 
     def build(self, sequences_shape, initial_state_shape=None):
         shapes = _by_port(sequences_shape)
+        for name, shape in shapes.items():
+            axes = _RANKS[name] + 2
+            _require(len(shape) == axes, name, f"of {axes} axes", tuple(shape))
         if self.time_major:
             shapes = {name: _batch_first(shape) for name, shape in shapes.items()}
         if not self.cell.built:
@@ -1287,11 +1297,23 @@ class HMLSTM(keras.layers.RNN):
     @tf.autograph.experimental.do_not_convert
     def __call__(self, sequences, *args, **kwargs):
         """Ragged sequences run as long as each is; what is returned of every step is ragged then."""
-        ragged = next((each for each in tf.nest.flatten(sequences) if isinstance(each, tf.RaggedTensor)), None)
-        if ragged is None:
+        given = _by_port(sequences)
+        ragged = given["h_below"]
+        if not any(isinstance(value, tf.RaggedTensor) for value in given.values()):
             return super().__call__(sequences, *args, **kwargs)
-        sequences = tf.nest.map_structure(_dense, sequences)
+        for name, value in given.items():
+            wanted = isinstance(ragged, tf.RaggedTensor)
+            fits = isinstance(value, tf.RaggedTensor) == wanted
+            _require(fits, name, "h_below and all that has steps ragged, or nothing", value.shape)
+            if name != "h_below" and isinstance(value, tf.RaggedTensor):
+                tf.debugging.assert_equal(
+                    value.row_lengths(), ragged.row_lengths(), f"`{name}` must be as long as `h_below`."
+                )
+        sequences = {name: _dense(value) for name, value in given.items()}
         _require(not self.time_major, "sequences", "no ragged tensor for time_major=True", ragged.shape)
+        _require(
+            kwargs.get("lengths") is None, "lengths", "None: ragged sequences have their own", kwargs.get("lengths")
+        )
         lengths = ragged.row_lengths()
         result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
         found = list(result) if isinstance(result, tuple) else [result]
@@ -1335,6 +1357,13 @@ class HMLSTM(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
+        fits = all(value.shape[:1].is_compatible_with(sequences.shape[:1]) for value in tf.nest.flatten(start))
+        _require(
+            fits,
+            "initial_state",
+            f"of {sequences.shape[0]} samples",
+            [tuple(value.shape) for value in tf.nest.flatten(start)],
+        )
         last_output, outputs, state, states, told = self.inner_loop(xs, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):

@@ -1030,6 +1030,13 @@ class LayerNormLSTM(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
+        fits = all(value.shape[:1].is_compatible_with(sequences.shape[:1]) for value in tf.nest.flatten(start))
+        _require(
+            fits,
+            "initial_state",
+            f"of {sequences.shape[0]} samples",
+            [tuple(value.shape) for value in tf.nest.flatten(start)],
+        )
         last_output, outputs, state, states, told = self.inner_loop(sequences, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):

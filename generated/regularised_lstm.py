@@ -937,6 +937,15 @@ def _in_parts(whole, parts, axis):
     return initialize
 
 
+_AT_REST = {
+    "_keep_x": 1.0,
+    "_keep_h_prev": 1.0,
+    "_keep_recurrent_kernel": 1.0,
+    "_keep_g": 1.0,
+    "_zone_c": 0.0,
+    "_zone_h": 0.0,
+}  # what stands for a draw where there is none
+
 # Keras's RNN asks cells of this class to draw what holds for all steps before its loop, and to forget it after it;
 # Keras 2 has none.
 _Drawing = {each.__name__: each for each in keras.layers.LSTMCell.__mro__}.get(
@@ -947,7 +956,7 @@ _Drawing = {each.__name__: each for each in keras.layers.LSTMCell.__mro__}.get(
 def _keep(rate, shape, seed, dtype):
     """What dropout multiplies by: 0 with the probability `rate`, else 1 / (1 - rate). Without a rate nothing is drawn."""
     if not rate:
-        return 1.0
+        return None
     kept = tf.random.stateless_uniform(shape, seed(), alg="philox") >= rate
     return tf.cast(kept, dtype) * (1 / (1 - rate) if rate < 1 else 0)
 
@@ -955,7 +964,7 @@ def _keep(rate, shape, seed, dtype):
 def _zone(rate, shape, seed, dtype):
     """What zoneout leaves as it was: 1 with the probability `rate`, else 0. Without a rate nothing is drawn."""
     if not rate:
-        return 0.0
+        return None
     return tf.cast(tf.random.stateless_uniform(shape, seed(), alg="philox") < rate, dtype)
 
 
@@ -1043,6 +1052,8 @@ class RegularisedLSTMCell(_Drawing, keras.layers.Layer):
         self.zoneout_h = zoneout_h
         self.zoneout_c = zoneout_c
         self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
+        fits = seed is None or isinstance(seed, int) and not isinstance(seed, bool)
+        _require(fits, "seed", "an integer, or None", seed)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed) if hasattr(keras, "random") else None  # Keras 2 has none
         self._held = {}
@@ -1102,13 +1113,14 @@ class RegularisedLSTMCell(_Drawing, keras.layers.Layer):
 
     def noise(self, batch_size, steps=None):
         """What a call in training draws, by name: (batch, steps, ...), or (batch, ...) for one step; what holds for all
-        steps has one. A number where there is no rate.
+        steps has one. What has no rate is not among them.
         """
+        _require(self.built, "noise", "asked for when the cell is built", "a cell that is not")
         seed, dtype = self._next_seed, self.compute_dtype
         sizes = self._noise_sizes
         each = [batch_size] if steps is None else [batch_size, steps]
         once = [batch_size] if steps is None else [batch_size, 1]
-        return {
+        found = {
             "_keep_x": _keep(self.dropout, [*once, *sizes["_keep_x"]], seed, dtype),
             "_keep_h_prev": _keep(self.recurrent_dropout, [*once, *sizes["_keep_h_prev"]], seed, dtype),
             "_keep_recurrent_kernel": _keep(self.weight_dropout, sizes["_keep_recurrent_kernel"], seed, dtype),
@@ -1116,6 +1128,11 @@ class RegularisedLSTMCell(_Drawing, keras.layers.Layer):
             "_zone_c": _zone(self.zoneout_c, [*each, *sizes["_zone_c"]], seed, dtype),
             "_zone_h": _zone(self.zoneout_h, [*each, *sizes["_zone_h"]], seed, dtype),
         }
+        return {name: value for name, value in found.items() if value is not None}
+
+    def undrawn(self, noise):
+        """Numbers for what is not drawn, by name: with them nothing is dropped."""
+        return {name: number for name, number in _AT_REST.items() if name not in noise}
 
     def _next_seed(self):
         if self.seed_generator is None:
@@ -1180,9 +1197,8 @@ class RegularisedLSTMCell(_Drawing, keras.layers.Layer):
         _require(x.dtype.is_floating, "x", "of a floating dtype", x.dtype.name)
         if training and noise is None:
             noise = {**self.noise(tf.shape(x)[0]), **self._held}
-        output, new_state, _ = _step(
-            x, self.named(state), training=bool(training), **(noise or {}), **self.step_arguments()
-        )
+        noise = {**self.undrawn(noise), **noise} if training else {}
+        output, new_state, _ = _step(x, self.named(state), training=bool(training), **noise, **self.step_arguments())
         return output, tf.nest.pack_sequence_as(state, self._joined(new_state))
 
     def gates(self, xs, state, training=False):
@@ -1346,6 +1362,9 @@ class RegularisedLSTM(keras.layers.RNN):
             return super().__call__(sequences, *args, **kwargs)
         sequences = _dense(sequences)
         _require(not self.time_major, "sequences", "no ragged tensor for time_major=True", ragged.shape)
+        _require(
+            kwargs.get("lengths") is None, "lengths", "None: ragged sequences have their own", kwargs.get("lengths")
+        )
         lengths = ragged.row_lengths()
         result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
         found = list(result) if isinstance(result, tuple) else [result]
@@ -1385,6 +1404,13 @@ class RegularisedLSTM(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
+        fits = all(value.shape[:1].is_compatible_with(sequences.shape[:1]) for value in tf.nest.flatten(start))
+        _require(
+            fits,
+            "initial_state",
+            f"of {sequences.shape[0]} samples",
+            [tuple(value.shape) for value in tf.nest.flatten(start)],
+        )
         last_output, outputs, state, states, told = self.inner_loop(sequences, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):
@@ -1413,6 +1439,7 @@ class RegularisedLSTM(keras.layers.RNN):
             xs = {name: tf.reverse(values, [1]) for name, values in xs.items()}
             masks = None if mask is None else tf.reverse(masks, [1])
         noise = self.cell.noise(batch_size, steps) if training else {}
+        noise |= self.cell.undrawn(noise) if training else {}
         for name, value in noise.items():  # a number where nothing is drawn
             (xs if name in _NOISES and tf.is_tensor(value) else step_arguments)[name] = value
         all_states = self.return_all_states or self.return_gates

@@ -883,6 +883,9 @@ class SimpleRNN(keras.layers.RNN):
             return super().__call__(sequences, *args, **kwargs)
         sequences = _dense(sequences)
         _require(not self.time_major, "sequences", "no ragged tensor for time_major=True", ragged.shape)
+        _require(
+            kwargs.get("lengths") is None, "lengths", "None: ragged sequences have their own", kwargs.get("lengths")
+        )
         lengths = ragged.row_lengths()
         result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
         found = list(result) if isinstance(result, tuple) else [result]
@@ -922,6 +925,13 @@ class SimpleRNN(keras.layers.RNN):
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
+        fits = all(value.shape[:1].is_compatible_with(sequences.shape[:1]) for value in tf.nest.flatten(start))
+        _require(
+            fits,
+            "initial_state",
+            f"of {sequences.shape[0]} samples",
+            [tuple(value.shape) for value in tf.nest.flatten(start)],
+        )
         last_output, outputs, state, states, told = self.inner_loop(sequences, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):

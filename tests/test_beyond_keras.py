@@ -180,6 +180,41 @@ def test_what_constants_are_refused(conditioned):
         layer.cell([x[:, 0], context], layer.cell.get_initial_state(batch_size=2))
 
 
+def test_other_inputs_are_as_long_as_the_first(conditioned):
+    layer = layer_class(conditioned[0])(5, return_sequences=True, dtype="float64")
+    x, context, n = np.ones([2, 5, 3]), np.ones([2, 4]), np.ones([2, 5, 1])
+    layer([x, context, n])
+    for short in (n[:, :3], np.ones([2, 7, 1]), n[:1]):
+        with pytest.raises(ValueError, match=r"`n` must be of \(2, 5\) samples and steps, as x is"):
+            layer([x, context, short])
+    with pytest.raises(ValueError, match=r"`context` must be of \(2,\) samples, as x is"):
+        layer([x, np.ones([1, 4]), n])
+    with pytest.raises(ValueError, match=r"`initial_state` must be of 2 samples. Received: \[\(3, 5\)\]"):
+        layer([x, context, n], initial_state=[np.ones([3, 5])])
+    with pytest.raises(ValueError, match=r"`x` must be of 3 axes. Received: \(2, 3\)"):
+        layer_class(conditioned[0])(5)([x[:, 0], context])
+
+
+def test_several_ragged_inputs(conditioned):
+    layer = layer_class(conditioned[0])(5, return_sequences=True, dtype="float64")
+    x, context, n = sequences(), np.ones([BATCH, 4]), np.random.default_rng(0).normal(size=(BATCH, STEPS, 1))
+    ragged, counts = (tf.RaggedTensor.from_tensor(value, lengths=LENGTHS) for value in (x, n))
+    given = {"n": counts, "x": ragged, "context": context}
+    y = layer(given)
+    assert y.row_lengths().numpy().tolist() == LENGTHS
+    whole = layer({"x": x, "n": n, "context": context}, lengths=LENGTHS)
+    for index, length in enumerate(LENGTHS):
+        close(y[index], whole[index, :length])
+    wrong = tf.RaggedTensor.from_tensor(n, lengths=[2] * BATCH)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`n` must be as long as `x`"):
+        layer({**given, "n": wrong})
+    for mixed in ({**given, "n": n}, {**given, "x": x}, {**given, "context": wrong}):
+        with pytest.raises(ValueError, match="must be x and all that has steps ragged, or nothing"):
+            layer(mixed)
+    with pytest.raises(ValueError, match="`lengths` must be None: ragged sequences have their own"):
+        layer(given, lengths=[1] * BATCH)
+
+
 def test_generated_tests_of_it(conditioned):
     tests = conditioned[1]
     for case in tests.CASES:

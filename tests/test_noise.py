@@ -232,6 +232,51 @@ def test_a_stack_draws_for_each_layer(tmp_path):
     assert np.isfinite(rnn(tf.ones([2, 3, 3]), training=True)).all()
 
 
+def test_a_wiring_leaves_rates_alone():
+    wiring = "wiring: |\n  x = below.h if below else x\n  rate = 0.2 if below else 0.3\n"
+    with pytest.raises(SpecError) as caught:
+        Spec.of(STACK + wiring, "smalls", {"small": CELL}).typed()
+    assert caught.value.diagnostics[0].code == "CG601"
+    other = "cell: Other\nstate: {h: units}\noptions: {share: {default: 0.5, in: [0, 1]}}\nparams: {W: [input, units]}\n"
+    other += "equations: |\n  h = share * tanh(x @ W) + 0.5 * h[t-1]\n"
+    wiring = "wiring: |\n  x = below.h if below else x\n  share = 1.5 if below else 0.3\n"
+    with pytest.raises(SpecError) as caught:
+        Spec.of("stack: Others\ncell: other\nlayers: units\n" + wiring, "others", {"other": other}).typed()
+    assert [each.message for each in caught.value.diagnostics] == ["the option `share` is from 0 to 1"]
+
+
+# --- by hand --------------------------------------------------------------------------------------------------------
+
+
+def test_noise_by_hand():
+    """What has no rate, or is not given, drops nothing."""
+    cell, x = layer_class(committed("regularised_lstm"))(6, dropout=0.5, dtype="float64").cell, sequences()[:, 0]
+    with pytest.raises(ValueError, match="`noise` must be asked for when the cell is built"):
+        cell.noise(BATCH)
+    state = cell.get_initial_state(batch_size=BATCH)
+    plain, _ = cell(x, state)
+    noise = cell.noise(BATCH)
+    assert list(noise) == ["_keep_x"]
+    close(cell(x, state, training=True, noise=noise)[0], cell(x * np.asarray(noise["_keep_x"]), state)[0])
+    close(
+        tf.function(lambda: cell(x, state, training=True, noise=noise)[0])(),
+        cell(x, state, training=True, noise=noise)[0],
+    )
+    close(cell(x, state, training=True, noise={})[0], plain)
+
+
+def test_seeds_are_checked():
+    for bad in (True, "1", 1.5):
+        with pytest.raises(ValueError, match="`seed` must be an integer, or None"):
+            layer_class(committed("regularised_lstm"))(6, seed=bad)
+
+
+def test_a_law_of_a_rate_of_one_is_proved():
+    text = CELL + "laws: |\n  h == h[t-1] when stay == 1\n"
+    found = Spec.of(text).check()
+    assert [verdict.status for verdict in found.verdicts.laws] == ["proved"]
+
+
 # --- what is no draw ------------------------------------------------------------------------------------------------
 
 

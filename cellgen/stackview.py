@@ -9,7 +9,7 @@ from cellgen.emit import Emitter
 from cellgen.expr import Shape, axis_text
 from cellgen.lower import GIVEN, Step
 from cellgen.readoutview import readoutview
-from cellgen.records import ArgumentView, CellView, NeighbourView, ScanView, SegmentView, StackView, StepView
+from cellgen.records import ArgumentView, CellView, CheckView, NeighbourView, ScanView, SegmentView, StackView, StepView
 from cellgen.schedule import Plan
 from cellgen.stack import ROLES, Stack
 from cellgen.view import Viewing
@@ -182,11 +182,13 @@ class _StackViewing(Viewing):
         shape = self.stack.inputs[0].shape
         return shape.index((name,)) - len(shape)
 
-    def checks(self):
-        name = self.outer[self.stack.inputs[0].name]
-        for check in self.input_checks():
-            if check.name == name:
-                yield replace(check, code=check.code.replace(f'shapes["{name}"]', "input_shape"))
+    def checks(self) -> Iterator[CheckView]:
+        """The axes of the input whose sizes are known before it comes."""
+        port, inferred = self.stack.inputs[0], {dim.name for dim in self.stack.dims if dim.kind == "inferred"}
+        for at, axis in enumerate(port.shape, -len(port.shape)):
+            if not inferred & {*axis}:
+                size = self.shared_size(axis)
+                yield CheckView(port.name, f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
 
     # --- weights and what a step takes
 

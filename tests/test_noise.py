@@ -237,8 +237,8 @@ def test_a_wiring_leaves_rates_alone():
     with pytest.raises(SpecError) as caught:
         Spec.of(STACK + wiring, "smalls", {"small": CELL}).typed()
     assert caught.value.diagnostics[0].code == "CG601"
-    other = "cell: Other\nstate: {h: units}\noptions: {share: {default: 0.5, in: [0, 1]}}\nparams: {W: [input, units]}\n"
-    other += "equations: |\n  h = share * tanh(x @ W) + 0.5 * h[t-1]\n"
+    other = "cell: Other\nstate: {h: units}\noptions: {share: {default: 0.5, in: [0, 1]}}\n"
+    other += "params: {W: [input, units]}\nequations: |\n  h = share * tanh(x @ W) + 0.5 * h[t-1]\n"
     wiring = "wiring: |\n  x = below.h if below else x\n  share = 1.5 if below else 0.3\n"
     with pytest.raises(SpecError) as caught:
         Spec.of("stack: Others\ncell: other\nlayers: units\n" + wiring, "others", {"other": other}).typed()

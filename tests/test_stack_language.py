@@ -10,7 +10,7 @@ import tensorflow as tf
 from cellgen.compiler import Spec, proved
 from cellgen.expr import Given, Not
 from cellgen.stack import role
-from tests.generated import close, layer_class
+from tests.generated import close, imported, layer_class
 
 CELLS = {
     "elman": """
@@ -345,3 +345,15 @@ def test_the_slope_of_a_boundary_changes_gradients_alone(built, tmp_path):
     (one, slow), (two, fast) = found
     close(one, two, 0)
     assert not np.allclose(slow[0], fast[0])
+
+
+def test_an_input_as_wide_as_the_layers(tmp_path):
+    """Its width is checked where the stack is built."""
+    spec = "stack: Even\ncell: simple_rnn\nlayers: depth\ninputs:\n  x: [units]\n"
+    (tmp_path / "even.yaml").write_text(spec, encoding="utf-8")
+    for name, text in Spec.at(tmp_path / "even.yaml").build().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    made = layer_class(imported("even", tmp_path))
+    assert made(3, 2)(np.zeros([2, 4, 3])).shape == (2, 3)
+    with pytest.raises(ValueError, match="`x` must be of size 3 in axis -1"):
+        made(3, 2)(np.zeros([2, 4, 5]))

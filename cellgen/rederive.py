@@ -117,8 +117,7 @@ class _Variant:
         """Each cotangent by name, and whether it is what it should be; and each equation that was taken apart."""
         yield from self.regrouped()
         expressions, totals = self.forward(), self.backward()
-        moving = (each for each in expressions.items() if any(lane.free_symbols for lane in each[1].flat))
-        expressions = dict(moving)  # in some variants a name is a number
+        expressions = self.moving(expressions)
         sums, readers = self.sums(expressions)
         for path, name in self.joint.cotangents.items():
             if path in expressions and not self.alike(path, name):
@@ -129,6 +128,17 @@ class _Variant:
                 yield name, any(self.equal(each, wanted, inside) for each in (came, also))
         for name, leaf, came in self.leaves(totals):
             yield name, self.equal(came, self.wanted(sums, leaf), self.inside(readers, leaf, expressions))
+
+    def moving(self, expressions: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
+        """Without what is a number in this variant, or comes of numbers alone."""
+        still: set = set()
+        found = {}
+        for path, lanes in expressions.items():
+            if all(lane.free_symbols <= still for lane in lanes.flat):
+                still = still.union(*(symbol.free_symbols for symbol in self.symbols_at(path).flat))
+            else:
+                found[path] = lanes
+        return found
 
     def regrouped(self) -> Iterator[tuple[str, bool]]:
         """Equations of which `centre` and `hoist` took a part out: with that part put back they are the author's."""

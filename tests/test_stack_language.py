@@ -357,3 +357,12 @@ def test_an_input_as_wide_as_the_layers(tmp_path):
     assert made(3, 2)(np.zeros([2, 4, 3])).shape == (2, 3)
     with pytest.raises(ValueError, match="`x` must be of size 3 in axis -1"):
         made(3, 2)(np.zeros([2, 4, 5]))
+
+
+def test_a_port_that_is_a_number_in_some_roles():
+    """Nothing is differentiated there, and nothing is missing."""
+    cell = "cell: Mini\ninputs:\n  x: [input]\n  n: {shape: [1], default: 1}\nstate: {h: [units]}\n"
+    cell += "params: {W: [input, units], T: [units]}\nequations: |\n  h = x @ W + (n / (1 + n)) * T + h[t-1]\n"
+    stack = "stack: Minis\ncell: mini\nlayers: units\nwiring: |\n  x = below.h if below else x\n"
+    stack += "  n = below.n if below else 1\n"
+    assert not Spec.of(stack, "minis", {"mini": cell}).check().proof.wrong

@@ -80,6 +80,11 @@ class Subject:
     def State(self) -> type:
         return tuple if self.stack else getattr(self.module, f"{self.Layer.__name__}State")
 
+    @property
+    def many(self) -> bool:
+        """Whether a step takes more than one input."""
+        return hasattr(self.module, "_PORTS")
+
     def state_of(self, values):
         """Tensors as a state of the cell's own type."""
         return tuple(values) if self.stack else self.State(*values)

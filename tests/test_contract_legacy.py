@@ -70,6 +70,7 @@ def test_scan_and_raw_rnn(subject):
     """tf.scan gives every state; raw_rnn and static_rnn run the cell too."""
     layer, x = subject.layer(return_sequences=True, return_all_states=True), sequences()
     y, states = layer(x)
+    states = tf.nest.flatten(states)  # of a stack, a tuple a layer
     start = layer.cell.zero_state(BATCH, tf.float64)
 
     def step(carry, x):

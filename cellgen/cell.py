@@ -10,6 +10,7 @@ from cellgen.expr import Atom, Axis, Equation, Given, Node, Number, Path, Pick, 
 from cellgen.span import Source, Span
 
 NEIGHBOURS = ("below", "above")  # the layers beside one of a stack
+PER = ("step", "sequence")  # what one value can hold for
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Option:
 class Input:
     """A port. The first is the sequence; others have a `default` or are `optional`.
 
-    once: one value holds for all steps of a sequence. index: where it is not given, it is the number of the step.
+    constant: one value holds for all steps of a sequence. index: where it is not given, it is the number of the step.
     inner: another layer of a stack gives it, within the step. when: the test under which an instance has it.
     """
 
@@ -82,7 +83,7 @@ class Input:
     binary: bool = False
     optional: bool = False
     default: Number | None = None
-    once: bool = False
+    constant: bool = False
     index: bool = False
     inner: bool = False
     when: Test | None = None
@@ -102,14 +103,14 @@ class Noise:
     """Random numbers that a call in training draws, and an equation reads under the test `training`.
 
     kind: `keep`, what dropout multiplies by: 0 with the probability `rate`, else 1 / (1 - rate); or `zone`, what
-    zoneout leaves as it was: 1 with the probability `rate`, else 0. rate: a number or an option. per: `step` or
-    `sequence`, how long it holds. like: the value whose shape it has.
+    zoneout leaves as it was: 1 with the probability `rate`, else 0. rate: a number or an option. held: one draw for all
+    steps of a sequence. like: the value whose shape it has.
     """
 
     name: str
     kind: str
     rate: Number | Ref
-    per: str
+    held: bool
     like: Ref | Pick
     span: Span = field(default=None, compare=False, repr=False)
 
@@ -278,6 +279,21 @@ class Cell:
     def outputs(self) -> tuple[str, ...]:
         """What leaves the step besides the states."""
         return (self.output,) if self.shown is None else self.shown
+
+    @property
+    def names(self) -> set[str]:
+        """Every name that it declares or defines."""
+        groups = (
+            self.dims,
+            self.options,
+            self.inputs,
+            self.noises,
+            self.states,
+            self.params,
+            self.norms,
+            self.equations,
+        )
+        return {each.name for group in groups for each in group}
 
     def state(self, name: str) -> State:
         return next(state for state in self.states if state.name == name)

@@ -6,10 +6,9 @@ are not looked at. Raises `SpecError` (CG105 to CG113, CG205).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 from cellgen import names
-from cellgen.cell import Dim, Initialiser, Input, LabelAxis, Mask, Norm, Option, Param, State
+from cellgen.cell import PER, Dim, Initialiser, Input, LabelAxis, Mask, Norm, Option, Param, State
 from cellgen.diagnostics import Report, nearest
 from cellgen.dims import Dims
 from cellgen.document import Document, InputSection, NormSection, ParamSection, StateSection
@@ -89,10 +88,8 @@ class _Declaring:
             optional = section.optional is not None and section.optional.value
             self.dims.infer(shape, optional)
             default = Number(section.default.number, section.default.span) if section.default is not None else None
-            once, index = self.how_often(name, section, bool(found))
-            if index:
-                default = Number(Fraction(0), section.index.span)
-            if found and not optional and default is None and not once:
+            constant, index = self.how_often(name, section, bool(found))
+            if found and not optional and default is None and not constant and not index:
                 self.report.add(
                     "CG107",
                     f"the input `{name}` needs a default, or to be optional",
@@ -107,7 +104,7 @@ class _Declaring:
                     help="leave `optional` and `default` away, or put the sequence first",
                 )
             binary = self.binary(section.values)
-            found.append(Input(str(name), shape, binary, optional, default, once, index, span=name.span))
+            found.append(Input(str(name), shape, binary, optional, default, constant, index, span=name.span))
         if not found:
             self.report.add(
                 "CG107", "a cell reads at least one input", self.document.cell.span, help="`inputs: {x: [input]}`"
@@ -117,23 +114,23 @@ class _Declaring:
     def how_often(self, name: Key, section: InputSection, later: bool) -> tuple[bool, bool]:
         """Whether an input holds for a sequence, and whether it counts the steps."""
         per, index = section.per, section.index
-        if per is not None and per.value not in ("step", "sequence"):
-            help = nearest(per.value, ["step", "sequence"]) or "there are `step` and `sequence`"
+        if per is not None and per.value not in PER:
+            help = nearest(per.value, PER) or "there are `step` and `sequence`"
             self.report.add("CG106", f"`inputs.{name}.per`: no `{per.value}`", per.span, help=help)
-        once = per is not None and per.value != "step"
+        constant = per is not None and per.value != "step"
         counts = index is not None and bool(index.value)
-        if (once or counts) and not later:
+        if (constant or counts) and not later:
             help = "the first input is the sequence; name another one after it"
             self.report.add(
                 "CG106", f"`{name}` is the first input, and has a value at every step", name.span, help=help
             )
         others = [key for key in ("default", "optional", "values") if getattr(section, key) is not None]
-        if counts and (once or others):
-            what = "per: sequence" if once else others[0]
+        if counts and (constant or others):
+            what = "per: sequence" if constant else others[0]
             help = f"leave `index` or `{what.split(':')[0]}` away"
             message = f"`inputs.{name}`: `index` and `{what}` are two answers to what it is"
             self.report.add("CG106", message, index.span, help=help)
-        return once, counts
+        return constant, counts
 
     def state(self, name: Key, section: StateSection) -> State:
         shape, binary = self.dims.carried(section.shape), self.binary(section.values)

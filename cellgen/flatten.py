@@ -57,7 +57,9 @@ class _Flattening:
             ),
             equations=(*(equation for each in layers for equation in each.equations), *readout),
             laws=(),
-            trace=tuple(f"layer{index + 1}_{name}" for index in range(self.depth) for name in layer.trace),
+            trace=tuple(
+                f"layer{index + 1}_{name}" for index in range(self.depth) for name in stack.typed_layer.cell.trace
+            ),
             wired=(),
             shown=None,
             flat=True,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cellgen.arithmetic import NUMPY, Reference, derivative
-from cellgen.cell import Level, Type, TypedCell, TypedVariant
+from cellgen.cell import Input, Level, Type, TypedCell, TypedVariant
 from cellgen.evaluate import Scope, evaluate
 from cellgen.expr import Node, Number, Path, Ref
 from cellgen.settings import Settings, pick
@@ -204,32 +204,42 @@ class Instance:
         drawn = {name: np.asarray(given[name], np.float64) for name in noises}
         given = {name: value for name, value in given.items() if name not in noises}
         ports = [port for port in self.cell.inputs if self.settings.connected(port)]
-        wanted = [port for port in ports if port.name in given or not port.default or port.index and len(lead) == 1]
-        once = {port.name for port in wanted if port.once}
-        shapes = {port.name: self.settings.shape(port.shape) for port in wanted}
-        if odd := [name for name in given if name not in shapes] or [name for name in shapes if name not in given]:
-            raise ValueError(f"inputs {', '.join(given)}; wanted {', '.join(shapes)}, not without or besides {odd[0]}")
-        arrays = {}
-        for name in shapes:
-            axes = lead[:1] if name in once else lead
-            arrays |= self._named("inputs", {name: given[name]}, {name: shapes[name]}, axes)
+        arrays = self._given([port for port in ports if port.name in given or not self._fills(port, lead)], given, lead)
         front = arrays[first].shape[: len(lead)]
-        for name, array in arrays.items():
-            ours = front[:1] if name in once else front
-            if array.shape[: len(ours)] != ours:
-                raise ValueError(f"{name} {array.shape}; wanted ({', '.join(lead)}) = {front} as {first} has")
-            if name in once and len(lead) > 1:
-                arrays[name] = np.broadcast_to(array[:, None], (*front, *shapes[name]))
         for port in ports:
-            if port.name not in arrays and port.index:
-                shape = self.settings.shape(port.shape)
-                steps = np.arange(front[1], dtype=np.float64).reshape(-1, *[1] * len(shape))
-                arrays[port.name] = np.broadcast_to(steps, (*front, *shape))
-            elif port.name not in arrays:
-                arrays[port.name] = np.full((*front, *self.settings.shape(port.shape)), float(port.default.value))
+            if port.name not in arrays:
+                steps = (
+                    np.arange(front[-1]).reshape(-1, *[1] * len(port.shape))
+                    if port.index
+                    else float(port.default.value)
+                )
+                arrays[port.name] = np.array(np.broadcast_to(steps, (*front, *self.settings.shape(port.shape))), float)
         for name, type in noises.items():
             shape = self.settings.shape(type.shape)
             arrays[name] = np.broadcast_to(drawn[name], (*front, *shape) if type.level.has_batch else shape)
+        return arrays
+
+    def _fills(self, port: Input, lead: Sequence[str]) -> bool:
+        """Whether a port that is not given has a value: its default, or of many steps their number."""
+        return port.default is not None or port.index and len(lead) > 1
+
+    def _given(self, ports: Sequence[Input], given: Mapping, lead: Sequence[str]) -> dict[str, np.ndarray]:
+        """What is given for these ports, each (*lead, ...); a constant comes without the steps."""
+        shapes = {port.name: self.settings.shape(port.shape) for port in ports}
+        if set(given) != set(shapes):
+            raise ValueError(f"inputs {', '.join(given)}; wanted {', '.join(shapes)}")
+        arrays, front = {}, None
+        for port in ports:
+            name, axes = port.name, lead[:1] if port.constant else lead
+            array = self._named("inputs", {name: given[name]}, {name: shapes[name]}, axes)[name]
+            front = array.shape[: len(axes)] if front is None else front
+            if array.shape[: len(axes)] != front[: len(axes)]:
+                raise ValueError(
+                    f"{name} {array.shape}; wanted ({', '.join(axes)}) = {front[: len(axes)]} as {ports[0].name} has"
+                )
+            if len(axes) < len(lead):
+                array = np.broadcast_to(array[:, None], (*front, *shapes[name]))
+            arrays[name] = array
         return arrays
 
     def _counts(self, mask, lengths, batch: int, time: int) -> np.ndarray:

@@ -12,14 +12,13 @@ Raises `Refused` (CG208) where a call is not so.
 from collections.abc import Callable
 from fractions import Fraction
 
-from cellgen.cell import Noise
+from cellgen.cell import PER, Noise
 from cellgen.expr import TRAINING, Apply, Choose, Given, Node, Number, Pick, Ref
 from cellgen.reader import Call
 from cellgen.scope import Scope
 
 NOISES = {"dropout": "dropout(value, rate, per=step)", "zoneout": "zoneout(new, h[t-1], rate, per=step)"}
 KINDS = {"dropout": "keep", "zoneout": "zone"}
-SCOPES = ("step", "sequence")
 ONE = Number(Fraction(1))
 
 
@@ -45,10 +44,10 @@ def noise(call: Call, scope: Scope, bind: Callable[[object, Scope], Node]) -> No
     label = f"_{like.label}" if isinstance(like, Pick) else ""
     ago = "_prev" if said.ago and name == "dropout" else ""
     drawn = _new(f"_{KINDS[name]}_{said.name}{label}{ago}", scope)
-    rate, per = _rate(rate, name, scope), _per(call, scope)
-    if weight and per == "step":
+    rate, held = _rate(rate, name, scope), _held(call, scope)
+    if weight and not held:
         refuse("CG208", "a weight is dropped for all steps", call.span, help="write `per=sequence`")
-    scope.noises.append(Noise(drawn, KINDS[name], rate, per, like, call.span))
+    scope.noises.append(Noise(drawn, KINDS[name], rate, held, like, call.span))
     return _dropout(like, drawn, call) if name == "dropout" else _zoneout(values[0], like, drawn, rate, call)
 
 
@@ -90,14 +89,14 @@ def _rate(rate: Node, name: str, scope: Scope) -> Number | Ref:
     refuse("CG208", "a rate is a number or an option that is one", rate.span, help=help)
 
 
-def _per(call: Call, scope: Scope) -> str:
-    """How long what is drawn holds."""
+def _held(call: Call, scope: Scope) -> bool:
+    """Whether what is drawn holds for a sequence."""
     refuse, help = scope.report.refuse, f"write `{NOISES[call.name]}`, or `per=sequence`: drawn once for all steps"
     if not call.attrs:
         refuse("CG208", f"`{call.name}` says how long a draw holds", call.span, help=help)
     for key, value, span in call.attrs:
         if key != "per" or len(call.attrs) > 1:
             refuse("CG208", f"`{call.name}` has the keyword `per` alone", span, help=help)
-        if value not in ((each,) for each in SCOPES):
+        if value not in ((each,) for each in PER):
             refuse("CG208", "`per` is `step` or `sequence`", span, help=help)
-        return value[0]
+        return value == ("sequence",)

@@ -26,17 +26,7 @@ class Names:
     """The Python names of what the spec names otherwise, none of them one of the spec's."""
 
     def __init__(self, cell: Cell):
-        groups = (
-            cell.dims,
-            cell.options,
-            cell.inputs,
-            cell.noises,
-            cell.states,
-            cell.params,
-            cell.norms,
-            cell.equations,
-        )
-        self._taken = {each.name for group in groups for each in group}
+        self._taken = cell.names
         self._known: dict[tuple[str, int], str] = {}
         for state in cell.states:
             self._known[state.name, 1] = self.new(f"{state.name}_prev")

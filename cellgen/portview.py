@@ -32,7 +32,7 @@ def besides(cell: Cell) -> Iterator[str]:
 def _given(port: Input) -> str:
     """The shape of an input of a layer, and what becomes of one that is not given."""
     shape = shown(port.shape)
-    shape = f"{shape} for all steps" if port.once else shape.replace("(batch, ", "(batch, time, ")
+    shape = f"{shape} for all steps" if port.constant else shape.replace("(batch, ", "(batch, time, ")
     if port.index:
         return f"{shape}, the number of the step where it is not given"
     if port.default:
@@ -47,7 +47,7 @@ def noises(step: Step, size: Callable[[Axis], str]) -> Iterator[NoiseView]:
         rate = f"self.{noise.rate.name}" if isinstance(noise.rate, Ref) else literal(noise.rate.value)
         sizes = ", ".join(map(size, shape_of(noise, step))) or "1"
         weight = isinstance(noise.like, Ref) and noise.like.name in weights
-        yield NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.per == "sequence", weight)
+        yield NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.held, weight)
 
 
 def shape_of(noise: Noise, step: Step) -> Shape:

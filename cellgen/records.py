@@ -22,20 +22,20 @@ class PortView:
     optional: bool
     fill: str  # what it is where it is not given; empty: it is given, or not there
     sizes: str  # of its axes, in the classes
-    once: bool  # one value for all steps
+    constant: bool  # one value for all steps
     index: bool  # where it is not given, it is the number of the step
 
 
 @dataclass(frozen=True)
 class NoiseView:
-    """What training draws: `draw` is the function that does, `rate` and `sizes` are code; `once`: for all steps,
+    """What training draws: `draw` is the function that does, `rate` and `sizes` are code; `held`: for all steps,
     `weight`: for all samples too."""
 
     name: str
     draw: str
     rate: str
     sizes: str
-    once: bool
+    held: bool
     weight: bool
 
 
@@ -175,6 +175,9 @@ class CellView:
     noises: tuple[NoiseView, ...]
     asks_training: bool  # otherwise than for what is drawn
     many: bool  # more than one port
+    constants: list[str]  # ports that hold for all steps
+    held: list[str]  # those and what training draws for all steps, weights aside
+    dropped: list[str]  # weights' draws
     inputs: tuple[str, ...]  # of several, how they are given, for people
     scheduled: tuple[tuple[str, str], ...]  # options that are set while training, with their defaults
     input_checks: tuple[CheckView, ...]
@@ -224,7 +227,7 @@ class TestView:
     jumps: bool
     many: bool
     input: str
-    once: list[str]  # inputs that hold for all steps
+    constants: list[str]  # inputs that hold for all steps
     needs: bool  # whether a step must be given more than the first input
     scheduled: list[str]
     trace: list[str]  # names of the oracle's

@@ -111,7 +111,7 @@ def _labels(axis: LabelAxis) -> Iterable[str]:
 def _if_missing(port) -> str:
     if port.index:
         return " (the number of the step if not given)"
-    said = ["for all steps"] * port.once + ["optional"] * port.optional
+    said = ["for all steps"] * port.constant + ["optional"] * port.optional
     said += [f"{number_text(port.default.value)} if not given"] if port.default else []
     return f" ({', '.join(said)})" if said else ""
 

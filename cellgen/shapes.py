@@ -12,14 +12,13 @@ from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Input, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
-from cellgen.expr import Equation, Pick, Ref, Shape, live_walk, shape_text
+from cellgen.expr import Equation, Pick, Ref, Shape, live_walk, shape_text, walk
 from cellgen.infer import infer
-from cellgen.variants import Alive, alive, condition, traced, variants, when
+from cellgen.variants import Alive, alive, condition, variants, when
 
 
 def shapes(cell: Cell) -> TypedCell:
     """Types in every variant. A mistake that only some variants have says in which."""
-    cell = traced(cell)
     typings = [_Typing(cell, alive) for alive in variants(cell)]
     report = Report()
     _tell(typings, report)
@@ -27,7 +26,21 @@ def shapes(cell: Cell) -> TypedCell:
     _one_shape(cell, typings, report)
     report.stop()
     typed = tuple(typing.done() for typing in typings)
-    return TypedCell(replace(cell, axes=tuple(_tested(axis, cell, typed) for axis in cell.axes)), typed)
+    axes = tuple(_tested(axis, cell, typed) for axis in cell.axes)
+    return TypedCell(replace(cell, axes=axes, trace=tuple(_traced(cell, typed))), typed)
+
+
+def _traced(cell: Cell, typed: tuple[TypedVariant, ...]) -> Iterable[str]:
+    """What a layer returns of every step if it is asked to: what the spec says, else every value of a step that is in
+    all variants and is no state, but for those that are read by label.
+    """
+    if cell.trace is not None:
+        return cell.trace
+    nodes = [node for equation in cell.equations for _, node in walk(equation.value)]
+    picked = {node.value.name for node in nodes if isinstance(node, Pick) and isinstance(node.value, Ref)}
+    own = (each for each in cell.equations if cell.shown is None or each.span.source is not cell.source)  # no wiring
+    names = [each.name for each in own if each.name not in picked | {state.name for state in cell.states}]
+    return [name for name in names if all(name in each.live and each.names[name].level.has_batch for each in typed)]
 
 
 def _tested(axis: LabelAxis, cell: Cell, typed: tuple[TypedVariant, ...]) -> LabelAxis:

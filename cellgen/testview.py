@@ -41,8 +41,8 @@ def testview(step: Step, spec: str) -> TestView:
         mask=cell.mask.kind,
         many=len(cell.inputs) > 1,
         input=cell.inputs[0].name,
-        once=[port.name for port in cell.inputs if port.once],
-        needs=any(each.index or not each.optional and each.default is None for each in cell.inputs[1:]),
+        constants=[port.name for port in cell.inputs if port.constant],
+        needs=any(not each.optional and each.default is None for each in cell.inputs[1:]),
         scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
         trace=list(cell.trace),
         rates=_dict({each.rate.name: RATE for each in cell.noises if isinstance(each.rate, Ref)}),
@@ -135,12 +135,12 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
         jumps=_jumps(layer),
         many=False,
         input=stack.inputs[0].name,
-        once=[],
+        constants=[],
         needs=False,
         scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
         rates=_dict({each.rate.name: RATE for each in layer.noises if isinstance(each.rate, Ref)}),
         noises={f"layer{index + 1}/{each.name}": _rate(each) for index in range(3) for each in layer.noises},
-        trace=[f"layer{index + 1}_{name}" for index in range(3) for name in layer.trace],
+        trace=[f"layer{index + 1}_{name}" for index in range(3) for name in stack.typed_layer.cell.trace],
     )
 
 

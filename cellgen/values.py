@@ -17,17 +17,7 @@ class Values:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
         cell = self.cell
-        groups = (
-            cell.dims,
-            cell.options,
-            cell.inputs,
-            cell.noises,
-            cell.states,
-            cell.params,
-            cell.norms,
-            cell.equations,
-        )
-        self.taken = {each.name for group in groups for each in group}
+        self.taken = cell.names
         self.noises = {noise.name for noise in cell.noises}
         self.named: dict[Path, str] = {}
         self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too

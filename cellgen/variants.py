@@ -128,35 +128,6 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
     return Alive(variant, order, frozenset(reads), frozenset(labels))
 
 
-def traced(cell: Cell) -> Cell:
-    """The cell, in which `trace` says what a layer returns of every step if it is asked to. Where the spec does not, it
-    is every value of a step that exists in all variants and is no state, but for those that are read by label.
-    """
-    if cell.trace is not None:
-        return cell
-    found = variants(cell)
-    states, picked = {state.name for state in cell.states}, set()
-    moving = {*(port.name for port in cell.inputs)}
-    names = []
-    for equation in cell.equations:
-        nodes = [node for _, node in walk(equation.value)]
-        picked |= {node.value.name for node in nodes if isinstance(node, Pick) and isinstance(node.value, Ref)}
-        if all(
-            any(
-                isinstance(node, Ref) and (node.ago or node.name in moving)
-                for _, node in live_walk(equation.value, each.variant)
-            )
-            for each in found
-            if equation.name in each.equations
-        ):
-            moving.add(equation.name)
-            everywhere = all(equation.name in each.equations for each in found)
-            wiring = cell.shown is not None and equation.span.source is cell.source
-            if everywhere and not wiring and equation.name not in states:
-                names.append(equation.name)
-    return replace(cell, trace=tuple(name for name in names if name not in picked))
-
-
 def living(layer: Cell) -> Cell:
     """The layer of a stack without what no variant of it has, since the wiring settles options."""
     found = variants(layer)

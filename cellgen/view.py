@@ -60,6 +60,8 @@ class Viewing:
         given = tuple(arguments(cell))
         output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
         drawn = [shape_of(noise, self.step) for noise in cell.noises]
+        drawing = tuple(noises(self.step, lambda axis: self.size(axis, "self.")))
+        constants = [port.name for port in cell.inputs if port.constant]
         flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
         activations = any(option.kind == "activation" for option in cell.options)
         return CellView(
@@ -77,7 +79,10 @@ class Viewing:
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),
             ports=tuple(map(self.port, cell.inputs)),
-            noises=tuple(noises(self.step, lambda axis: self.size(axis, "self."))),
+            noises=drawing,
+            constants=constants,
+            held=[*(each.name for each in drawing if each.held and not each.weight), *constants],
+            dropped=[each.name for each in drawing if each.weight],
             asks_training=asks_training(cell),
             many=len(cell.inputs) > 1,
             inputs=tuple(besides(cell)),
@@ -86,12 +91,12 @@ class Viewing:
             star="" if flat else "*",
             states=tuple(
                 StateView(
-                    index, state.name, self.shown(state.shape), self.size_entry(state.shape, flat), self.initial(state)
+                    index, state.name, shown(state.shape), self.size_entry(state.shape, flat), self.initial(state)
                 )
                 for index, state in enumerate(cell.states)
             ),
             output=OutputView(
-                cell.output, self.shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))
+                cell.output, shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))
             ),
             mask=self.mask(),
             example_arguments=", ".join(self.example(argument) for argument in given if not argument.default),
@@ -110,7 +115,7 @@ class Viewing:
             label_slices=tuple(self.label_slices()),
             step=self.step_view(),
             scan=scanview(self.plan, self.step),
-            trace=tuple((name, self.shown(self.traced(name))) for name in cell.trace),
+            trace=tuple((name, shown(self.traced(name))) for name in cell.trace),
             trace_sizes=tuple(
                 (name, ", ".join(map(self.outside.size, self.traced(name))) or "1") for name in cell.trace
             ),
@@ -119,8 +124,8 @@ class Viewing:
     def port(self, port: Input) -> PortView:
         fill = "" if port.default is None else self.emitter.text(port.default)
         sizes = ", ".join(map(self.outside.size, port.shape))
-        shown = ", ".join(map(axis_text, port.shape))
-        return PortView(port.name, shown, len(port.shape), port.optional, fill, sizes, port.once, port.index)
+        axes = ", ".join(map(axis_text, port.shape))
+        return PortView(port.name, axes, len(port.shape), port.optional, fill, sizes, port.constant, port.index)
 
     # --- for people
 
@@ -131,9 +136,6 @@ class Viewing:
         for text in texts:
             if text:
                 yield from textwrap.wrap(prose(text), WIDTH, break_long_words=True)
-
-    def shown(self, shape: Shape) -> str:
-        return shown(shape)
 
     def mask(self) -> MaskView:
         mask = self.cell.mask

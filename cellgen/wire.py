@@ -26,7 +26,7 @@ from cellgen.shapes import shapes, wired_dims
 from cellgen.span import Source, Span
 from cellgen.stack import Reading, Stack
 from cellgen.stackdocument import StackDocument, as_cell
-from cellgen.variants import living, traced
+from cellgen.variants import living
 
 LAST = {"below": "_last", "above": ""}  # what the last step's is called
 
@@ -76,7 +76,7 @@ class _Wiring:
         report.stop()
         layer = self.of_one_size(self.layer(wired, outer, read))
         report.stop()
-        layer = traced(living(layer))
+        layer = living(layer)
         gone = {each.name for each in self.cell.equations} - {each.name for each in layer.equations}
         layer = replace(layer, laws=tuple(law for law in layer.laws if self.stays(law, {*self.settled} | gone)))
         own = [option for option in self.cell.options if option in layer.options]
@@ -152,7 +152,7 @@ class _Wiring:
         value, given = (Ref("none"), False) if statement.value is None else self.present(self.seen(statement.value))
         if port is not None and port.optional:
             self.settled[name] = Settled(given)
-        elif given is not True and port is not None and port.default is not None and not port.index:
+        elif given is not True and port is not None and port.default is not None:
             value = port.default if value is None else Choose(given, value, port.default)
         elif given is not True:
             self.report.refuse("CG218", f"`{name}` is always there, so it cannot be `none`", statement.span)
@@ -250,7 +250,7 @@ class _Wiring:
                 continue
             if port.optional:
                 self.settled[name] = Settled(False)
-            elif port.default is not None and not port.index:
+            elif port.default is not None:
                 text = f"{name} = {float(port.default.value):g}"
                 yield Equation(name, port.default, text, span, span)
             else:

@@ -301,7 +301,7 @@ def _differentiated(*, use_bias, **_):
 
 # --- the scan -------------------------------------------------------------------------------------------------------
 
-_WHOLE = ["_keep_x", "_keep_h_prev"]  # what holds for all steps, and has one
+_HELD = ["_keep_x", "_keep_h_prev"]  # what holds for all steps, and has one
 
 _NOISES = ["_keep_x", "_keep_h_prev", "_keep_g", "_zone_c", "_zone_h"]  # what training draws, but for weights
 
@@ -378,11 +378,11 @@ def _scan(
         arguments = {**options, **dict(zip(weights, rest))}
         arguments |= _once(**arguments)
         batch_size, time, runs, size, chunks, count = layout()
-        xs = {name: values if name in _WHOLE else _filled(values, chunks * size, 1) for name, values in xs.items()}
+        xs = {name: values if name in _HELD else _filled(values, chunks * size, 1) for name, values in xs.items()}
 
         def part(index, size):
             def steps(name, values):
-                return _spread(values, size) if name in _WHOLE else chunk(values, index, size)
+                return _spread(values, size) if name in _HELD else chunk(values, index, size)
 
             return {name: steps(name, values) for name, values in xs.items()}
 
@@ -534,7 +534,7 @@ def _scan_in_bucket(xs, mask, state, fresh, arguments, **wanted):
     """`_scan`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
     time = keras.ops.shape(xs["x"])[1]
     bucket = _bucket(time)
-    xs = {name: values if name in _WHOLE else _filled(values, bucket, 1) for name, values in xs.items()}
+    xs = {name: values if name in _HELD else _filled(values, bucket, 1) for name, values in xs.items()}
     mask = None if mask is None else _filled(mask, bucket, 1)
     steps = tf.convert_to_tensor(time)
     output, state, sequences = _scan_compiled(xs, mask, state, fresh, arguments, steps=steps, **wanted)

@@ -142,11 +142,11 @@ def measure(name: str, settings: Settings, peak: float | None, begin: Begin) -> 
 def apart(name: str, settings: Settings, peak: float | None, begin: Begin) -> Found:
     """`measure` in a process of its own: what another workload left behind, threads and memory, costs it some per cent.
 
-    Raises what `measure` raises, and `Failed` where the process ends without a word.
+    A process that ends without a word, of memory say, leaves its workload out. Raises what `measure` raises.
     """
     spawn = get_context("spawn")
     ours, theirs = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_child, args=(theirs, name, settings, peak), daemon=False)
+    process = spawn.Process(target=_child, args=(theirs, name, settings, peak))
     process.start()
     theirs.close()
     try:
@@ -156,7 +156,9 @@ def apart(name: str, settings: Settings, peak: float | None, begin: Begin) -> Fo
             begin(came)
     except EOFError:
         process.join()
-        raise Failed(f"{name}: exit code {process.exitcode}") from None
+        return Found(
+            left_out=(LeftOut(name, "all of it", f"its process ended, exit code {process.exitcode}", failed=True),)
+        )
     finally:
         process.kill()
         process.join()

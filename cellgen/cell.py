@@ -283,17 +283,8 @@ class Cell:
     @property
     def names(self) -> set[str]:
         """Every name that it declares or defines."""
-        groups = (
-            self.dims,
-            self.options,
-            self.inputs,
-            self.noises,
-            self.states,
-            self.params,
-            self.norms,
-            self.equations,
-        )
-        return {each.name for group in groups for each in group}
+        declared = chain(self.dims, self.options, self.inputs, self.noises, self.states, self.params, self.norms)
+        return {each.name for each in chain(declared, self.equations)}
 
     def state(self, name: str) -> State:
         return next(state for state in self.states if state.name == name)

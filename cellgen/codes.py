@@ -167,7 +167,8 @@ EQUATIONS = {
     "CG208": Code(
         "a call that does not fit",
         "The function is not known, takes another number of values, or has no such keyword. Functions carry Keras's "
-        "names; `sum`, `mean`, `softmax` and `cumsum` take `over=` with a dim.",
+        "names; `sum`, `mean`, `softmax` and `cumsum` take `over=` with a dim. `dropout(value, rate, "
+        "per=step)` and `zoneout(new, h[t-1], rate, per=step)` say how long a draw holds, with a rate from 0 to 1.",
         "g = max(a, b)\ns = softmax(a, axis=units)",
         "g = maximum(a, b)\ns = softmax(a, over=units)",
     ),

@@ -34,7 +34,11 @@ def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal")
     weights = {_name(weight): weight for weight in layer.cell.trainable_variables}
     for name, weight in weights.items():
         weight.assign(problem.weights[name])
-    return functions(lambda x, mask: layer(x, mask=mask), weights)
+    return functions(
+        lambda x, mask: layer(x, mask=mask),
+        weights,
+        trained=lambda x, mask: layer(x, mask=mask, training=True),  # as `fit` calls it
+    )
 
 
 def _name(weight) -> str:

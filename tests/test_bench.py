@@ -1,6 +1,7 @@
 """`cellgen bench`: that it measures fairly, says what it left out, and judges as promised. No test looks at a time."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -138,6 +139,25 @@ def test_the_unrolled_loop_only_runs_at_its_length():
     workload = settings.workload("W1")
     there = [[each.name for each in settings.lineup(workload, shape)] for shape in workload.shapes]
     assert [lineup.UNROLLED in names for names in there] == [False, True]
+
+
+def test_a_workload_in_a_process_of_its_own():
+    """It gives what it gives here, tells what it begins, and its errors are told too."""
+    settings, begun = bench.Settings(quick=True, peers=False, only=("cellgen, XLA",)), []
+    found = bench.apart("W2", settings, 1e9, begun.append)
+    assert [(row.contestant, row.measure) for row in found.rows] == [
+        ("cellgen, XLA", each) for each in workloads.MEASURES
+    ]
+    assert len(begun) == bench.tasks("W2", settings)
+    with pytest.raises(KeyError, match="W99"):
+        bench.apart("W99", settings, 1e9, begun.append)
+
+
+def test_a_process_that_ends_without_a_word_leaves_its_workload_out(monkeypatch):
+    monkeypatch.setattr(bench, "get_context", lambda how: multiprocessing.get_context("fork"))
+    monkeypatch.setattr(bench, "_child", lambda *arguments: os._exit(9))
+    (left_out,) = bench.apart("W2", bench.Settings(), 1e9, print).left_out
+    assert left_out == LeftOut("W2", "all of it", "its process ended, exit code 9", failed=True)
 
 
 @pytest.mark.parametrize("library", ["torch", "jax"])

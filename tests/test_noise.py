@@ -265,6 +265,20 @@ def test_noise_by_hand():
     close(cell(x, state, training=True, noise={})[0], plain)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.6])
+def test_as_many_are_dropped_as_the_rate_says(rate):
+    """Of tens of thousands of draws, within five standard deviations; what is kept is scaled, what stays is 1."""
+    rates = dict.fromkeys(RATES["regularised_lstm"], rate)
+    cell = layer_class(committed("regularised_lstm"))(100, dtype="float64", **rates).cell
+    cell.build((None, 100))
+    for name, value in cell.noise(300, 50).items():
+        value = np.asarray(value)
+        zone = "_zone" in name
+        dropped = value == zone
+        assert value.size >= 30_000 and abs(dropped.mean() - rate) < 5 * (rate * (1 - rate) / value.size) ** 0.5
+        np.testing.assert_allclose(value[~dropped], 0 if zone else 1 / (1 - rate), rtol=1e-12)
+
+
 def test_seeds_are_checked():
     for bad in (True, "1", 1.5):
         with pytest.raises(ValueError, match="`seed` must be an integer, or None"):

@@ -33,6 +33,10 @@ def _mismatch(node: Apply, one: tuple[Node, Shape], other: tuple[Node, Shape], c
     verb = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide"}.get(node.op, "combine")
     word = {"sub": "from", "div": "by", "mul": "by"}.get(node.op, "and")
     (left, a), (right, b) = one, other
+    if right.span == node.span:  # made of a call of `zoneout`: old * part + new * (1 - part)
+        new, old = (b, a) if left.span == node.span else (a, b)
+        help = "both have one shape, the old one a carried state: `zoneout(new, h[t-1], rate, per=step)`"
+        context.report.refuse("CG302", f"`zoneout` mixes {said(new)} with {said(old)}", node.span, help=help)
     help = []
     if node.op == "mul" and len(a) == len(b) == 1:
         help.append(f"all pairs are `outer({left.span.text}, {right.span.text})`")

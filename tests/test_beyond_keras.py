@@ -68,8 +68,14 @@ def test_time_major(subject):
     assert turned.compute_output_shape((STEPS, BATCH, WIDTH))[0] == came.shape
     again = subject.Layer.from_config(turned.get_config())
     assert again.time_major is True
-    both = keras.layers.Bidirectional(subject.layer(time_major=True, return_sequences=True), dtype="float64")
-    assert both(swap(x)).shape == (STEPS, BATCH, 2 * layer.cell.output_size)
+    wrapped, plain = (
+        keras.layers.Bidirectional(subject.layer(time_major=major, return_sequences=True), dtype="float64")
+        for major in (True, False)
+    )
+    for each, given in ((wrapped, swap(x)), (plain, x)):
+        each.build(given.shape)
+        set_weights(each)
+    close(wrapped(swap(x)), swap(plain(x)))
 
 
 def flat(every):
@@ -251,9 +257,9 @@ def test_where_keras_itself_cannot():
             x, t = inputs
             return x * t + states[0], [states[0]]
 
-    with pytest.raises((TypeError, ValueError, AttributeError)):
+    with pytest.raises(AttributeError, match="'tuple' object has no attribute 'shape'"):
         keras.layers.RNN(Pair())((tf.ones([1, 3, 2]), tf.ones([1, 3, 1])))
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'constants'"):
         keras.layers.RNN(keras.layers.GRUCell(2))(tf.ones([1, 3, 2]), constants=tf.ones([1, 2]))
 
 

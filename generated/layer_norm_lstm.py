@@ -359,7 +359,8 @@ def _scan(
         xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
 
         def part(index, size):
-            return {name: chunk(values, index, size) for name, values in xs.items()}
+            steps = {name: chunk(values, index, size) for name, values in xs.items()}
+            return steps
 
         def run(index, output, state, size):
             on = None if mask is None else chunk(mask, index, size)

@@ -214,8 +214,13 @@ def _scan(
         batch_size, time, runs, size, chunks, count = layout()
         xs = {name: _filled(values, chunks * size, 1) for name, values in xs.items()}
 
+        masked = {} if mask is None else {name: _stand_in(values, mask) for name, values in xs.items()}
+
         def part(index, size):
-            return {name: chunk(values, index, size) for name, values in xs.items()}
+            steps = {name: chunk(values, index, size) for name, values in xs.items()}
+            for name, other in masked.items():
+                steps[name] = _where(chunk(mask, index, size), steps[name], other)
+            return steps
 
         def run(index, output, state, size):
             on = None if mask is None else chunk(mask, index, size)
@@ -449,18 +454,16 @@ def _chunk_back(
         if return_all_states:
             d_state = SCRNState(*(a + b for a, b in zip(d_state, d_here)))
         d_before = tf.zeros_like(d_output)
-        if on is not None:  # mask: hold
-            here = ons.read(t)
-            nothing = tf.zeros_like(d_output)
-            d_held, d_output = tf.where(here, nothing, d_output), tf.where(here, d_output, nothing)
-            d_before = d_before if zero_output else d_held
-            held = SCRNState(*(tf.where(here, tf.zeros_like(d), d) for d in d_state))
-            d_state = SCRNState(*(tf.where(here, d, tf.zeros_like(d)) for d in d_state))
+        d_later = d_state
         d_state, sent = _backward(
             d_output, d_state, **{name: array.read(t) for name, array in each.items()}, **arguments
         )
-        if on is not None:
-            d_state = SCRNState(*(a + b for a, b in zip(d_state, held)))
+        if on is not None:  # mask: hold. Chosen, not multiplied by 0: a masked step may overflow
+            here = ons.read(t)
+            if not zero_output:
+                d_before = tf.where(here, d_before, d_output)
+            d_state = SCRNState(*(tf.where(here, d, later) for d, later in zip(d_state, d_later)))
+            sent = {name: _where(here, d, tf.zeros_like(d)) for name, d in sent.items()}
         rooms = {name: room.write(t, sent[name]) for name, room in rooms.items()}
         return t - 1, d_before, d_state, d_fresh, rooms
 
@@ -493,6 +496,7 @@ def _repeated(goes_on, step, loop, size, unroll):
 
 def _unrolled(xs, mask, state, fresh, arguments, *, return_sequences, return_all_states, zero_output, **_):
     """`_scan` step by step in Python, for breakpoints; differentiated by TensorFlow."""
+    xs = _counting(xs, mask)
     output, lists = None, []
     for t in range(xs["x"].shape[1]):
         new_output, new_state, _ = _step(
@@ -534,6 +538,35 @@ def _part(values, index, size):
     part = tf.slice(values, [index * size, *[0] * (len(values.shape) - 1)], [size, *keras.ops.shape(values)[1:]])
     part.set_shape([None if tf.is_tensor(size) else size, *values.shape[1:]])
     return part
+
+
+def _counting(xs, mask):
+    """Inputs by name, each masked step replaced by one that counts: nothing of it reaches anything then, not even a NaN,
+    which a product with 0 would let through.
+    """
+    if mask is None:
+        return xs
+    time = keras.ops.shape(mask)[1]
+    some = tf.maximum(1, time) if tf.is_tensor(time) else max(1, time)
+
+    def counting(values):
+        other = _stand_in(_filled(values, some, 1), _filled(mask, some, 1))
+        return _where(mask, values, tf.expand_dims(other, 1))
+
+    return xs | {name: counting(values) for name, values in xs.items()}
+
+
+def _stand_in(values, mask):
+    """(batch, time, ...) -> of each sample a step that counts, or ones: (batch, ...)."""
+    found = tf.gather(values, tf.argmax(tf.cast(tf.squeeze(mask, -1), tf.int32), 1), axis=1, batch_dims=1)
+    return tf.stop_gradient(_where(tf.reduce_any(mask, 1), found, tf.ones([], values.dtype)))
+
+
+def _where(on, a, b):
+    """`a` where `on` (..., 1), else `b`, which may have more axes."""
+    if len(a.shape) > len(on.shape):
+        on = tf.reshape(on, [*keras.ops.shape(on), *[1] * (len(a.shape) - len(on.shape))])
+    return tf.where(on, a, b)
 
 
 def _filled(values, time, axis):
@@ -940,7 +973,10 @@ class SCRN(keras.layers.RNN):
         states, told = SCRNState(*sequences) if all_states else None, None
         if self.return_gates:
             before = [tf.concat([first[:, None], values[:, :-1]], 1) for first, values in zip(initial_state, states)]
+            xs = _counting(xs, masks)
             told = self.cell.gates(xs, before)
+            if masks is not None:
+                told = tf.nest.map_structure(lambda values: _where(masks, values, tf.zeros_like(values)), told)
         return output, outputs, state, states if self.return_all_states else None, told
 
     def _scan(self, batch_size, steps, training):

@@ -211,9 +211,14 @@ def test_masks(case, masks):
     close(trial.layer(trial.x, **masks), scanned(trial.oracle, trial.weights, trial.x, **masks))
 
 
+def hidden(x):
+    """With no numbers in the masked steps: of what is masked nothing reaches anything."""
+    return np.where(MASK.reshape(BATCH, STEPS, *[1] * (x.ndim - 2)), x, np.nan)
+
+
 def test_a_masked_step_is_as_if_deleted():
     trial = Trial({}, return_sequences=True, return_state=True)
-    outputs, *final = trial.layer(trial.x, initial_state=trial.state, mask=MASK)
+    outputs, *final = trial.layer(hidden(trial.x), initial_state=trial.state, mask=MASK)
     for row in range(BATCH):
         steps = np.flatnonzero(MASK[row])
         state = [s[row : row + 1] for s in trial.state]
@@ -253,10 +258,10 @@ def zeros(value, like):
 
 def test_every_way(monkeypatch):
     """In chunks or with low memory, by XLA in two shares of the batch, unrolled and step by step in Python: values and
-    two orders of gradients.
+    two orders of gradients, whatever stands in masked steps.
     """
     trial = Trial({}, **EVERYTHING)
-    every_way(trial, (trial.x, trial.state, {"mask": MASK}), monkeypatch)
+    every_way(trial, (hidden(trial.x), trial.state, {"mask": MASK}), monkeypatch)
 
 
 def every_way(trial, at, monkeypatch):
@@ -351,7 +356,7 @@ def test_arguments_are_checked():
 
 
 def test_what_is_traced():
-    """Of every step, masked or not, what the oracle computes from the state before it."""
+    """Of every step what the oracle computes from the state before it, and zeros of a masked one."""
     for masks in [{}, {"mask": MASK}]:
         trial = Trial({}, return_gates=True, return_all_states=True)
         _, states, told = trial.layer(trial.x, initial_state=trial.state, **masks)
@@ -361,4 +366,6 @@ def test_what_is_traced():
             x = trial.x[:, t]
             named = trial.oracle.evaluate(trial.weights, x, [value[:, t] for value in before])
             for name, came in zip(["z", "r", "n"], tf.nest.flatten(told), strict=True):
-                close(came[:, t], np.broadcast_to(named[name], came[:, t].shape))
+                wanted = np.broadcast_to(named[name], came[:, t].shape)
+                on = MASK[:, t] if masks else np.ones(BATCH, bool)
+                close(came[:, t], wanted * on.reshape(BATCH, *[1] * (wanted.ndim - 1)))

@@ -348,7 +348,7 @@ def test_arguments_are_checked():
 
 
 def test_what_is_traced():
-    """Of every step, masked or not, what the oracle computes from the state before it."""
+    """Of every step what the oracle computes from the state before it."""
     for masks in [{}, {"mask": MASK}]:
         trial = Trial({}, return_gates=True, return_all_states=True)
         _, states, told = trial.layer(trial.x, initial_state=trial.state, **masks)

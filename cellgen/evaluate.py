@@ -61,7 +61,7 @@ class Scope:
                 value = self.value(inner, (*path, 0), env)
             case Pick(inner, label):
                 whole = self.value(inner, (*path, 0), env)
-                value = self.part(whole, self.types[*path, 0], label)
+                value = self.part(whole, self.types[(*path, 0)], label)
             case Choose(test, a, b):
                 index = 0 if holds(test, self.variant.variant) else 1
                 value = self._fitted((a, b)[index], (*path, index), env, type)
@@ -77,7 +77,7 @@ class Scope:
                 value = self._call(op, *below)
             case Apply(op, args):
                 below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
-                types = [self.types[*path, index] for index in range(len(args))]
+                types = [self.types[(*path, index)] for index in range(len(args))]
                 value = NUMPY[op](*below, **self._places(node, types))
         return value.reshape(self.stored(type))
 

@@ -248,7 +248,7 @@ class Lanes(Scope):
     # --- what couples lanes
 
     def axes(self, node: Apply, path: Path) -> dict[str, object]:
-        return self._places(node, [self.types[*path, index] for index in range(len(node.args))])
+        return self._places(node, [self.types[(*path, index)] for index in range(len(node.args))])
 
     def _matmul(self, node: Apply, path: Path, a, b):
         return np.einsum(self.axes(node, path)["axes"], a, b)
@@ -299,14 +299,14 @@ class Lanes(Scope):
         return rstd * inner
 
     def _product(self, node: Apply, path: Path, a, b):
-        types = [self.types[*path, index] for index in (0, 1)]
+        types = [self.types[(*path, index)] for index in (0, 1)]
         left, right = ("Z" * type.level.has_batch + node.attr(side) for type, side in zip(types, ("left", "right")))
         out = "Z" * self.types[path].level.has_batch + node.attr("out")
         return np.einsum(f"{left},{right}->{out}", a, b)
 
     def _sum_to(self, node: Apply, path: Path, d):
         """The adjoint of `fit`."""
-        have, want = self.types[path], self.types[*path, 0]
+        have, want = self.types[path], self.types[(*path, 0)]
         places = self.fit(np.arange(prod(self.stored(have))).reshape(self.stored(have)), have, want)
         out = np.full(places.max() + 1, self.algebra.zero, dtype=object)
         np.add.at(out, places.reshape(-1), d.reshape(-1))

@@ -130,7 +130,7 @@ class Settings:
     def _parts(self) -> dict[str, dict[str, tuple[int, int]]]:
         """A label's own width exists only if some live equation reads the label."""
         read = {
-            (self.labelled(variant.types[*path, 0].shape, node.label)[2], node.label)
+            (self.labelled(variant.types[(*path, 0)].shape, node.label)[2], node.label)
             for variant in self.variants.values()
             for equation in self.live(variant)
             for path, node in live_walk(equation.value, variant.variant, (equation.name,))

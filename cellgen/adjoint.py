@@ -217,8 +217,12 @@ def _less(first: str):
 
 def _clip(at: At):
     x, low, high = at.x(), at.x(1), at.x(2)
-    under, over = op("less", x, low), op("greater", x, high)
-    return where(under, ZERO, where(over, ZERO, at.d)), where(under, at.d), where(under, ZERO, where(over, at.d))
+    under, over, crossed = op("less", x, low), op("greater", x, high), op("less", high, low)
+    return (
+        where(under, ZERO, where(over, ZERO, at.d)),
+        where(under, at.d, where(over, where(crossed, at.d))),
+        where(under, ZERO, where(over, where(crossed, ZERO, at.d))),
+    )
 
 
 def _softmax(at: At):

@@ -81,7 +81,7 @@ NUMPY: dict[str, Callable] = {
     "step": lambda x: (x > 0) * 1.0,
     "minimum": np.minimum,
     "maximum": np.maximum,
-    "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    "clip": lambda x, low, high: np.maximum(np.minimum(x, high), low),
     "where": lambda condition, a, b: np.where(condition > 0.5, a, b),
     "stop_gradient": lambda x: x,
     "straight_through": lambda f, g: f,

@@ -1,41 +1,45 @@
-"""Ranges of normal forms, and the ranges that states keep to from step to step.
+"""Ranges of normal forms, from those of some leaves; other leaves can be any number, or 0 and 1.
 
-A polynomial is split on a bounded symbol in which it has degree 1, taking both ends, first on those within [0, 1]; the
-rest is interval arithmetic on exact rationals. The work on one polynomial is bounded: it is split while the terms of
-all pieces are no more than MAX_WORK, and MAX_EXTREMES minima or maxima are looked into, MAX_DEPTH deep.
+A polynomial lies between its coefficients in Bernstein's basis (for a symbol of degree 1: between its ends), symbol by
+symbol; the rest is interval arithmetic on exact rationals, each function between the values at its ends. That is met
+with what follows otherwise: from the ranges of what it was made of; case by case, where a condition narrows what it
+compares; from an extreme being one of its parts, a quotient compared with a number by its denominator, two values of
+one function by the distance of their arguments, and sigmoids of arguments that are a known distance apart.
+
+The work on one polynomial is bounded: it is split while the terms of all pieces are no more than MAX_WORK, MAX_LOOKS
+structures are looked into, MAX_DEPTH deep, and MAX_CASES cases are made.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
-from itertools import islice
+from functools import reduce
 
 from cellgen import ranges
-from cellgen.cell import Cell
-from cellgen.expr import Number, Ref
-from cellgen.meaning import Meaning
+from cellgen.images import RANGE
+from cellgen.looks import ONE, Looks, Pair, hull_of, met, symbols_of
 from cellgen.ops import Interval
-from cellgen.ranges import RANGE, REAL, UNIT
+from cellgen.polynomials import Polynomial, at, bernstein, by_power, combined, degrees, expression, polynomial
+from cellgen.ranges import BIT, NEGATIVE, POSITIVE, REAL
 from cellgen.symbols import Atom, Expr, Table
 
 MAX_WORK = 1024
-MAX_EXTREMES = 2
-MAX_DEPTH = 2
-MAX_ROUNDS = 40
+MAX_DEPTH = 3
+MAX_CASES = 64
+MAX_DEGREE = 4
 
-Monomial = tuple[tuple[Expr, int], ...]
-Polynomial = dict[Monomial, Fraction]
-
-# Where a bound that keeps moving is tried next, outwards; at last there is none.
-_STOPS = tuple((Fraction(value), is_open) for value in (-6, -1, 0, 1, 6) for is_open in (True, False))
+_CLOSED_UNIT = ranges.closed(Fraction(0), Fraction(1))
 
 
-class Enclosure:
-    """The ranges of polynomials, given those of some leaves; other leaves can be any number, or 0 and 1."""
+class Enclosure(Looks):
+    """What is known under some facts. facts: of polynomials without a constant, the range that is given."""
 
-    def __init__(self, table: Table, leaves: Mapping[Expr, Interval]):
-        self.table, self.leaves = table, leaves
+    def __init__(self, table: Table, leaves: Mapping[Expr, Interval], above: "Enclosure | None" = None):
+        self.table, self.leaves, self.facts = table, leaves, {}
+        self._budget = above._budget if above else _Budget()
         self._found: dict[tuple[Expr, int], Interval] = {}
+        self._under: dict[tuple[Expr, int], Enclosure | None] = {}
+        self._pairs: dict[tuple[Expr, Expr], tuple[Pair, ...]] = {}
 
     @classmethod
     def given(cls, table: Table, leaves: Mapping[Expr, Interval]) -> "Enclosure":
@@ -45,178 +49,248 @@ class Enclosure:
             table.enclosures[key] = cls(table, leaves)
         return table.enclosures[key]
 
-    def of(self, expr: Expr, depth: int = MAX_DEPTH) -> Interval:
+    def of(self, expr: Expr) -> Interval:
+        """The range of a normal form."""
+        if (expr, MAX_DEPTH) not in self._found:
+            self._prepare(expr)
+        return self._found[expr, MAX_DEPTH]
+
+    def _prepare(self, expr: Expr) -> None:
+        """From the bottom up, what it is made of first: a long chain of equations is no deep recursion."""
+        todo, opened = [expr], set()
+        while todo:
+            each = todo[-1]
+            if (each, MAX_DEPTH) in self._found:
+                todo.pop()
+            elif each in opened:
+                todo.pop()
+                with self._budget.anew():
+                    self._at(each, MAX_DEPTH)
+            else:
+                opened.add(each)
+                todo += [below for below in self._below(each) if below not in opened]
+
+    def _below(self, expr: Expr) -> Iterable[Expr]:
+        if expr.is_Symbol:
+            return () if expr in self.leaves else self.table.atoms[expr].polynomials
+        _, operands = self.table.made.get(expr, ("", ()))
+        return (*sorted(expr.free_symbols, key=lambda symbol: symbol.name), *operands)
+
+    def _at(self, expr: Expr, depth: int) -> Interval:
+        """The range, found with so many looks into what is in it."""
         if (expr, depth) not in self._found:
-            self._found[expr, depth] = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr, depth)
+            found = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr, depth)
+            self._found[expr, depth] = found
         return self._found[expr, depth]
 
-    def _polynomial(self, expr: Expr, depth: int) -> Interval:
-        terms = polynomial(self.table, expr)
-        out = self._split(terms, iter(range(MAX_WORK)))
-        if expr in self.table.powers:
-            base, exponent = self.table.powers[expr]
-            out = ranges.meet(out, ranges.power(self.of(base), exponent))
-        extremes = [(term[0], factor) for term, factor in terms.items() if len(term) == 1]
-        extremes = [(symbol, factor) for (symbol, power), factor in extremes if self._is_extreme(symbol, power)]
-        for symbol, factor in extremes[:MAX_EXTREMES] if depth else ():
-            atom = self.table.atoms[symbol]
-            number = self.table.sympy.Rational(factor.numerator, factor.denominator)
-            parts = [self.of(expr - number * symbol + number * part, depth - 1) for part in atom.operands]
-            upward = (atom.op == "maximum") == (factor > 0)
-            out = ranges.meet(out, (ranges.maximum if upward else ranges.minimum)(*parts))
-        return out
-
-    def _is_extreme(self, symbol: Expr, exponent: int) -> bool:
-        """A sum with an extreme of p and q is the extreme of two sums: where p is among its terms, they cancel."""
-        return exponent == 1 and self.table.atoms[symbol].op in ("minimum", "maximum")
+    # --- symbols
 
     def _symbol(self, symbol: Expr) -> Interval:
         atom = self.table.atoms[symbol]
         if symbol in self.leaves:
             return self.leaves[symbol]
-        if atom.binary:
-            return replace(UNIT, low_open=False, high_open=False)
-        if atom.op not in RANGE:
-            return REAL
-        return RANGE[atom.op](*self._operands(atom))
+        found = self._mean(atom) if atom.op in ("sum", "cumsum") else REAL
+        if atom.op in RANGE:
+            found = met(found, RANGE[atom.op](*self._operands(atom)))
+        return met(found, BIT) if atom.binary else found
 
     def _operands(self, atom: Atom) -> list[Interval]:
         if not atom.coupled:
             return [self.of(expr) for expr in atom.operands]
-        out = []
-        for lanes in atom.operands:
-            whole = self.of(lanes[0][1])
-            for _, expr in lanes[1:]:
-                whole = ranges.hull(whole, self.of(expr))
-            out.append(whole)
+        return [hull_of(self.of(expr) for _, expr in lanes) for lanes in atom.operands]
+
+    def _mean(self, atom: Atom) -> Interval:
+        """Of a sum in which weights stand that sum to 1 along its axes: a mean of what they weigh, and the rest."""
+        means, rests, seen = [], [], []
+        for _, expr in atom.operands[0]:
+            terms = polynomial(self.table, expr)
+            weight = self._weight(terms, atom)
+            if weight is None:
+                return REAL
+            seen.append(self.table.atoms[weight])
+            powers = by_power(terms, weight)
+            means.append(self.of(expression(self.table, powers[1])))
+            rests.append(self.of(expression(self.table, powers.get(0, {}))))
+        if (
+            len({each.place[0] for each in seen}) < len(seen)
+            or len({(each.operands, each.place[1:]) for each in seen}) > 1
+        ):
+            return REAL  # they are no weights of one mean
+        mean, rest = hull_of(means), hull_of(rests)
+        if atom.op == "cumsum":
+            mean = ranges.multiply(_CLOSED_UNIT, mean)
+        return ranges.add(mean, RANGE["sum"](rest))
+
+    def _weight(self, terms: Polynomial, atom: Atom) -> Expr | None:
+        """The softmax along the axes that are summed over, if it has power 1."""
+        for symbol in symbols_of(terms):
+            other = self.table.atoms[symbol]
+            if other.op == "softmax" and other.place[-2] == atom.place[-2] and degrees(terms)[symbol][1] == 1:
+                return symbol
+        return None
+
+    # --- polynomials
+
+    def _polynomial(self, expr: Expr, depth: int) -> Interval:
+        terms = polynomial(self.table, expr)
+        out = met(self._split(terms, depth), self._known(terms))
+        op, operands = self.table.made.get(expr, ("", ()))
+        if op and all((each, MAX_DEPTH) in self._found for each in operands):
+            out = met(out, RANGE[op](*(self.of(each) for each in operands)))
+        if depth:
+            if op:
+                out = met(out, self._by_factor(expr, depth - 1))
+            for look in (self._by_case, self._by_extreme, self._by_quotient, self._by_distance, self._by_offset):
+                out = met(out, look(terms, depth - 1, out))
         return out
 
-    def _split(self, terms: Polynomial, work: Iterator[int]) -> Interval:
-        """By the ends of a symbol that terms have in common, while there is work left to do."""
-        afford = len(list(islice(work, len(terms)))) == len(terms)
-        symbol = self._splits(terms) if afford else None
-        if symbol is None:
-            return self._sum(terms)
-        weight = self.of(symbol)
-        ends = [self._split(_at(terms, symbol, end), work) for end in (weight.low, weight.high)]
-        return ranges.between(*ends, weight)
+    def _look(self, terms: Polynomial, depth: int) -> Interval:
+        return self._at(expression(self.table, terms), depth)
 
-    def _splits(self, terms: Polynomial) -> Expr | None:
-        """The symbol to split on: bounded, of degree 1, within [0, 1] if one is, and in the most terms."""
-        found: dict[Expr, list[int]] = {}
-        for term in terms:
-            for symbol, exponent in term:
-                found.setdefault(symbol, []).append(exponent)
-        linear = [symbol for symbol, powers in found.items() if len(powers) > 1 and set(powers) == {1}]
-        able = [symbol for symbol in linear if ranges.bounded(self.of(symbol))]
-        unit = {symbol: ranges.inside(self.of(symbol), _CLOSED_UNIT) for symbol in able}
-        return min(able, key=lambda symbol: (not unit[symbol], -len(found[symbol]), symbol.name), default=None)
+    def _split(self, terms: Polynomial, depth: int, top: bool = True) -> Interval:
+        """By the coefficients along a symbol that terms have in common, while there is work left to do.
+
+        What only has symbols left that can be looked into is.
+        """
+        shared = self._shared(terms) if self._budget.take(len(terms)) else []
+        related = self._related(terms) if depth and len(terms) > 1 and not (top and not shared) else set()
+        free = [symbol for symbol in shared if symbol not in related]
+        if related and not free and not top:
+            return self._look(terms, depth - 1)
+        if not shared:
+            return self._sum(terms)
+        symbol = (free or shared)[0]
+        weight = self.of(symbol)
+        depth = depth if free else 0
+        if weight.low == weight.high:
+            return self._split(at(terms, symbol, weight.low), depth, False)
+        pieces = bernstein(terms, symbol, weight.low, weight.high)
+        return ranges.blend([self._split(piece, depth, False) for piece in pieces], weight)
+
+    def _shared(self, terms: Polynomial) -> list[Expr]:
+        """The bounded symbols that a term has beside others, and terms in common; those within [0, 1] first."""
+        where: dict[Expr, list[int]] = {}
+        for index, term in enumerate(terms):
+            for symbol, _ in term:
+                where.setdefault(symbol, []).append(index)
+        monomials = [{symbol for symbol, _ in term} for term in terms]
+        powers = degrees(terms)
+
+        def able(symbol: Expr) -> bool:
+            mine = where[symbol]
+            companions = set().union(*(monomials[index] for index in mine)) - {symbol}
+            joined = companions and (len(mine) > 1 or any(len(where[each]) > 1 for each in companions))
+            low, high = powers[symbol]
+            return joined and low >= 0 and high <= MAX_DEGREE and ranges.bounded(self.of(symbol))
+
+        def order(symbol: Expr) -> tuple:
+            return not ranges.inside(self.of(symbol), _CLOSED_UNIT), -len(where[symbol]), symbol.name
+
+        return sorted((symbol for symbol in where if able(symbol)), key=order)
 
     def _sum(self, terms: Polynomial) -> Interval:
-        out = ranges.point(0)
+        """Term by term, the powers of a symbol that stands alone in its terms together."""
+        out, alone = ranges.point(0), {}
+        mixed = {symbol for term in terms if len(term) > 1 for symbol, _ in term}
         for term, factor in terms.items():
-            part = ranges.point(factor)
-            for symbol, exponent in term:
-                part = ranges.multiply(part, ranges.power(self.of(symbol), exponent))
-            out = ranges.add(out, part)
+            if len(term) == 1 and term[0][0] not in mixed:
+                alone.setdefault(term[0][0], {})[term[0][1]] = factor
+            else:
+                part = ranges.point(factor)
+                for symbol, exponent in term:
+                    part = ranges.multiply(part, ranges.power(self.of(symbol), exponent))
+                out = ranges.add(out, part)
+        for symbol, powers in alone.items():
+            out = ranges.add(out, _univariate(self.of(symbol), powers))
+        return out
+
+    def _related(self, terms: Polynomial) -> set[Expr]:
+        """The symbols that can be looked into."""
+        symbols = symbols_of(terms)
+        found = {symbol for symbol in symbols if self._is_condition(symbol) or self._is_extreme(symbol)}
+        found |= {symbol for symbol, _, _ in self._denominators(terms)}
+        return found | {each for pair in self._all_pairs(symbols) for each in (pair.a, pair.b)}
+
+    # --- facts
+
+    def _known(self, terms: Polynomial) -> Interval:
+        """What the facts say of a polynomial, or of it less some terms."""
+        out = REAL
+        for fact, interval in self.facts.items():
+            known = polynomial(self.table, fact)
+            lead = next(iter(known))
+            if lead in terms:
+                factor = terms[lead] / known[lead]
+                rest = combined((ONE, terms), (-factor, known))
+                if not set(rest) - set(terms):
+                    part = ranges.multiply(ranges.point(factor), interval)
+                    out = met(out, ranges.add(part, self._sum(rest)))
+        return out
+
+    def under(self, symbol: Expr, value: int) -> "Enclosure | None":
+        """Where a condition holds, or does not: what it compares is narrowed. None where that cannot be."""
+        if (symbol, value) not in self._under:
+            self._under[symbol, value] = self._narrowed(symbol, value)
+        return self._under[symbol, value]
+
+    def _narrowed(self, symbol: Expr, value: int) -> "Enclosure | None":
+        (compared,) = self.table.atoms[symbol].operands
+        side = POSITIVE if value else NEGATIVE
+        if ranges.disjoint(self.of(compared), side):
+            return None
+        terms, narrowed = polynomial(self.table, compared), {symbol: ranges.point(value)}
+        for term, factor in terms.items():
+            if len(term) == 1 and term[0][1] == 1:
+                rest = {other: each for other, each in terms.items() if other != term}
+                room = ranges.subtract(side, self._sum(rest))
+                room = ranges.multiply(room, ranges.point(1 / factor))
+                if ranges.disjoint(self.of(term[0][0]), room):
+                    return None
+                narrowed[term[0][0]] = ranges.meet(self.of(term[0][0]), room)
+        out = Enclosure(self.table, {**self.leaves, **narrowed}, self)
+        constant = terms.get((), Fraction(0))
+        fact = {term: factor for term, factor in terms.items() if term}
+        interval = ranges.subtract(side, ranges.point(constant))
+        out.facts = self.facts | ({expression(self.table, fact): interval} if fact else {})
         return out
 
 
-_CLOSED_UNIT = Interval(UNIT.low, UNIT.high)
+class _Budget:
+    """What may be done yet for one polynomial."""
+
+    def __init__(self):
+        self._terms, self._cases = MAX_WORK, MAX_CASES
+
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        kept = self._terms, self._cases
+        self._terms, self._cases = MAX_WORK, MAX_CASES
+        try:
+            yield
+        finally:
+            self._terms, self._cases = kept
+
+    def take(self, terms: int) -> bool:
+        self._terms -= terms
+        return self._terms >= 0
+
+    def take_case(self) -> bool:
+        self._cases -= 1
+        return self._cases >= 0
 
 
-def polynomial(table: Table, expr: Expr) -> Polynomial:
-    """The terms of a normal form."""
-    if expr in table.polynomials:
-        return table.polynomials[expr]
-    out: Polynomial = {}
-    for term in table.sympy.Add.make_args(expr):
-        number, factors = term.as_coeff_mul()
-        powers = [(each.base, int(each.exp)) if each.is_Pow else (each, 1) for each in factors]
-        out[tuple(sorted(powers, key=_name))] = ranges.exact(number)
-    table.polynomials[expr] = out
+def _univariate(x: Interval, powers: Mapping[int, Fraction]) -> Interval:
+    """Of a polynomial in one symbol, without a constant; of degree 2 exactly: by its square completed."""
+    if set(powers) == {1, 2}:
+        half = powers[1] / (2 * powers[2])
+        square = ranges.power(ranges.add(x, ranges.point(half)), 2)
+        return ranges.multiply(ranges.point(powers[2]), ranges.subtract(square, ranges.point(half * half)))
+    out = reduce(
+        ranges.add, (ranges.multiply(ranges.point(factor), ranges.power(x, power)) for power, factor in powers.items())
+    )
+    if len(powers) > 1 and ranges.bounded(x) and 0 < min(powers) and max(powers) <= MAX_DEGREE:
+        symbol = "x"
+        terms = {((symbol, power),): factor for power, factor in powers.items()}
+        ends = [ranges.point(each.get((), Fraction(0))) for each in bernstein(terms, symbol, x.low, x.high)]
+        out = met(out, ranges.blend(ends, x))
     return out
-
-
-def _name(power: tuple[Expr, int]) -> str:
-    return power[0].name
-
-
-def _at(terms: Polynomial, symbol: Expr, value: Fraction) -> Polynomial:
-    """With a number for a symbol that has degree 1."""
-    out: Polynomial = {}
-    for term, factor in terms.items():
-        rest = tuple(power for power in term if power[0] != symbol)
-        if len(rest) < len(term):
-            factor *= value
-        out[rest] = out.get(rest, Fraction(0)) + factor
-    return {term: factor for term, factor in out.items() if factor}
-
-
-def option_ranges(cell: Cell, meaning: Meaning) -> dict[Expr, Interval]:
-    """The declared ranges of numeric options."""
-    found = {}
-    for option in cell.options:
-        if option.kind in ("number", "maybe", "scheduled") and option.name in meaning.program.variant.names:
-            (expr,) = meaning.name(Ref(option.name)).lanes.values()
-            if expr.is_Symbol:
-                found[expr] = ranges.closed(option.low, option.high)
-    return found
-
-
-def start(cell: Cell, state: str) -> Interval:
-    """The range of a state before the first step."""
-    match cell.state(state).initial:
-        case None:
-            return ranges.point(0)
-        case Number(value):
-            return ranges.point(value)
-    return REAL
-
-
-def invariants(cell: Cell, table: Table, step: Meaning) -> dict[Expr, Interval]:
-    """A range for every lane of every carried state that holds at all times, in a run from the initial state.
-
-    From the initial values outwards: what a step makes of the ranges so far is added to them; a bound that still moves
-    after three rounds is taken out to the next of 0, 1 and 6 (or their negatives), and at last given up.
-    """
-    leaves: dict[Expr, tuple[Interval, Expr]] = {}
-    for state in cell.states:
-        new = step.name(Ref(state.name)).lanes
-        for path, leaf in step.name(Ref(state.name, 1)).lanes.items():
-            leaves[leaf] = (start(cell, state.name), new[path])
-    known = option_ranges(cell, step)
-    key = (*leaves.items(), *known.items())
-    if key not in table.invariants:
-        table.invariants[key] = known | _settled(table, leaves, known)
-    return table.invariants[key]
-
-
-def _settled(table: Table, leaves: Mapping, known: Mapping) -> dict[Expr, Interval]:
-    found = {leaf: first for leaf, (first, _) in leaves.items() if leaf.is_Symbol}
-    for turn in range(MAX_ROUNDS):
-        enclosure = Enclosure.given(table, {**known, **found})
-        wider = {}
-        for leaf, so_far in found.items():
-            new = ranges.hull(so_far, enclosure.of(leaves[leaf][1]))
-            if not ranges.inside(new, so_far):
-                wider[leaf] = new if turn < 3 else _stopped(new, so_far)
-        if not wider:
-            return found
-        found |= wider
-    return dict.fromkeys(found, REAL)
-
-
-def _stopped(new: Interval, old: Interval) -> Interval:
-    """`new`, each end that moved taken out to the next stop."""
-    return ranges.negate(_high_stopped(ranges.negate(_high_stopped(new, old)), ranges.negate(old)))
-
-
-def _high_stopped(new: Interval, old: Interval) -> Interval:
-    if (new.high, new.high_open) == (old.high, old.high_open):
-        return new
-    for value, is_open in _STOPS:
-        outer = Interval(new.low, value, new.low_open, is_open)
-        if ranges.inside(new, outer):
-            return outer
-    return Interval(new.low, None, new.low_open, True)

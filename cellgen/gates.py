@@ -8,6 +8,7 @@ from fractions import Fraction
 from cellgen import ranges
 from cellgen.cell import Level
 from cellgen.expr import Activate, Apply, Node, Number, Path, Pick, Ref, View
+from cellgen.images import RANGE
 from cellgen.notation import notation
 from cellgen.ops import Interval
 from cellgen.program import Program
@@ -100,13 +101,13 @@ def bounds(program: Program, node: Node, path: Path) -> Interval:
         case Pick() | View():
             return below[0]
         case Activate(option):
-            return ranges.RANGE[program.cell.option(option).default](*below)
+            return RANGE[program.cell.option(option).default](*below)
         case Apply("pow", (_, Number(value))) if value.denominator == 1 and abs(value) < 16:
             return ranges.power(below[0], int(value))
         case Apply("add" | "sub" | "neg", _) if below_maximum(program, node):
-            return ranges.meet(ranges.RANGE[node.op](*below), NEGATIVE)
+            return ranges.meet(RANGE[node.op](*below), NEGATIVE)
         case Apply(op):
-            return ranges.RANGE[op](*below)
+            return RANGE[op](*below)
     return ranges.REAL
 
 

@@ -82,7 +82,9 @@ class Symbolic:
         return condition * a + (1 - condition) * b
 
     def clip(self, x: Expr, low: Expr, high: Expr) -> Expr:
-        over = self.where(self.call("greater", x, high), high, x)
+        """Where the bounds cross, it is `low`."""
+        bound = self.where(self.call("less", high, low), low, high)
+        over = self.where(self.call("greater", x, high), bound, x)
         return self.where(self.call("less", x, low), low, over)
 
     def elementwise(self, op: str, *args: Expr) -> Expr:

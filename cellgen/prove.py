@@ -12,14 +12,15 @@ from fractions import Fraction
 from cellgen import ranges
 from cellgen.cell import Equal, Fact, FreeOf, Law, Type, TypedCell, Within
 from cellgen.diagnostics import Report
-from cellgen.enclose import Enclosure, invariants, start
+from cellgen.enclose import Enclosure
 from cellgen.expr import Activate, Apply, Node, Path, Pick, Ref, walk
+from cellgen.invariants import invariants, option_ranges, start
 from cellgen.lawtypes import exists, expression_types
 from cellgen.meaning import Meaning, Under, defaults
 from cellgen.notation import notation
 from cellgen.ops import Interval
 from cellgen.program import Program
-from cellgen.ranges import REAL, interval_text, number_text
+from cellgen.ranges import REAL, ZERO, interval_text, number_text
 from cellgen.symbols import Expr, Table
 
 MAX_CASES = 64
@@ -78,12 +79,13 @@ class Prover:
             values = [case.of(claim, ("law",), types).lanes.values() for case in cases]
             match law.claim:
                 case Equal():
-                    shown = all(expr == 0 for lanes in values for expr in lanes)
+                    enclosure = Enclosure.given(self.table, option_ranges(self.program.cell, cases[0]))
+                    shown = all(expr == 0 or enclosure.of(expr) == ZERO for lanes in values for expr in lanes)
                 case FreeOf(_, of):
                     leaves = self.table.reads([expr for lanes in values for expr in lanes])
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
                 case Within():
-                    enclosure = Enclosure.given(self.table, self._ranges(law, cases, activations))
+                    enclosure = Enclosure.given(self.table, self._ranges(law, cases))
                     shown, found = self._encloses(enclosure, law, cases, types)
             if shown:
                 return Outcome(PROVED, said_of(chosen, activations))
@@ -119,7 +121,7 @@ class Prover:
                 allowed = ranges.closed(options[base.name].low, options[base.name].high)
                 if not ranges.inside(ranges.point(fact.value), allowed):
                     return []
-            elif self.program.variant.names[base.name].binary:
+            elif self._is_condition(fact):
                 conditions.append(fact)
             else:
                 imposed.append((fact.name, fact.value))
@@ -140,6 +142,10 @@ class Prover:
                 todo += [{**assumed, undecided: 0}, {**assumed, undecided: 1}]
         return found
 
+    def _is_condition(self, fact: Fact) -> bool:
+        """A fact on what is 0 or 1 is one."""
+        return self.program.variant.names[_base(fact.name).name].binary
+
     @staticmethod
     def _decided(meaning: Meaning, conditions: list[Fact]) -> bool | Expr:
         """Whether the conditions hold; or a symbol on which it depends."""
@@ -151,34 +157,34 @@ class Prover:
 
     # --- ranges
 
-    def _ranges(self, law: Law, cases: list[Meaning], activations: Mapping[str, str]) -> dict[Expr, Interval]:
-        """Of what is carried, in a run under the interventions; a condition may hold at one step and not at another."""
-        if law.facts:
-            under = replace(cases[0].under, assumed={})
-            return invariants(self.program.cell, self.table, Meaning(self.program, self.table, under))
-        return self._joint(Meaning(self.program, self.table, Under(activations=activations)))
+    def _ranges(self, law: Law, cases: list[Meaning]) -> dict[Expr, Interval]:
+        """Of what is carried, in a run under the interventions; a condition may hold at one step and not at another.
 
-    def _joint(self, base: Meaning) -> dict[Expr, Interval]:
-        """Ranges that carried states keep to, the laws' own among them.
-
-        All range laws of states are assumed at t-1 and shown at t; those that are not shown are dropped, and the rest
-        tried again.
+        All range laws of states that hold under them are assumed at t-1 and shown at t; those that are not shown are
+        dropped, and the rest tried again.
         """
-        key = tuple(sorted(base.under.activations.items()))
-        if key in self._leaves:
-            return self._leaves[key]
-        found = invariants(self.program.cell, self.table, base)
-        able = [law for law in self.program.cell.laws if not law.facts and self._is_of_state(law)]
+        facts = tuple(fact for fact in law.facts if not self._is_condition(fact))
+        under = replace(cases[0].under, assumed={})
+        key = facts, tuple(sorted(under.activations.items()))
+        if key not in self._leaves:
+            able = [each for each in self.program.cell.laws if each.facts in ((), facts) and self._is_of_state(each)]
+            self._leaves[key] = self._joint(Meaning(self.program, self.table, under), able)
+        return self._leaves[key]
+
+    def _joint(self, base: Meaning, able: list[Law]) -> dict[Expr, Interval]:
+        cell, found = self.program.cell, invariants(self.program.cell, self.table, base)
         while True:
             leaves = dict(found)
             for law in able:
+                claimed = ranges.hull(self._interval(base, law.claim), start(cell, self.state(law.claim.value)))
                 for leaf in _lanes(base, _before(law.claim.value)):
-                    leaves[leaf] = ranges.meet(leaves.get(leaf, REAL), self._interval(base, law.claim))
+                    if leaf.is_Symbol:
+                        leaves[leaf] = ranges.meet(leaves.get(leaf, REAL), claimed)
             enclosure = Enclosure.given(self.table, leaves)
-            shown = [self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0] for law in able]
-            kept = [law for law, is_shown in zip(able, shown) if is_shown]
+            kept = [
+                law for law in able if self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0]
+            ]
             if kept == able:
-                self._leaves[key] = leaves
                 return leaves
             able = kept
 
@@ -219,6 +225,10 @@ class Prover:
     @staticmethod
     def _at_most(enclosure: Enclosure, a: Expr, b: Expr, strictly: bool) -> bool:
         """Whether `a <= b`, or `a < b`."""
+        if b.is_Rational and ranges.inside(enclosure.of(a), Interval(None, ranges.exact(b), True, strictly)):
+            return True
+        if a.is_Rational and ranges.inside(enclosure.of(b), Interval(ranges.exact(a), None, strictly, True)):
+            return True
         return ranges.inside(enclosure.of(b - a), Interval(Fraction(0), None, strictly, True))
 
     # --- numbers

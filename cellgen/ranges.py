@@ -1,19 +1,22 @@
-"""Interval arithmetic on exact rationals, with open and closed ends, and the range of each operation.
+"""Interval arithmetic on exact rationals, with open and closed ends."""
 
-What is said of a value holds for each of its lanes. `analyse` bounds nodes with it, `laws` polynomials.
-"""
-
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import inf
 
-from cellgen.ops import OPS, Interval
+from cellgen.elementary import outward, precise
+from cellgen.ops import Interval
 
 End = tuple  # (a Fraction or an infinity, whether the end itself is taken)
 
+SHOWN = 4  # digits of an end that is told
+
 REAL = Interval(None, None, True, True)
+ZERO = Interval(Fraction(0), Fraction(0))
 UNIT = Interval(Fraction(0), Fraction(1))
+BIT = Interval(Fraction(0), Fraction(1), False, False)
 POSITIVE = Interval(Fraction(0), None, True, True)
+NEGATIVE = Interval(None, Fraction(0), True, False)  # or zero
 
 
 def point(value) -> Interval:
@@ -30,10 +33,25 @@ def closed(low: Fraction | None, high: Fraction | None) -> Interval:
 
 
 def interval_text(a: Interval) -> str:
-    """As a law writes it: `(0, 1)`, `[0, inf)`."""
+    """As a law writes it: `(0, 1)`, `[0, inf)`. Of a long number a few digits, further out."""
+    a = rounded(a, SHOWN)
     low = "(-inf" if a.low is None else f"{'(' if a.low_open else '['}{number_text(a.low)}"
     high = "inf)" if a.high is None else f"{number_text(a.high)}{')' if a.high_open else ']'}"
     return f"{low}, {high}"
+
+
+def rounded(a: Interval, digits: int) -> Interval:
+    """With ends of so many digits, further out; of a short fraction the end itself."""
+
+    def end(value: Fraction | None, is_open: bool, up: bool) -> tuple[Fraction | None, bool]:
+        if value is None or value.denominator < 10**digits:
+            return value, is_open
+        with precise(digits):
+            out = outward(value, up)
+        return out, is_open or out != value
+
+    (low, low_open), (high, high_open) = end(a.low, a.low_open, False), end(a.high, a.high_open, True)
+    return Interval(low, high, low_open, high_open)
 
 
 def number_text(value: Fraction) -> str:
@@ -49,7 +67,7 @@ def bounded(a: Interval) -> bool:
 
 def inside(a: Interval, b: Interval) -> bool:
     """Whether every number of `a` is in `b`."""
-    low, high, outer_low, outer_high = _low(a), _high(a), _low(b), _high(b)
+    low, high, outer_low, outer_high = lower(a), upper(a), lower(b), upper(b)
     above = low[0] > outer_low[0] or low[0] == outer_low[0] and (outer_low[1] or not low[1])
     below = high[0] < outer_high[0] or high[0] == outer_high[0] and (outer_high[1] or not high[1])
     return above and below
@@ -57,15 +75,15 @@ def inside(a: Interval, b: Interval) -> bool:
 
 def hull(a: Interval, b: Interval) -> Interval:
     """The smallest interval around both."""
-    return _make(_least((_low(a), _low(b))), _greatest((_high(a), _high(b))))
+    return make(least((lower(a), lower(b))), greatest((upper(a), upper(b))))
 
 
 def add(a: Interval, b: Interval) -> Interval:
-    return _make(_plus(_low(a), _low(b)), _plus(_high(a), _high(b)))
+    return make(_plus(lower(a), lower(b)), _plus(upper(a), upper(b)))
 
 
 def negate(a: Interval) -> Interval:
-    return _make(_minus(_high(a)), _minus(_low(a)))
+    return make(_minus(upper(a)), _minus(lower(a)))
 
 
 def subtract(a: Interval, b: Interval) -> Interval:
@@ -73,8 +91,8 @@ def subtract(a: Interval, b: Interval) -> Interval:
 
 
 def multiply(a: Interval, b: Interval) -> Interval:
-    ends = [_times(p, q) for p in (_low(a), _high(a)) for q in (_low(b), _high(b))]
-    return _make(_least(ends), _greatest(ends))
+    ends = [_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))]
+    return make(least(ends), greatest(ends))
 
 
 def power(a: Interval, exponent: int) -> Interval:
@@ -83,39 +101,48 @@ def power(a: Interval, exponent: int) -> Interval:
         return invert(power(a, -exponent))
     if exponent == 0:
         return point(1)
-    ends = [_raised(end, exponent) for end in (_low(a), _high(a))]
-    if exponent % 2 == 0 and _holds_zero(a):
-        return _make((Fraction(0), True), _greatest(ends))
-    return _make(_least(ends), _greatest(ends))
+    ends = [_raised(end, exponent) for end in (lower(a), upper(a))]
+    if exponent % 2 == 0 and holds_zero(a):
+        return make((Fraction(0), True), greatest(ends))
+    return make(least(ends), greatest(ends))
 
 
 def invert(a: Interval) -> Interval:
     """`1 / a`: unbounded where `a` has zero inside."""
-    low, high = _low(a), _high(a)
+    low, high = lower(a), upper(a)
     if low[0] < 0 < high[0] or low == (0, True) or high == (0, True):
         return REAL
-    return _make(_inverse(high, low[0] >= 0), _inverse(low, low[0] >= 0))
+    return make(_inverse(high, low[0] >= 0), _inverse(low, low[0] >= 0))
 
 
-def between(at_low: Interval, at_high: Interval, weight: Interval) -> Interval:
-    """The range of what is linear in a weight, from its ranges at the weight's two ends.
+def blend(values: Sequence[Interval], weight: Interval) -> Interval:
+    """The range of a mean of values with the weights that Bernstein's polynomials have over an interval, `weight`.
 
-    An end of the result is taken only if it is taken at an end that the weight takes, or at both ends at once.
+    At its ends the first or the last has all the weight, between them each has some: so an end of the result is taken
+    only if it is taken at an end that `weight` takes, or by all at once.
     """
 
-    def end(p: End, q: End, pick) -> End:
-        if p[0] == q[0]:
-            return p[0], (p[1] and q[1]) or (p[1] and not weight.low_open) or (q[1] and not weight.high_open)
-        value = pick(p[0], q[0])
-        return value, (p[1] and not weight.low_open) if value == p[0] else (q[1] and not weight.high_open)
+    def end(ends: list[End], value) -> End:
+        first, last = ends[0] == (value, True), ends[-1] == (value, True)
+        everywhere = all(each == (value, True) for each in ends)
+        return value, everywhere or first and not weight.low_open or last and not weight.high_open
 
-    return _make(end(_low(at_low), _low(at_high), min), end(_high(at_low), _high(at_high), max))
+    lows, highs = [lower(each) for each in values], [upper(each) for each in values]
+    return make(end(lows, min(low for low, _ in lows)), end(highs, max(high for high, _ in highs)))
+
+
+def sign(a: Interval, or_zero: bool = False) -> int:
+    """1 or -1 if all numbers have this sign (or are zero), else 0."""
+    low, high = lower(a), upper(a)
+    if low[0] > 0 or low[0] == 0 and (or_zero or not low[1]):
+        return 1
+    return -1 if high[0] < 0 or high[0] == 0 and (or_zero or not high[1]) else 0
 
 
 def minimum(a: Interval, b: Interval) -> Interval:
-    low = _least((_low(a), _low(b)))
-    high = min(_high(a)[0], _high(b)[0])
-    return _make(low, (high, all(taken for end, taken in (_high(a), _high(b)) if end == high)))
+    low = least((lower(a), lower(b)))
+    high = min(upper(a)[0], upper(b)[0])
+    return make(low, (high, all(taken for end, taken in (upper(a), upper(b)) if end == high)))
 
 
 def maximum(a: Interval, b: Interval) -> Interval:
@@ -123,116 +150,42 @@ def maximum(a: Interval, b: Interval) -> Interval:
 
 
 def clip(x: Interval, low: Interval, high: Interval) -> Interval:
-    """`minimum(maximum(x, low), high)`."""
-    return minimum(maximum(x, low), high)
+    """`maximum(minimum(x, high), low)`: where the bounds cross, `low`."""
+    return maximum(minimum(x, high), low)
 
 
 def absolute(a: Interval) -> Interval:
-    if _holds_zero(a):
-        return _make((Fraction(0), True), _greatest((_minus(_low(a)), _high(a))))
-    return a if _low(a)[0] >= 0 else negate(a)
+    if holds_zero(a):
+        return make((Fraction(0), True), greatest((_minus(lower(a)), upper(a))))
+    return a if lower(a)[0] >= 0 else negate(a)
+
+
+def disjoint(a: Interval, b: Interval) -> bool:
+    """Whether no number is in both."""
+
+    def apart(high: End, low: End) -> bool:
+        return high[0] < low[0] or high[0] == low[0] and not (high[1] and low[1])
+
+    return apart(upper(a), lower(b)) or apart(upper(b), lower(a))
 
 
 def meet(a: Interval, b: Interval) -> Interval:
     """What is in both; they are known to hold the same value."""
-    return negate(_upper(negate(_upper(a, b)), negate(b)))
-
-
-# --- operations -----------------------------------------------------------------------------------------------------
-
-
-def _own(name: str) -> Interval:
-    return OPS[name].interval or REAL
-
-
-def _always(name: str) -> Callable[..., Interval]:
-    return lambda *_: _own(name)
-
-
-def _through_zero(name: str, at_zero) -> Callable[..., Interval]:
-    """A function that grows, whose value at zero is known: its range over numbers of one sign is half its range."""
-    middle = Fraction(at_zero)
-
-    def of(x: Interval) -> Interval:
-        whole = _own(name)
-        low, high = _low(x), _high(x)
-        if low[0] >= 0:
-            return _make((middle, low == (0, True)), _high(whole))
-        if high[0] <= 0:
-            return _make(_low(whole), (middle, high == (0, True)))
-        return whole
-
-    return of
-
-
-def _relu(x: Interval) -> Interval:
-    return maximum(x, point(0))
-
-
-def _blend(cond: Interval, a: Interval, b: Interval) -> Interval:
-    return hull(a, b)
-
-
-def _straight(f: Interval, g: Interval) -> Interval:
-    return f
-
-
-def _same(x: Interval, *_) -> Interval:
-    return x
-
-
-def _of_sum(x: Interval) -> Interval:
-    """Of a sum of one or more lanes."""
-    low = _low(x) if _low(x)[0] >= 0 else (-inf, False)
-    high = _high(x) if _high(x)[0] <= 0 else (inf, False)
-    return _make(low, high)
-
-
-RANGE: dict[str, Callable[..., Interval]] = {name: _always(name) for name in OPS} | {
-    "add": add,
-    "sub": subtract,
-    "mul": multiply,
-    "div": lambda a, b: multiply(a, invert(b)),
-    "neg": negate,
-    "linear": _same,
-    "relu": _relu,
-    "relu6": lambda x: clip(x, point(0), point(6)),
-    "hard_tanh": lambda x: clip(x, point(-1), point(1)),
-    "hard_sigmoid": lambda x: clip(multiply(add(x, point(3)), point(Fraction(1, 6))), point(0), point(1)),
-    "sigmoid": _through_zero("sigmoid", Fraction(1, 2)),
-    "tanh": _through_zero("tanh", 0),
-    "softsign": _through_zero("softsign", 0),
-    "elu": _through_zero("elu", 0),
-    "exp": _through_zero("exp", 1),
-    "exponential": _through_zero("exponential", 1),
-    "square": lambda x: power(x, 2),
-    "abs": absolute,
-    "minimum": minimum,
-    "maximum": maximum,
-    "clip": clip,
-    "where": _blend,
-    "stop_gradient": _same,
-    "straight_through": _straight,
-    "outer": multiply,
-    "sum": _of_sum,
-    "cumsum": _of_sum,
-    "mean": _same,
-}
-"""The range of each operation from the ranges of its arguments. (`pow` needs its exponent: `power`.)"""
+    return negate(_cut(negate(_cut(a, b)), negate(b)))
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------
 
 
-def _low(a: Interval) -> End:
+def lower(a: Interval) -> End:
     return (-inf, False) if a.low is None else (a.low, not a.low_open)
 
 
-def _high(a: Interval) -> End:
+def upper(a: Interval) -> End:
     return (inf, False) if a.high is None else (a.high, not a.high_open)
 
 
-def _make(low: End, high: End) -> Interval:
+def make(low: End, high: End) -> Interval:
     return Interval(
         None if low[0] == -inf else low[0],
         None if high[0] == inf else high[0],
@@ -245,13 +198,13 @@ def _taken(value, ends: Iterable[End]) -> bool:
     return any(taken for end, taken in ends if end == value)
 
 
-def _least(ends: Iterable[End]) -> End:
+def least(ends: Iterable[End]) -> End:
     ends = tuple(ends)
     value = min(end for end, _ in ends)
     return value, _taken(value, ends)
 
 
-def _greatest(ends: Iterable[End]) -> End:
+def greatest(ends: Iterable[End]) -> End:
     ends = tuple(ends)
     value = max(end for end, _ in ends)
     return value, _taken(value, ends)
@@ -290,14 +243,14 @@ def _inverse(p: End, positive: bool) -> End:
     return 1 / p[0], p[1]
 
 
-def _holds_zero(a: Interval) -> bool:
-    low, high = _low(a), _high(a)
+def holds_zero(a: Interval) -> bool:
+    low, high = lower(a), upper(a)
     return low[0] < 0 < high[0] or low == (0, True) or high == (0, True)
 
 
-def _upper(a: Interval, b: Interval) -> Interval:
+def _cut(a: Interval, b: Interval) -> Interval:
     """`a` cut at the upper end of `b`."""
-    p, q = _high(a), _high(b)
+    p, q = upper(a), upper(b)
     if p[0] == q[0]:
-        return _make(_low(a), (p[0], p[1] and q[1]))
-    return a if p[0] < q[0] else _make(_low(a), q)
+        return make(lower(a), (p[0], p[1] and q[1]))
+    return a if p[0] < q[0] else make(lower(a), q)

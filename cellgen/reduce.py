@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from cellgen.cell import Cell, Fact, Law, ReducesTo, TypedCell, TypedVariant, default_variant
-from cellgen.enclose import start
 from cellgen.expr import Ref
+from cellgen.invariants import start
 from cellgen.lawtypes import exists
 from cellgen.meaning import Meaning, Under, Value, defaults
 from cellgen.program import Program

@@ -56,11 +56,12 @@ class Table:
 
         self.sympy = sympy
         self.atoms: dict[Expr, Atom] = {}
-        self.powers: dict[Expr, tuple[Expr, int]] = {}  # what was multiplied out
+        self.made: dict[Expr, tuple[str, tuple]] = {}  # the operation that gave a sum first, and its operands
         self.polynomials: dict[Expr, dict] = {}  # found before, by `enclose`
         self.invariants: dict[tuple, dict] = {}
         self.enclosures: dict[tuple, object] = {}
         self._symbols: dict[Atom, Expr] = {}
+        self._order: dict[Expr, int] = {}
 
     def symbol(self, atom: Atom) -> Expr:
         """The symbol of an atom; equal atoms have the same."""
@@ -68,6 +69,16 @@ class Table:
             symbol = self.sympy.Symbol(f"s{len(self._symbols):04d}")
             self._symbols[atom], self.atoms[symbol] = symbol, atom
         return self._symbols[atom]
+
+    def make(self, out: Expr, op: str, *operands: Expr) -> Expr:
+        """Remembers what a value that is no symbol was made of, if all that was there before it."""
+        plain = op in ("add", "mul")
+        if out.is_Add if plain else not out.is_Atom:
+            for each in (*operands, out):
+                self._order.setdefault(each, -1 if each.is_Rational else len(self._order))
+            if all(self._order[each] < self._order[out] for each in operands) and not (plain and out in self.made):
+                self.made[out] = op, operands
+        return out
 
     def reads(self, polynomials, gradient: bool = False) -> tuple[Expr, ...]:
         """The leaves that polynomials come from, through their symbols; `gradient`: where a gradient can pass."""
@@ -102,7 +113,7 @@ class Arithmetic:
     def sum(self, a: Expr, b: Expr) -> Expr:
         """Of many terms it is a symbol, as a product is."""
         many = len(self._terms(a)) + len(self._terms(b)) > MAX_TERMS
-        return self.atom("add", *sorted((a, b), key=str)) if many else a + b
+        return self.atom("add", *sorted((a, b), key=str)) if many else self.table.make(a + b, "add", a, b)
 
     def difference(self, a: Expr, b: Expr) -> Expr:
         return self.sum(a, self._scaled(self.number(-1), b))
@@ -113,7 +124,8 @@ class Arithmetic:
         terms_a, terms_b = self._terms(a), self._terms(b)
         if len(terms_a) * len(terms_b) > MAX_TERMS:
             return self.atom("mul", *sorted((a, b), key=str))
-        return self.table.sympy.Add(*(self._idempotent(p * q) for p in terms_a for q in terms_b))
+        out = self.table.sympy.Add(*(self._idempotent(p * q) for p in terms_a for q in terms_b))
+        return self.table.make(out, "mul", a, b)
 
     def whole(self, a: Expr, binary: bool = False) -> Expr:
         """A long polynomial as one symbol."""
@@ -124,8 +136,7 @@ class Arithmetic:
             out = self.one
             for _ in range(abs(int(exponent))):
                 out = self.product(out, a)
-            if a.is_Add and exponent > 1:
-                self.table.powers[out] = a, int(exponent)
+            self.table.make(out, "pow", a, self.number(abs(int(exponent))))
             return out if exponent >= 0 else self.inverse(out)
         if exponent == self.number(Fraction(1, 2)):
             return self.function("sqrt", a)
@@ -167,7 +178,8 @@ class Arithmetic:
         return self.atom("maximum", *sorted((a, b), key=str))
 
     def _scaled(self, number: Expr, a: Expr) -> Expr:
-        return self.table.sympy.Add(*(number * term for term in self._terms(a)))
+        out = self.table.sympy.Add(*(number * term for term in self._terms(a)))
+        return self.table.make(out, "mul", number, a)
 
     def _terms(self, a: Expr) -> tuple[Expr, ...]:
         return self.table.sympy.Add.make_args(a)
@@ -208,7 +220,7 @@ def _sigmoid(s: Arithmetic, x):
 
 
 def _clip(s: Arithmetic, x, low, high):
-    return s.least(s.greatest(x, low), high)
+    return s.greatest(s.least(x, high), low)
 
 
 def _relu6(s: Arithmetic, x):
@@ -273,13 +285,13 @@ SYMPY: dict[str, Callable] = {
     "selu": _opaque("selu"),
     "softplus": _softplus,
     "softsign": lambda s, x: s.odd("softsign", x),
-    "silu": lambda s, x: s.product(x, _sigmoid(s, x)),
+    "silu": lambda s, x: s.table.make(s.product(x, _sigmoid(s, x)), "silu", x),
     "gelu": _opaque("gelu"),
-    "mish": lambda s, x: s.product(x, s.odd("tanh", _softplus(s, x))),
+    "mish": lambda s, x: s.table.make(s.product(x, s.odd("tanh", _softplus(s, x))), "mish", x),
     "exponential": _opaque("exp"),
     "log_sigmoid": lambda s, x: -_softplus(s, s.product(s.number(-1), x)),
     "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": lambda s, x: s.product(x, _hard_sigmoid(s, x)),
+    "hard_silu": lambda s, x: s.table.make(s.product(x, _hard_sigmoid(s, x)), "hard_silu", x),
     "hard_tanh": lambda s, x: _clip(s, x, s.number(-1), s.one),
     "exp": _opaque("exp"),
     "log": _opaque("log"),

@@ -6,10 +6,12 @@ from functools import reduce
 
 from cellgen import ranges
 from cellgen.cell import TypedCell
-from cellgen.enclose import Enclosure, invariants, polynomial, start
+from cellgen.enclose import Enclosure
 from cellgen.expr import Pick, Ref
+from cellgen.invariants import invariants, start
 from cellgen.meaning import Meaning, Under, defaults
 from cellgen.ops import Interval
+from cellgen.polynomials import polynomial
 from cellgen.program import Program
 from cellgen.ranges import interval_text
 from cellgen.symbols import Expr, Table

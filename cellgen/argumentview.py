@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from cellgen.cell import Cell, Dim, Option
+from cellgen.expr import Ref
 from cellgen.lower import GIVEN
 from cellgen.records import ArgumentView
 
@@ -20,19 +21,21 @@ def arguments(cell: Cell) -> Iterator[ArgumentView]:
     dims.sort(key=lambda dim: (dim.kind != "required", dim.name != "units" if dim.kind == "required" else False))
     for dim in dims:
         yield _dim(dim)
+    epsilons = {norm.epsilon.name for norm in cell.norms if isinstance(norm.epsilon, Ref)}
     for option in cell.options:
-        yield _option(option)
+        yield _option(option, positive=option.name in epsilons)
 
 
 def _dim(dim: Dim) -> ArgumentView:
     name = dim.name
-    fits, wanted = f"isinstance({name}, int) and {name} > 0", "a positive integer"
+    fits, wanted, value = f"_is_size({name})", "a positive integer", f"int({name})"
     if dim.kind == "alias":
-        return ArgumentView(name, "None", f"{name} is None or {fits}", f"{wanted}, or None for {dim.value}", name)
-    return ArgumentView(name, "" if dim.kind == "required" else str(dim.value), fits, wanted, name)
+        fits, value = f"{name} is None or {fits}", f"None if {name} is None else {value}"
+        return ArgumentView(name, "None", fits, f"{wanted}, or None for {dim.value}", value)
+    return ArgumentView(name, "" if dim.kind == "required" else str(dim.value), fits, wanted, value)
 
 
-def _option(option: Option) -> ArgumentView:
+def _option(option: Option, positive: bool = False) -> ArgumentView:
     name, default = option.name, literal(option.default)
     match option.kind:
         case "flag":
@@ -49,10 +52,18 @@ def _option(option: Option) -> ArgumentView:
             )
         case "activation":
             return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name})')
-    fits, wanted = f"isinstance({name}, (int, float))", "a number"
+    fits, wanted, value = f"_is_number({name})", "a number", f"float({name})"
     low, high = (None if bound is None else literal(bound) for bound in (option.low, option.high))
-    if low is not None and high is not None:
-        fits, wanted = f"{fits} and {low} <= {name} <= {high}", f"a number from {low} to {high}"
+    if positive and (option.low is None or option.low <= 0):
+        fits, wanted = f"{fits} and {name} > 0", "a number above 0"
+    match low is not None, high is not None:
+        case True, True:
+            fits, wanted = f"{fits} and {low} <= {name} <= {high}", f"{wanted} from {low} to {high}"
+        case True, False:
+            fits, wanted = f"{fits} and {low} <= {name}", f"{wanted} from {low} on"
+        case False, True:
+            fits, wanted = f"{fits} and {name} <= {high}", f"{wanted} up to {high}"
     if option.kind == "maybe":
-        return ArgumentView(name, "None", f"{name} is None or {fits}", f"{wanted}, or None", name)
-    return ArgumentView(name, default, fits, wanted, name)
+        fits, value = f"{name} is None or {fits}", f"None if {name} is None else {value}"
+        return ArgumentView(name, "None", fits, f"{wanted}, or None", value)
+    return ArgumentView(name, default, fits, wanted, value)

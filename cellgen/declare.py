@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from cellgen import names
 from cellgen.cell import PER, Dim, Initialiser, Input, LabelAxis, Mask, Norm, Option, Param, State
-from cellgen.diagnostics import Report, nearest
+from cellgen.diagnostics import Label, Report, nearest
 from cellgen.dims import Dims
 from cellgen.document import Document, InputSection, NormSection, ParamSection, StateSection
-from cellgen.expr import Number, Ref
+from cellgen.expr import Node, Number, Ref
 from cellgen.initialisers import initialiser
 from cellgen.kinds import Key
 from cellgen.load import Scalar
@@ -56,6 +56,7 @@ class _Declaring:
             self.taken.take(name, name.span, attribute=(name, size.value) != ("input", "inferred"))
         axes = dims.axes()
         options = tuple(option(name, section, self.report) for name, section in self.named(document.options))
+        self.options = {each.name: each for each in options}
         inputs = self.inputs()
         states = tuple(self.state(name, section) for name, section in self.named(document.state, attribute=False))
         params = tuple(self.param(name, section) for name, section in self.named(document.params))
@@ -187,29 +188,39 @@ class _Declaring:
             )
         if not section.over:
             self.report.add("CG107", f"`norms.{name}.over`: a norm has a span", name.span, help="write `over: [units]`")
-        if section.epsilon.number is not None:
-            epsilon = Number(section.epsilon.number, section.epsilon.span)
-            if epsilon.value < 0:
-                self.report.add("CG106", f"`norms.{name}.epsilon`: a small number, not below 0", section.epsilon.span)
-        else:
-            epsilon = Ref(section.epsilon.value, 0, section.epsilon.span)
-            if section.epsilon.value not in self.document.options:
-                self.report.add(
-                    "CG205",
-                    f"no option `{section.epsilon.value}`",
-                    section.epsilon.span,
-                    help=nearest(section.epsilon.value, self.document.options)
-                    or f"write a number, or declare it: `options: {{{section.epsilon.value}: 1e-5}}`",
-                )
         return Norm(
             name,
             section.kind.value,
             self.dims.shape(section.over),
-            epsilon,
+            self.epsilon(f"norms.{name}.epsilon", section.epsilon),
             section.scale is not None,
             section.shift is not None,
             name.span,
         )
+
+    def epsilon(self, where: str, written: Scalar) -> Node:
+        """What is added to a variance: a number above 0, or an option that is one."""
+        add = self.report.add
+        help = "it keeps a row of zeros from a division by 0: write a number above 0, such as 1.0e-5"
+        if written.number is not None:
+            if written.number <= 0:
+                add("CG106", f"`{where}`: {written.text} is not above 0", written.span, help=help)
+            return Number(written.number, written.span)
+        option = self.options.get(written.value)
+        if option is None:
+            found = nearest(written.value, self.options)
+            help = found or f"write a number, or declare it: `options: {{{written.value}: 1e-5}}`"
+            add("CG205", f"no option `{written.value}`", written.span, help=help)
+            return Ref(written.value, 0, written.span)
+        context = [Label(option.span, "the option")]
+        if option.kind not in ("number", "scheduled"):
+            add("CG106", f"`{where}`: `{option.name}` is no number", written.span, context=context, help=help)
+        elif option.default <= 0 or option.low is not None and option.low <= 0:
+            which = "is" if option.default <= 0 else "may be"
+            value = float(option.default if option.default <= 0 else option.low)
+            message = f"`{where}`: `{option.name}` {which} {value:g}, which is not above 0"
+            add("CG106", message, written.span, context=context, help=help)
+        return Ref(written.value, 0, written.span)
 
     def norm_params(self, name: Key, section: NormSection) -> list[Param]:
         found = []

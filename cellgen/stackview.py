@@ -103,18 +103,15 @@ class _StackViewing(Viewing):
     def stack_arguments(self) -> Iterator[ArgumentView]:
         stack = self.stack
         like = replace(stack.cell, dims=tuple(d for d in stack.dims if d.kind in GIVEN), options=stack.options)
-        number = ArgumentView(
-            stack.depth, "", f"isinstance({stack.depth}, int) and {stack.depth} > 0", "a positive integer", stack.depth
-        )
+        depth = stack.depth
+        number = ArgumentView(depth, "", f"_is_size({depth})", "a positive integer", f"int({depth})")
         given = list(arguments(like))
         first = [each for each in given if each.name in stack.sizes]
         for each in first:
             name = each.name
-            fits = (
-                f"isinstance({name}, (list, tuple)) and {name} and "
-                f"all(isinstance(size, int) and size > 0 for size in {name})"
-            )
-            yield replace(each, fits=fits, wanted="a list of positive integers, one a layer", value=f"tuple({name})")
+            fits = f"isinstance({name}, (list, tuple)) and {name} and all(map(_is_size, {name}))"
+            wanted = "a list of positive integers, one a layer"
+            yield replace(each, fits=fits, wanted=wanted, value=f"tuple(map(int, {name}))")
         rest = [each for each in given if each.name not in stack.sizes]
         if not stack.sizes:
             count = sum(not each.default for each in rest)

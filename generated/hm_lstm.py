@@ -36,6 +36,7 @@ not: given in this order, or by name, as in `layer({"h_below": h_below, "h_above
 """
 
 import functools
+import numbers
 import os
 from typing import NamedTuple
 
@@ -993,10 +994,51 @@ _WEIGHT_ARGUMENTS = {  # `W_initializer` and so on, with their defaults
 }
 
 
+_FLOATING = "of a floating dtype, as `tf.cast(x, 'float32')` gives (an Embedding takes integers)"
+
+
 def _require(fits, name, wanted, value):
     """Refuses an argument in words that say what is wanted and what came."""
     if not fits:
         raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
+
+
+def _of_sizes(name, value, sizes, wanted):
+    """A tensor, refused if its first axes have other sizes than these, None for any; `{}` in `wanted` stand for them."""
+    came = keras.ops.shape(value)
+    pairs = [(a, b) for a, b in zip(came, sizes) if b is not None]
+    later = [tf.equal(a, b) for a, b in pairs if tf.is_tensor(a) or tf.is_tensor(b)]
+    fits = len(came) >= len(sizes) and all(a == b for a, b in pairs if not (tf.is_tensor(a) or tf.is_tensor(b)))
+    shape = f"({', '.join('{}' for _ in came)}{',' * (len(came) == 1)})"
+    fits = tf.reduce_all(tf.stack(later)) if fits and later else fits
+    return _if(fits, value, f"`{name}` must be {wanted}. Received: {shape}", *sizes, *came)
+
+
+def _if(fits, value, sentence, *numbers):
+    """A tensor, if it fits; else the sentence with the numbers for `{}`, as an exception, or where a graph knows them only
+    when it runs, as an assertion.
+    """
+    eager = tf.executing_eagerly()
+    if tf.is_tensor(fits) and not eager:
+        with tf.control_dependencies([tf.debugging.Assert(fits, [tf.strings.format(sentence, list(numbers))])]):
+            return tf.identity(value)
+    if not fits:
+        raise ValueError(sentence.format(*(each if eager or not tf.is_tensor(each) else None for each in numbers)))
+    return value
+
+
+def _is_whole(value):
+    """Whether it is an integer, NumPy's too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_size(value):
+    return _is_whole(value) and value > 0
+
+
+def _is_number(value):
+    """Whether it is a real number, NumPy's too."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
 
 
 def _swapped(values):
@@ -1037,6 +1079,13 @@ def _by_port(given):
     return {name: given[name] for name in _PORTS if given.get(name) is not None}
 
 
+def _one(mask):
+    """The mask; where Keras passes one on for each port, the first there is."""
+    if isinstance(mask, (dict, list, tuple)):
+        return next((each for each in tf.nest.flatten(mask) if each is not None), None)
+    return mask
+
+
 def _registry(argument):
     """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
     return getattr(keras, argument.rsplit("_", 1)[1] + "s")
@@ -1071,13 +1120,13 @@ class HMLSTMCell(keras.layers.Layer):
     ):
         _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
         super().__init__(**kwargs)
-        _require(isinstance(units, int) and units > 0, "units", "a positive integer", units)
+        _require(_is_size(units), "units", "a positive integer", units)
         _require(isinstance(detector, bool), "detector", "True or False", detector)
         _require(combine in ("blend", "select"), "combine", "one of blend, select", combine)
         _require(z_on_copy in ("recompute", "hold"), "z_on_copy", "one of recompute, hold", z_on_copy)
         _require(boundary in ("hard", "sigmoid"), "boundary", "one of hard, sigmoid", boundary)
-        _require(isinstance(slope, (int, float)), "slope", "a number", slope)
-        self.units = units
+        _require(_is_number(slope), "slope", "a number", slope)
+        self.units = int(units)
         self.detector = detector
         self.combine = combine
         self.z_on_copy = z_on_copy
@@ -1174,19 +1223,17 @@ class HMLSTMCell(keras.layers.Layer):
         """What is given for the ports -> by name, in the compute dtype, defaults filled in; `lead` axes before theirs."""
         found = {name: tf.convert_to_tensor(value) for name, value in _by_port(inputs).items()}
         for name, value in found.items():
-            _require(value.dtype.is_floating, name, "of a floating dtype", value.dtype.name)
+            _require(value.dtype.is_floating, name, _FLOATING, value.dtype.name)
             axes = lead
             fits = len(value.shape) == axes + _RANKS[name]
             _require(fits, name, f"of {axes + _RANKS[name]} axes", tuple(value.shape))
             fits = value.shape[axes:] == self._port_shapes.get(name, value.shape[axes - 1 :])[1:]
             _require(fits, name, "as wide as when the cell was built", tuple(value.shape))
-            front = found["h_below"].shape[:axes]
-            _require(
-                value.shape[:axes].is_compatible_with(front),
-                name,
-                f"of {tuple(front)} {'samples and steps' if axes == 2 else 'samples'}, as h_below is",
-                tuple(value.shape),
-            )
+            if name != "h_below":
+                first = found["h_below"]  # of one step what is known will do
+                front = tuple(first.shape if lead == 1 else keras.ops.shape(first))[:axes]
+                words = "({}, {}) samples and steps" if axes == 2 else "({},) samples"
+                found[name] = _of_sizes(name, value, front, f"of {words}, as h_below is")
         fits = ("h_above" in found) == self._has_h_above
         _require(fits, "h_above", "given if it was when the cell was built, else not", list(found))
         front = keras.ops.shape(found["h_below"])[:lead]
@@ -1300,8 +1347,9 @@ class HMLSTM(keras.layers.RNN):
             unroll=unroll is True,
             **kwargs,
         )
-        _require(isinstance(unroll, int) and unroll >= 0, "unroll", "True, False or a number of steps", unroll)
-        self.unroll = unroll
+        fits = isinstance(unroll, numbers.Integral) and unroll >= 0
+        _require(fits, "unroll", "True, False or a number of steps", unroll)
+        self.unroll = unroll if isinstance(unroll, bool) else int(unroll)
         self.time_major = time_major
         self.return_all_states = return_all_states
         self.return_gates = return_gates
@@ -1349,11 +1397,14 @@ class HMLSTM(keras.layers.RNN):
         )
         lengths = ragged.row_lengths()
         result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
+        counts = tf.sequence_mask(lengths, tf.shape(sequences["h_below"])[1])
+        if self.go_backwards:  # what a row was filled up with comes first then
+            counts = tf.reverse(counts, [1])
         found = list(result) if isinstance(result, tuple) else [result]
         whole = 1 + self.return_state * len(self.cell.state_size)
         for index in (*([0] if self.return_sequences else []), *range(whole, len(found))):
             found[index] = tf.nest.map_structure(
-                lambda values: tf.RaggedTensor.from_tensor(values, lengths), found[index]
+                lambda values: ragged.with_values(tf.boolean_mask(values, counts)), found[index]
             )
         return tuple(found) if isinstance(result, tuple) else found[0]
 
@@ -1362,8 +1413,7 @@ class HMLSTM(keras.layers.RNN):
         then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
-        if isinstance(mask, (dict, list, tuple)):  # Keras passes one on for each port
-            mask = next((each for each in tf.nest.flatten(mask) if each is not None), None)
+        mask = _one(mask)
         sequences = _by_port(sequences)
         if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
             mask = getattr(sequences["h_below"], "_keras_mask", None)
@@ -1379,24 +1429,27 @@ class HMLSTM(keras.layers.RNN):
             raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
-            fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
-            _require(fits, "mask", f"of shape (batch, time), {sequences.shape[:2]} here", mask.shape)
+            _require(len(mask.shape) == 2, "mask", "of shape (batch, time)", tuple(mask.shape))
+            mask = _of_sizes("mask", mask, (batch_size, steps), "of shape (batch, time), ({}, {}) here")
         if lengths is not None:
             lengths = tf.convert_to_tensor(lengths)
-            fits = len(lengths.shape) == 1 and lengths.shape.is_compatible_with(sequences.shape[:1])
-            _require(fits, "lengths", f"of shape (batch,), {sequences.shape[:1]} here", lengths.shape)
+            _require(lengths.dtype.is_integer, "lengths", "integers", lengths.dtype.name)
+            _require(len(lengths.shape) == 1, "lengths", "of shape (batch,)", tuple(lengths.shape))
+            lengths = _of_sizes("lengths", tf.cast(lengths, tf.int64), (batch_size,), "of shape (batch,), ({},) here")
+            least, most = tf.reduce_min(lengths), tf.reduce_max(lengths)
+            fits = (least >= 0) & (most <= tf.cast(steps, tf.int64))
+            sentence = "`lengths` must be from 0 to {}, the number of steps. Received: {} to {}"
+            lengths = _if(fits, lengths, sentence, steps, least, most)
             in_length = tf.sequence_mask(lengths, steps)
             mask = in_length if mask is None else mask & in_length
+        given = initial_state is not None or self.stateful
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
-        fits = all(value.shape[:1].is_compatible_with(sequences.shape[:1]) for value in tf.nest.flatten(start))
-        _require(
-            fits,
-            "initial_state",
-            f"of {sequences.shape[0]} samples",
-            [tuple(value.shape) for value in tf.nest.flatten(start)],
-        )
+        if given:
+            start = tf.nest.map_structure(
+                lambda value: _of_sizes("initial_state", value, (batch_size,), "of {} samples"), start
+            )
         last_output, outputs, state, states, told = self.inner_loop(xs, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):
@@ -1411,6 +1464,13 @@ class HMLSTM(keras.layers.RNN):
         if self.return_gates:
             result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
+
+    def compute_mask(self, sequences, mask):
+        """What is handed on with the outputs, in their order."""
+        mask = _one(mask)
+        if mask is not None and self.go_backwards:
+            mask = keras.ops.flip(mask, 0 if self.time_major else 1)
+        return super().compute_mask(sequences, mask)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """The scan -> last output, outputs, last state, all states, what is traced; None for sequences that are not wanted."""

@@ -20,6 +20,7 @@ A masked step holds state and output (the output is zero before the first step t
 """
 
 import functools
+import numbers
 import os
 from typing import NamedTuple
 
@@ -694,10 +695,51 @@ _READING_X = [
 ]  # those whose derivative reads x
 
 
+_FLOATING = "of a floating dtype, as `tf.cast(x, 'float32')` gives (an Embedding takes integers)"
+
+
 def _require(fits, name, wanted, value):
     """Refuses an argument in words that say what is wanted and what came."""
     if not fits:
         raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
+
+
+def _of_sizes(name, value, sizes, wanted):
+    """A tensor, refused if its first axes have other sizes than these, None for any; `{}` in `wanted` stand for them."""
+    came = keras.ops.shape(value)
+    pairs = [(a, b) for a, b in zip(came, sizes) if b is not None]
+    later = [tf.equal(a, b) for a, b in pairs if tf.is_tensor(a) or tf.is_tensor(b)]
+    fits = len(came) >= len(sizes) and all(a == b for a, b in pairs if not (tf.is_tensor(a) or tf.is_tensor(b)))
+    shape = f"({', '.join('{}' for _ in came)}{',' * (len(came) == 1)})"
+    fits = tf.reduce_all(tf.stack(later)) if fits and later else fits
+    return _if(fits, value, f"`{name}` must be {wanted}. Received: {shape}", *sizes, *came)
+
+
+def _if(fits, value, sentence, *numbers):
+    """A tensor, if it fits; else the sentence with the numbers for `{}`, as an exception, or where a graph knows them only
+    when it runs, as an assertion.
+    """
+    eager = tf.executing_eagerly()
+    if tf.is_tensor(fits) and not eager:
+        with tf.control_dependencies([tf.debugging.Assert(fits, [tf.strings.format(sentence, list(numbers))])]):
+            return tf.identity(value)
+    if not fits:
+        raise ValueError(sentence.format(*(each if eager or not tf.is_tensor(each) else None for each in numbers)))
+    return value
+
+
+def _is_whole(value):
+    """Whether it is an integer, NumPy's too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_size(value):
+    return _is_whole(value) and value > 0
+
+
+def _is_number(value):
+    """Whether it is a real number, NumPy's too."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
 
 
 def _swapped(values):
@@ -750,11 +792,11 @@ class UGRNNCell(keras.layers.Layer):
     def __init__(self, units, activation="tanh", forget_bias=1.0, state_is_tuple=True, **kwargs):
         _given = {name: kwargs.pop(name, default) for name, default in _WEIGHT_ARGUMENTS.items()}
         super().__init__(**kwargs)
-        _require(isinstance(units, int) and units > 0, "units", "a positive integer", units)
-        _require(isinstance(forget_bias, (int, float)), "forget_bias", "a number", forget_bias)
-        self.units = units
+        _require(_is_size(units), "units", "a positive integer", units)
+        _require(_is_number(forget_bias), "forget_bias", "a number", forget_bias)
+        self.units = int(units)
         self.activation = _activation_name("activation", activation)
-        self.forget_bias = forget_bias
+        self.forget_bias = float(forget_bias)
         self.weight_arguments = {name: _registry(name).get(value) for name, value in _given.items()}
         self._state_sizes = [units]
         _require(isinstance(state_is_tuple, bool), "state_is_tuple", "True or False", state_is_tuple)
@@ -806,7 +848,7 @@ class UGRNNCell(keras.layers.Layer):
         return UGRNNState(*values)
 
     def call(self, x, state, training=False, scope=None):  # scope: TensorFlow 1's wrappers pass it
-        _require(x.dtype.is_floating, "x", "of a floating dtype", x.dtype.name)
+        _require(x.dtype.is_floating, "x", _FLOATING, x.dtype.name)
         output, new_state, _ = _step(x, self.named(state), **self.step_arguments())
         return output, tf.nest.pack_sequence_as(state, self._joined(new_state))
 
@@ -902,8 +944,9 @@ class UGRNN(keras.layers.RNN):
             unroll=unroll is True,
             **kwargs,
         )
-        _require(isinstance(unroll, int) and unroll >= 0, "unroll", "True, False or a number of steps", unroll)
-        self.unroll = unroll
+        fits = isinstance(unroll, numbers.Integral) and unroll >= 0
+        _require(fits, "unroll", "True, False or a number of steps", unroll)
+        self.unroll = unroll if isinstance(unroll, bool) else int(unroll)
         self.time_major = time_major
         self.return_all_states = return_all_states
         self.return_gates = return_gates
@@ -934,11 +977,14 @@ class UGRNN(keras.layers.RNN):
         )
         lengths = ragged.row_lengths()
         result = super().__call__(sequences, *args, **{**kwargs, "lengths": lengths})
+        counts = tf.sequence_mask(lengths, tf.shape(sequences)[1])
+        if self.go_backwards:  # what a row was filled up with comes first then
+            counts = tf.reverse(counts, [1])
         found = list(result) if isinstance(result, tuple) else [result]
         whole = 1 + self.return_state * len(self.cell.state_size)
         for index in (*([0] if self.return_sequences else []), *range(whole, len(found))):
             found[index] = tf.nest.map_structure(
-                lambda values: tf.RaggedTensor.from_tensor(values, lengths), found[index]
+                lambda values: ragged.with_values(tf.boolean_mask(values, counts)), found[index]
             )
         return tuple(found) if isinstance(result, tuple) else found[0]
 
@@ -947,7 +993,7 @@ class UGRNN(keras.layers.RNN):
         then all of them over time. initial_state: like the cell's state; mask: (batch, time); lengths: (batch,).
         A step counts if mask and lengths both allow it. Raises ValueError where an argument does not fit.
         """
-        _require(sequences.dtype.is_floating, "sequences", "of a floating dtype", sequences.dtype.name)
+        _require(sequences.dtype.is_floating, "sequences", _FLOATING, sequences.dtype.name)
         if mask is None:  # Keras itself passes a mask on only if `sequences` is the one tensor given
             mask = getattr(sequences, "_keras_mask", None)
         if self.time_major:
@@ -960,24 +1006,27 @@ class UGRNN(keras.layers.RNN):
             raise ValueError("debug=True needs eager mode: compile(..., run_eagerly=True) and no tf.function.")
         if mask is not None:
             mask = tf.cast(mask, tf.bool)
-            fits = len(mask.shape) == 2 and mask.shape.is_compatible_with(sequences.shape[:2])
-            _require(fits, "mask", f"of shape (batch, time), {sequences.shape[:2]} here", mask.shape)
+            _require(len(mask.shape) == 2, "mask", "of shape (batch, time)", tuple(mask.shape))
+            mask = _of_sizes("mask", mask, (batch_size, steps), "of shape (batch, time), ({}, {}) here")
         if lengths is not None:
             lengths = tf.convert_to_tensor(lengths)
-            fits = len(lengths.shape) == 1 and lengths.shape.is_compatible_with(sequences.shape[:1])
-            _require(fits, "lengths", f"of shape (batch,), {sequences.shape[:1]} here", lengths.shape)
+            _require(lengths.dtype.is_integer, "lengths", "integers", lengths.dtype.name)
+            _require(len(lengths.shape) == 1, "lengths", "of shape (batch,)", tuple(lengths.shape))
+            lengths = _of_sizes("lengths", tf.cast(lengths, tf.int64), (batch_size,), "of shape (batch,), ({},) here")
+            least, most = tf.reduce_min(lengths), tf.reduce_max(lengths)
+            fits = (least >= 0) & (most <= tf.cast(steps, tf.int64))
+            sentence = "`lengths` must be from 0 to {}, the number of steps. Received: {} to {}"
+            lengths = _if(fits, lengths, sentence, steps, least, most)
             in_length = tf.sequence_mask(lengths, steps)
             mask = in_length if mask is None else mask & in_length
+        given = initial_state is not None or self.stateful
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(batch_size)
         start = self.cell.named(initial_state)
-        fits = all(value.shape[:1].is_compatible_with(sequences.shape[:1]) for value in tf.nest.flatten(start))
-        _require(
-            fits,
-            "initial_state",
-            f"of {sequences.shape[0]} samples",
-            [tuple(value.shape) for value in tf.nest.flatten(start)],
-        )
+        if given:
+            start = tf.nest.map_structure(
+                lambda value: _of_sizes("initial_state", value, (batch_size,), "of {} samples"), start
+            )
         last_output, outputs, state, states, told = self.inner_loop(sequences, start, mask, training)
         if self.stateful:
             for variable, value in zip(self.states, state):
@@ -992,6 +1041,13 @@ class UGRNN(keras.layers.RNN):
         if self.return_gates:
             result.append(told)
         return tuple(result) if len(result) > 1 else result[0]
+
+    def compute_mask(self, sequences, mask):
+        """What is handed on with the outputs, in their order."""
+        mask = tf.nest.flatten(mask)[0]
+        if mask is not None and self.go_backwards:
+            mask = keras.ops.flip(mask, 0 if self.time_major else 1)
+        return super().compute_mask(sequences, mask)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """The scan -> last output, outputs, last state, all states, what is traced; None for sequences that are not wanted."""

@@ -116,6 +116,49 @@ def test_ragged_sequences(subject):
     close(model(ragged), subject.layer()(x, lengths=LENGTHS))
 
 
+@two_subjects
+def test_ragged_sequences_backwards(subject):
+    """Each row as by itself: it begins with its own last step, and ends with its first."""
+    if subject.resets:
+        pytest.skip("it takes no ragged sequences")
+    every = {
+        **EVERYTHING,
+        **({"return_gates": True} if f"{subject.Layer.__name__}Gates" in vars(subject.module) else {}),
+    }
+    layer, x = subject.layer(go_backwards=True, **every), sequences()
+    ragged = tf.RaggedTensor.from_tensor(x, lengths=LENGTHS)
+    for call in (layer, tf.function(layer)):
+        came = [value for each in call(ragged) for value in ([each] if tf.is_tensor(each) else tf.nest.flatten(each))]
+        for index, length in enumerate(LENGTHS):
+            alone = tf.nest.flatten(layer(x[index : index + 1, :length]))
+            close([value[index] for value in came], [value[0] for value in alone])
+    both = keras.layers.Bidirectional(subject.layer(return_sequences=True), dtype="float64")
+    both.build(x.shape)
+    set_weights(both)
+    came = both(ragged)
+    for index, length in enumerate(LENGTHS):
+        close(came[index], both(x[index : index + 1, :length])[0])
+
+
+@two_subjects
+def test_the_mask_goes_on_in_the_order_of_what_goes_on(subject):
+    """Behind a layer that runs backwards the next sees the mask reversed, as its input is (Keras keeps it)."""
+    first, then = subject.layer(go_backwards=True, return_sequences=True), subject.made(dtype="float64")
+    x, mask = sequences(), np.array([[1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 1, 0], [1] * 6], bool)
+    hidden = np.where(mask[..., None], x, 0)
+    wanted = then(first(hidden, mask=mask), mask=mask[:, ::-1])
+    for call in (lambda x: then(first(keras.layers.Masking(dtype="float64")(x))), lambda x: then(first(x, mask=mask))):
+        close(call(hidden), wanted)
+    model = keras.Sequential(
+        [keras.Input((None, WIDTH), dtype="float64"), keras.layers.Masking(dtype="float64"), first, then]
+    )
+    close(model(hidden), wanted)
+    assert not np.allclose(then(first(hidden, mask=mask), mask=mask), wanted)
+    if not subject.many:
+        turned = subject.layer(go_backwards=True, return_sequences=True, time_major=True)
+        np.testing.assert_array_equal(turned.compute_mask(None, mask.T), mask.T[::-1])
+
+
 @each_subject
 def test_partial_unrolling(subject):
     """So many steps at once, and the rest one by one, give what one by one gives, forward and back."""
@@ -214,9 +257,14 @@ def test_other_inputs_are_as_long_as_the_first(conditioned):
     for short in (n[:, :3], np.ones([2, 7, 1]), n[:1]):
         with pytest.raises(ValueError, match=r"`n` must be of \(2, 5\) samples and steps, as x is"):
             layer([x, context, short])
+    shapes = [tf.TensorSpec([None, None, 3], tf.float64), tf.TensorSpec([None, 4]), tf.TensorSpec([None, None, 1])]
+    run = tf.function(layer, input_signature=[shapes])
+    run([tf.ones([2, 5, 3], tf.float64), tf.ones([2, 4]), tf.ones([2, 5, 1])])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`n` must be of \(2, 5\) samples and steps, as x is"):
+        run([tf.ones([2, 5, 3], tf.float64), tf.ones([2, 4]), tf.ones([2, 3, 1])])
     with pytest.raises(ValueError, match=r"`context` must be of \(2,\) samples, as x is"):
         layer([x, np.ones([1, 4]), n])
-    with pytest.raises(ValueError, match=r"`initial_state` must be of 2 samples. Received: \[\(3, 5\)\]"):
+    with pytest.raises(ValueError, match=r"`initial_state` must be of 2 samples. Received: \(3, 5\)"):
         layer([x, context, n], initial_state=[np.ones([3, 5])])
     with pytest.raises(ValueError, match=r"`x` must be of 3 axes. Received: \(2, 3\)"):
         layer_class(conditioned[0])(5)([x[:, 0], context])
@@ -324,5 +372,5 @@ def test_dtype_and_rank_of_inputs(subject):
         subject.cell()(sequences(), state)
     with pytest.raises(ValueError, match=r"expected shape=\(None, 3\), found shape=\(4, 4\)"):
         layer.cell(np.zeros([BATCH, WIDTH + 1]), state)
-    with pytest.raises(ValueError, match="`x` must be of a floating dtype. Received: 'int64'"):
+    with pytest.raises(ValueError, match="`x` must be of a floating dtype, as .*Received: 'int64'"):
         layer.cell(np.zeros([BATCH, WIDTH], "int64"), state)

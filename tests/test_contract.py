@@ -326,7 +326,7 @@ def test_messages(subject):
     with pytest.raises(ValueError, match="expected ndim=3, found ndim=2"):
         Layer(6)(x[:, 0])
     for each in (lambda: layer(x.astype(int)), lambda: layer.cell(x[:, 0].astype(int), state)):
-        with pytest.raises(ValueError, match="must be of a floating dtype. Received: 'int"):
+        with pytest.raises(ValueError, match="must be of a floating dtype, as `tf.cast.* gives .*Received: 'int"):
             each()
     with pytest.raises(ValueError, match=r"`mask` must be of shape \(batch, time\)"):
         layer(x, mask=MASK[0])

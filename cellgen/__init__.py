@@ -7,8 +7,9 @@ import warnings
 from pathlib import Path
 from types import ModuleType
 
-__version__ = "0.1.0"
-__all__ = ["SpecError", "SpecWarning", "compile"]
+from cellgen.version import __version__
+
+__all__ = ["SpecError", "SpecWarning", "__version__", "compile"]
 
 
 class SpecWarning(UserWarning):

@@ -8,11 +8,11 @@ from time import perf_counter
 
 import click
 
-from cellgen import __version__
 from cellgen.benchcommand import bench
 from cellgen.democommand import demo
 from cellgen.progress import PATIENCE, Progress
-from cellgen.terminal import count, say, show, tell
+from cellgen.terminal import bug, count, say, show, tell
+from cellgen.version import __version__
 
 NOT_YET = "CG601"  # the code of what is checked, but not yet generated
 FINE, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
@@ -36,7 +36,7 @@ Without SPEC it is the folder `specs`."""
 
 def _paths(specs: tuple[str, ...]) -> list[str]:
     """The specs that are meant, each once."""
-    out: dict[Path, str] = {}
+    out: dict[str, str] = {}
     for each in specs or ("specs",):
         path = Path(each)
         found = [each]
@@ -47,7 +47,7 @@ def _paths(specs: tuple[str, ...]) -> list[str]:
         elif not specs:
             raise click.UsageError("name a spec: there is no folder `specs` here")
         for one in found:
-            out.setdefault(Path(one).resolve(), one)
+            out.setdefault(os.path.realpath(one), one)  # `resolve` raises where links run in a circle
     return list(out.values())
 
 
@@ -163,16 +163,18 @@ def check(specs, plan, strict, format):
 @_specs
 @_folder
 @click.option("--check", is_flag=True, help="Write nothing; list the files that are missing or differ.")
+@click.option("--force", is_flag=True, help="Write also over what was edited by hand, is a link, or is not cellgen's.")
 @_strict
 @_format
-def build(specs, folder, check, strict, format):
+def build(specs, folder, check, force, strict, format):
     """Check specs and write the cells and their tests.
 
     That is DIR/<name>.py and DIR/test_<name>.py for each. Files that are as they should be are left alone; if any spec
-    has an error, nothing is written at all. Of a folder, specs for which no code can be generated yet are left out.
+    has an error, nothing is written at all, and what was edited by hand is not written over. Of a folder, specs for
+    which no code can be generated yet are left out.
     """
     from cellgen.diagnostics import SpecError
-    from cellgen.files import changes, foreign, write
+    from cellgen.files import Obstructed, changes, update
 
     def work(spec):
         diagnostics = spec.check().diagnostics
@@ -193,19 +195,20 @@ def build(specs, folder, check, strict, format):
             say("nothing was written")
         return FAILED
     files = {name: text for built in run.results for name, text in built.items()}
-    found = changes(files, folder)
     quiet = format == "json"
     if check:
+        found = changes(files, folder)
         for change in () if quiet else found:
-            show(f"{change.path} {'is missing' if change.missing else 'differs'}")
+            show(f"{change.path} {change.state}")
         if found:
             say(f"{len(found)} of {count(len(files), 'file')} not as the specs say: `cellgen build` writes them")
         return FAILED if found else FINE
-    for path in foreign(found):
-        raise click.UsageError(
-            f"{path} was not written by cellgen and would be overwritten: remove it, or choose another DIR with -o"
-        )
-    write(found)
+    try:
+        found = update(files, folder, force)
+    except Obstructed as error:
+        what = "\n".join(f"  {each.path} {each.obstacle}" for each in error.changes)
+        help = "Nothing was written: keep what you need, then use --force, or choose another DIR with -o."
+        raise click.UsageError(f"this would be overwritten:\n{what}\n{help}") from None
     for change in () if quiet else found:
         show(f"wrote {change.path}")
     if len(found) < len(files) and not quiet:
@@ -254,10 +257,10 @@ def _tests(what: str, folder: Path) -> list[Path]:
     for each in _paths((what,)):
         spec = Spec.at(each)
         files = spec.build()
-        if changes(files, folder):
-            built = folder / f"{spec.stem}.py"
-            why = f"is not what {each} says" if built.exists() else "is not there"
-            raise click.ClickException(f"{built} {why}: run `cellgen build {each}` first")
+        for change in changes(files, folder):
+            why = {"differs": f"is not what {each} says", "is missing": "is not there"}.get(change.state, change.state)
+            help = f"cellgen build {'--force ' * bool(change.obstacle)}{each}"
+            raise click.ClickException(f"{change.path} {why}: run `{help}` first")
         out.append(folder / f"test_{spec.stem}.py")
     return out
 
@@ -380,21 +383,5 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"Error: {where}{(error.strerror or str(error)).lower()}")
         return USAGE
     except Exception as error:
-        return _bug(error)
-
-
-def _bug(error: Exception) -> int:
-    """What to say when it is no mistake of the user's."""
-    import platform
-    import traceback
-
-    if os.environ.get("CELLGEN_TRACEBACK"):
-        traceback.print_exception(error)
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    say(
-        f"internal error: {type(error).__name__}: {error}\n"
-        f"  in {Path(at.filename).name}, line {at.lineno}; cellgen {__version__}, Python {platform.python_version()}\n"
-        "This is a bug in cellgen. Please report these lines with the spec that shows it; with CELLGEN_TRACEBACK=1\n"
-        "they say where it came from."
-    )
-    return INTERNAL
+        bug(error)
+        return INTERNAL

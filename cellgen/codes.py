@@ -10,7 +10,7 @@ from cellgen.lawcodes import GENERATED, LAWS
 FILE = {
     "CG101": Code(
         "the spec cannot be read",
-        "The file is not there, cannot be opened, is larger than 256 KiB, or is not UTF-8. A name without `.yaml` "
+        "The file is not there, cannot be opened, is larger than 128 KiB, or is not UTF-8. A name without `.yaml` "
         "means a file of that name, or else one of the shipped specs, which `cellgen list` shows.",
         "cellgen check lstmm",
         "cellgen check lstm\ncellgen check my_cells/lstm.yaml",
@@ -60,7 +60,7 @@ FILE = {
     ),
     "CG108": Code(
         "beyond a bound",
-        "Specs come from anywhere, so their size is bounded: 256 KiB and 5,000 values a file, 2,000 characters a line, "
+        "Specs come from anywhere, so their size is bounded: 128 KiB and 5,000 values a file, 2,000 characters a line, "
         "256 equations of 4,000 names and operations, 64 laws, names of 48 characters, 64 labels, 6 axes, 64 nested "
         "operations, 16 specs that extend each other, exponents up to 64. A paper's cell stays far below that.",
         "h = tanh(tanh(tanh( ... 70 of them ... )))",

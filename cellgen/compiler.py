@@ -37,17 +37,20 @@ from cellgen.cell import Cell, TypedCell
 from cellgen.diagnostics import Diagnostic, Label, SpecError, nearest
 from cellgen.extend import Library, expand, extend
 from cellgen.flatten import flatten
-from cellgen.load import Tree, load, read, spelled
+from cellgen.intake import read, spelled
+from cellgen.load import Tree, load
 from cellgen.resolve import resolve
 from cellgen.schema import schema, stack_schema
 from cellgen.shapes import shapes
 from cellgen.span import Source, Span
 from cellgen.stack import Stack
+from cellgen.stamp import checksum, stamped
 from cellgen.wire import wire
 
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
     from cellgen.laws import Verdicts
+    from cellgen.records import TestView
     from cellgen.rederive import Proof
     from cellgen.schedule import Plan
 
@@ -116,11 +119,20 @@ class Spec:
         return cls(spelled(f"{stem}.yaml", text), stem, Library((shipped(),)), beside or {})
 
     @cached_property
+    def _tree(self) -> Tree:
+        return load(self.source)
+
+    @property
     def is_stack(self) -> bool:
-        return "stack" in load(self.source)
+        return "stack" in self._tree
+
+    @cached_property
+    def _expanded(self) -> Tree:
+        return self._tree if self.is_stack else extend(self._tree, self.stem, self.library)
 
     def expanded(self) -> Tree:
-        return load(self.source) if self.is_stack else extend(self.source, self.stem, self.library)
+        """The spec with what it extends merged in. Raises `SpecError`."""
+        return self._expanded
 
     def cell(self, laws: bool = True) -> Cell:
         """The cell, resolved; of a stack its layer. Raises `SpecError`."""
@@ -140,16 +152,12 @@ class Spec:
 
     def _wired(self, laws: bool) -> Stack:
         """A spec with `stack:`, its layers wired. Raises `SpecError`."""
-        document = stack_schema(load(self.source))
+        document = stack_schema(self._tree)
         name = document.cell
         if name.value in self.beside:
             inner = Spec.of(self.beside[name.value], name.value)
         else:
-            path = self.library.find(name.value)
-            if path is None:
-                help = nearest(name.value, self.library.stems) or f"there are {', '.join(self.library.stems)}"
-                raise SpecError([Diagnostic("CG110", f"no spec `{name.value}`", Label(name.span), help=(help,))])
-            inner = Spec(read(path), name.value, Library((path.parent, *self.library.folders)))
+            inner = self._named(name.value, name.span)
         if inner.is_stack:
             message, help = f"`{name.value}` is a stack itself", "name the spec of a cell"
             raise SpecError([Diagnostic("CG110", message, Label(name.span), help=(help,))])
@@ -196,11 +204,17 @@ class Spec:
             return self._stack_files(typed, tests)
         step = lower(typed)
         plan = planned(typed)
-        files = {f"{self.stem}.py": render(view(step, plan), "cell.py.j2", templates())}
-        if tests:
-            shown = testview(step, expand(self.expanded()))
+        text = render(view(step, plan), "cell.py.j2", templates())
+        shown = testview(step, expand(self.expanded()), checksum(text)) if tests else None
+        return self._files(text, shown)
+
+    def _files(self, cell: str, shown: "TestView | None") -> dict[str, str]:
+        from cellgen.render import render
+
+        files = {f"{self.stem}.py": cell}
+        if shown is not None:
             files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
-        return files
+        return {name: stamped(text) for name, text in files.items()}
 
     def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
         from cellgen.lower import statements
@@ -213,16 +227,27 @@ class Spec:
         refuse_stack(stack)
         refuse(typed)
         view = stackview(stack, statements(typed), planned(typed))
-        files = {f"{self.stem}.py": render(view, "stack.py.j2", templates())}
-        if tests:
-            cell = self.beside.get(stack.cell.stem) or expand(self._beside(stack.cell.stem).expanded())
-            shown = stack_testview(stack, expand(self.expanded()), cell)
-            files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
-        return files
+        text = render(view, "stack.py.j2", templates())
+        if not tests:
+            return self._files(text, None)
+        cell = self.beside.get(stack.cell.stem) or expand(self._named(stack.cell.stem, stack.cell_span).expanded())
+        return self._files(text, stack_testview(stack, expand(self.expanded()), cell, checksum(text)))
 
-    def _beside(self, stem: str) -> "Spec":
+    def _named(self, stem: str, span: Span) -> "Spec":
+        """The spec that this one names. Raises `SpecError`, pointing to where."""
+        if stem in self._others:
+            return self._others[stem]
         path = self.library.find(stem)
-        return Spec(read(path), stem, Library((path.parent, *self.library.folders)))
+        if path is None:
+            help = nearest(stem, self.library.stems) or f"there are {', '.join(self.library.stems)}"
+            raise SpecError([Diagnostic("CG110", f"no spec `{stem}`", Label(span), help=(help,))])
+        with _pointed(span, "named here"):
+            self._others[stem] = Spec(self.library.read(path), stem, self.library.below(path))
+        return self._others[stem]
+
+    @cached_property
+    def _others(self) -> dict[str, "Spec"]:
+        return {}
 
     def plan(self) -> "Plan":
         """What runs when, and what backward. Raises `SpecError`, also (CG601) where no code is generated."""
@@ -234,11 +259,7 @@ class Spec:
 
     def _other(self, stem: str, span: Span) -> Cell:
         """The cell that a law names."""
-        path = self.library.find(stem)
-        if path is None:
-            help = nearest(stem, self.library.stems) or f"there are {', '.join(self.library.stems)}"
-            raise SpecError([Diagnostic("CG110", f"no spec `{stem}`", Label(span), help=(help,))])
-        other = Spec(read(path), stem, Library((path.parent, *self.library.folders)))
+        other = self._named(stem, span)
         if other.is_stack:
             raise SpecError([Diagnostic("CG110", f"`{stem}` is a stack, no cell", Label(span), help=("name a cell",))])
         with _pointed(span, "named here"):

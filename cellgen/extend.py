@@ -6,14 +6,16 @@ Laws are kept and added to (`laws: null` leaves out the inherited ones, a line `
 span it had in its own file.
 """
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cellgen.diagnostics import Label, Report, nearest
 from cellgen.expr import Ref
+from cellgen.intake import read
 from cellgen.lines import lines
-from cellgen.load import Mapping, Scalar, Tree, load, read
+from cellgen.load import Mapping, Scalar, Tree, load
 from cellgen.names import MAX_NAME, NAME
 from cellgen.parse import MAX_STATEMENTS, equations
 from cellgen.reader import parts
@@ -28,11 +30,23 @@ class Library:
     """Where specs are found by stem: beside the spec that asks, then among the shipped ones."""
 
     folders: tuple[Path, ...]
+    texts: dict[Path, Source] = field(default_factory=dict, compare=False, repr=False)  # what was read, once
 
     def find(self, stem: str) -> Path | None:
+        """The first file of this name, also where it turns out to be none that can be read."""
         if len(stem) > MAX_NAME:
             return None
-        return next((path for folder in self.folders if (path := folder / f"{stem}.yaml").is_file()), None)
+        return next((path for folder in self.folders if os.path.lexists(path := folder / f"{stem}.yaml")), None)
+
+    def read(self, path: Path) -> Source:
+        """A text as it was when it was first asked for: all of a build is of one moment. Raises `SpecError`."""
+        if path not in self.texts:
+            self.texts[path] = read(path)
+        return self.texts[path]
+
+    def below(self, path: Path) -> "Library":
+        """What a spec at a path finds."""
+        return Library((path.parent, *self.folders), self.texts)
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -41,9 +55,9 @@ class Library:
         )
 
 
-def extend(source: Source, stem: str, library: Library) -> Mapping:
+def extend(tree: Mapping, stem: str, library: Library) -> Mapping:
     """The tree of a spec, merged with what it extends. Raises `SpecError` (CG110, CG111 and those of `load`)."""
-    return _extended(load(source), [(stem, None)], library)
+    return _extended(tree, [(stem, None)], library)
 
 
 def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
@@ -82,11 +96,11 @@ def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
             help=nearest(stem, library.stems) or f"there are {', '.join(library.stems)}",
         )
         report.stop()
-    below, written = Library((path.parent, *library.folders)), load(read(path))
+    written = load(library.read(path))
     if "stack" in written:
         report.add("CG110", f"`{stem}` is a stack, and only cells are extended", link.span, help="extend its cell")
         report.stop()
-    base = _extended(written, [*chain, (stem, link.span)], below)
+    base = _extended(written, [*chain, (stem, link.span)], library.below(path))
     return _merged(base, tree, top=True)
 
 

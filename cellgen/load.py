@@ -1,20 +1,19 @@
 """YAML to a located tree. Input: a `Source`. Output: `Mapping`, `Sequence` and `Scalar`, each with its span.
 
 A spec is data from a stranger, so what YAML offers beyond data is refused: anchors, aliases, tags, merges, folded
-text, several documents. Bounds: 256 KiB a file, 20 levels, 5,000 values.
+text, several documents. Bounds: 128 KiB a file, 20 levels, 5,000 values.
 """
 
 import math
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from unicodedata import category
 
-from cellgen.diagnostics import Diagnostic, Label, Report, SpecError
+from cellgen.diagnostics import Label, Report
+from cellgen.intake import MAX_BYTES
 from cellgen.span import Source, Span
 
-MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 MAX_VALUES = 5_000
 
@@ -57,35 +56,6 @@ class Mapping:
 
 
 Tree = Scalar | Sequence | Mapping
-
-
-def read(path: Path, name: str | None = None) -> Source:
-    """The text of a file. Raises `SpecError` when it cannot be read, is no UTF-8 or is too large."""
-
-    def refuse(message: str, help: str) -> SpecError:
-        source = Source(name or path.as_posix(), "")
-        return SpecError([Diagnostic("CG101", message, Label(source.span(0, 0)), help=(help,))])
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise refuse(
-            f"cannot read the spec: {(getattr(error, 'strerror', None) or str(error)).lower()}",
-            "`cellgen list` shows the shipped specs, `cellgen new NAME` writes one to edit",
-        ) from None
-    if len(data) > MAX_BYTES:
-        raise refuse(f"the spec is larger than {MAX_BYTES // 1024} KiB", "a spec is a page of equations: split it")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refuse(f"the spec is not UTF-8: byte {error.start}", "save the file as UTF-8") from None
-    return spelled(name or path.as_posix(), text)
-
-
-def spelled(name: str, text: str) -> Source:
-    """A text with what YAML takes for the end of a line written as a line feed, and without a byte order mark."""
-    return Source(name, re.sub("\r\n|[\r\x85\u2028\u2029]", "\n", text.removeprefix("\ufeff")))
 
 
 def load(source: Source) -> Mapping:

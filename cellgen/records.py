@@ -214,6 +214,7 @@ class TestView:
 
     cell: str
     stem: str
+    checksum: str  # of the cell that the tests are of
     spec: str
     stack: bool
     cell_stem: str  # of a stack, its cell

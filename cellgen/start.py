@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from cellgen.compiler import Library, Spec, shipped
-from cellgen.load import read
+from cellgen.intake import read
 from cellgen.names import NAME, no_module
 from cellgen.schema import schema, stack_schema
 from cellgen.span import Source

@@ -3,10 +3,12 @@
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import click
 
 from cellgen.diagnostics import Diagnostic, render
+from cellgen.version import __version__
 
 COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -49,3 +51,19 @@ def _coloured(text: str) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def bug(error: Exception) -> None:
+    """What to say when it is no mistake of the user's."""
+    import platform
+    import traceback
+
+    if os.environ.get("CELLGEN_TRACEBACK"):
+        traceback.print_exception(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    say(
+        f"internal error: {type(error).__name__}: {error}\n"
+        f"  in {Path(at.filename).name}, line {at.lineno}; cellgen {__version__}, Python {platform.python_version()}\n"
+        "This is a bug in cellgen. Please report these lines with the spec that shows it; with CELLGEN_TRACEBACK=1\n"
+        "they say where it came from."
+    )

@@ -16,8 +16,8 @@ RATE = "0.4"  # of what training drops
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
 
 
-def testview(step: Step, spec: str) -> TestView:
-    """The tests' view; `spec` is the expanded text."""
+def testview(step: Step, spec: str, checksum: str) -> TestView:
+    """The tests' view; `spec` is the expanded text, `checksum` that of the cell's."""
     cell = step.cell
     changes = [change for dim in cell.dims for change in _dim_changes(dim)]
     changes += [change for index, option in enumerate(cell.options) for change in _option_changes(option, index)]
@@ -30,6 +30,7 @@ def testview(step: Step, spec: str) -> TestView:
     return TestView(
         cell=cell.name,
         stem=cell.stem,
+        checksum=checksum,
         spec=_quoted(spec),
         stack=False,
         cell_stem="",
@@ -103,7 +104,7 @@ def _within(option: Option, value: Fraction) -> Fraction:
     return value
 
 
-def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
+def stack_testview(stack: Stack, spec: str, cell_spec: str, checksum: str) -> TestView:
     """The same for a stack, of three layers and of one."""
     layer, first = stack.layer, dict(_sizes(stack.dims, 0))
     plain = {name: size for name, size in first.items() if name not in stack.sizes}
@@ -122,6 +123,7 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str) -> TestView:
     return TestView(
         cell=stack.name,
         stem=stack.stem,
+        checksum=checksum,
         spec=_quoted(spec),
         stack=True,
         cell_stem=stack.cell.stem,

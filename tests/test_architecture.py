@@ -88,9 +88,9 @@ def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_importing_the_package_imports_nothing_else():
+def test_importing_the_package_imports_no_more_than_its_version():
     ask = "import sys; import cellgen; print(*(name for name in sys.modules if name.startswith('cellgen.')))"
-    assert run(sys.executable, "-c", ask).stdout.split() == []
+    assert run(sys.executable, "-c", ask).stdout.split() == ["cellgen.version"]
 
 
 def test_the_names_of_keras_are_reserved():

@@ -456,9 +456,71 @@ def test_a_file_that_the_system_refuses(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     (each,) = told(lambda: Spec.at(path).typed())
     assert (each.code, each.message) == ("CG101", "cannot read the spec: permission denied")
+
+
+@pytest.mark.parametrize(
+    "what, said",
+    [
+        ("a pipe", "it is a pipe"),
+        ("a folder", "it is a folder"),
+        ("a device", "it is a device"),
+        ("a socket", "it is a socket"),
+        ("a circle of links", "too many levels of symbolic links"),
+        ("a link to nothing", "no such file or directory"),
+        ("a link to a pipe", "it is a pipe"),
+    ],
+)
+@pytest.mark.parametrize("role", ["spec", "extends", "law", "stack"])
+def test_what_is_no_regular_file_is_refused_at_once(what, said, role, tmp_path, monkeypatch, capsys):
+    """Not opened, not waited for, not read to its end: also where another spec names it."""
+    import socket
+
+    from cellgen.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    path = Path("odd.yaml")
+    match what:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+            (path / "b.txt").write_text("")
+        case "a device":
+            path.symlink_to("/dev/zero")
+        case "a socket":
+            socket.socket(socket.AF_UNIX).bind("odd.yaml")
+        case "a circle of links":
+            path.symlink_to("other.yaml")
+            Path("other.yaml").symlink_to(path)
+        case "a link to nothing":
+            path.symlink_to("nothing.yaml")
+        case "a link to a pipe":
+            os.mkfifo("pipe")
+            path.symlink_to("pipe")
+    texts = {
+        "extends": "extends: odd\n",
+        "law": ELMAN + "laws: |\n  reduces to odd\n",
+        "stack": "stack: S\ncell: odd\ndims: {input: inferred, units: required}\nlayers: units\nwiring: |\n"
+        "  x = below.h if below else x\noutput: top.h\n",
+    }
+    if role != "spec":
+        Path("good.yaml").write_text(texts[role])
+        path = Path("good.yaml")
+    (each,) = told(lambda: Spec.at(path).typed())
+    assert (each.code, each.message) == ("CG101", f"cannot read the spec: {said}")
+    assert [label.span.source.name for label in each.context] == ["good.yaml"] * (role != "spec")
+    if (what, role) != ("a folder", "spec"):
+        for command in ("check", "build", "expand", "test"):
+            code = main([command, str(path)])
+            out, err = capsys.readouterr()
+            if command == "expand" and role in ("law", "stack"):
+                assert code == 0
+            else:
+                assert (code, out) == (1, "") and said in err and "Traceback" not in err
+    assert not Path("generated").exists()
 
 
 # --- bounds, on both sides ------------------------------------------------------------------------------------------
@@ -707,8 +769,8 @@ def test_the_bounds_are_the_ones_that_are_explained():
     bounds = (load.MAX_VALUES, lines.MAX_LENGTH, parse.MAX_STATEMENTS, parse.MAX_SIZE, lawtext.MAX_LAWS, names.MAX_NAME)
     others = (reader.MAX_RANK, reader.MAX_DEPTH, dims.MAX_LABELS, extend.MAX_DEPTH, bind.MAX_EXPONENT)
     told = re.findall(r"[\d,]*\d", CODES["CG108"].about)
-    assert load.MAX_BYTES == 256 * 1024
-    assert {f"{each:,}" for each in (256, *bounds, *others)} == set(told)
+    assert load.MAX_BYTES == 128 * 1024
+    assert {f"{each:,}" for each in (128, *bounds, *others)} == set(told)
 
 
 def test_the_size_of_all_equations():

@@ -1,0 +1,117 @@
+"""What a build leaves where it is killed, refused, out of room or not alone: all it was, or all it is to be."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cellgen.files import READY, WRITING
+from cellgen.stamp import STAMP, changed
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What `faults.py` saw, by the way that something went wrong."""
+    command = [sys.executable, str(CHECKOUT / "tests" / "faults.py"), str(tmp_path_factory.mktemp("faults"))]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return {(each["way"], each.get("fresh", False)): each for each in map(json.loads, done.stdout.splitlines())}
+
+
+WAYS = [(way, fresh) for way in ("killed", "denied", "full", "frozen", "vanished") for fresh in (False, True)]
+
+
+@pytest.mark.parametrize("way, fresh", WAYS)
+def test_a_build_that_goes_wrong_anywhere_leaves_the_old_or_the_new(seen, way, fresh):
+    """At each of its events. `0` are the files from before, `1` those that were to come."""
+    found = seen[way, fresh]
+    old, new, mixed = ("['none']", "[1]", "[1, 'none']") if fresh or way == "vanished" else ("[0]", "[1]", "[0, 1]")
+    assert found["places"] > 15
+    assert set(found["healed"]) == {old, new}  # after the next build, of whatever
+    assert found["left"] == []
+    assert set(found["after"]) <= {old, new, mixed}  # no file is torn
+    if way in ("denied", "vanished"):
+        assert mixed not in found["after"]
+    assert set(found["codes"]) <= ({-signal.SIGKILL} if way == "killed" else {1, 2})
+    assert found["mixed"] <= 2  # of all places; there the tests say that they are not of this cell
+
+
+def test_a_file_that_cannot_grow_is_not_begun(seen):
+    found = seen["limited", False]
+    assert (found["code"], found["after"], found["left"]) == (2, ["[0]"], [])
+
+
+def test_builds_at_once_never_mix(seen):
+    found = seen["at once", False]
+    assert found["codes"] == [0] * 4 and found["looks"] and found["mixes"] == 0
+    assert found["left"] == ["alpha.py", "beta.py", "test_alpha.py", "test_beta.py"]
+
+
+def test_tests_of_another_build_say_so(tmp_path):
+    """Whoever runs them between two moves, or after a kill, gets a sentence and no result."""
+    spec = tmp_path / "leaky.yaml"
+    cell = "cell: Leaky\nstate: {h: units}\nequations: |\n  h = 0.5 * h[t-1] + affine(x)\n"
+    spec.write_text(cell.replace("affine(x)", "mean(x)"))
+    build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml"]
+    subprocess.run(build, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
+    built, tests = (tmp_path / "generated" / name for name in ("leaky.py", "test_leaky.py"))
+    old = built.read_bytes()
+    spec.write_text(cell.replace("affine(x)", "mean(x)").replace("0.5", "0.25"))
+    subprocess.run(build, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
+    assert STAMP.match(old)[1] != STAMP.match(built.read_bytes())[1]
+    built.write_bytes(old)
+    options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    command = [sys.executable, "-m", "pytest", *options, str(tests)]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 2 and "leaky.py is not of the same build as these tests" in done.stdout
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.full)])
+def test_the_command_is_killed_at_any_moment(tmp_path, kills):
+    """The whole command, as a user has it; half of the times while it writes."""
+    spec, folder = tmp_path / "leaky.yaml", tmp_path / "generated"
+    build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml", "lstm"]
+    chance = random.Random(0)
+    names = {"leaky.py", "test_leaky.py", "lstm.py", "test_lstm.py"}
+
+    def run(number, stop):
+        spec.write_text(f"cell: Leaky\nstate: {{h: units}}\nequations: |\n  h = 0.{number} * h[t-1] + mean(x)\n")
+        process = subprocess.Popen(
+            build, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        stop(process)
+        return process.wait()
+
+    def while_writing(process):
+        while process.poll() is None and not any((folder / name).exists() for name in (WRITING, READY)):
+            time.sleep(0.0005)
+        time.sleep(chance.random() * 0.01)
+        process.kill()
+
+    def anywhere(process):
+        time.sleep(chance.random() * 3)
+        process.kill()
+
+    assert run(1, lambda process: None) == 0
+    for number in range(2, 2 + kills):
+        run(number, anywhere if number % 2 else while_writing)
+        data = {name: (folder / name).read_bytes() for name in names}
+        assert not any(map(changed, data.values()))
+        assert {path.name for path in folder.iterdir()} <= {*names, WRITING, READY}
+        if number % 10 == 2 or kills < 10:
+            assert run(number, lambda process: None) == 0
+            assert {path.name for path in folder.iterdir()} == names
+            for stem in ("leaky", "lstm"):
+                mark = STAMP.match((folder / f"{stem}.py").read_bytes())[1]
+                assert mark in (folder / f"test_{stem}.py").read_bytes()

@@ -23,6 +23,7 @@ Exit codes:
    1  a spec has errors, `--check` found a difference, or a test failed
    2  wrong usage: an unknown option, a folder that cannot be written, a file that would be overwritten
   70  a bug in cellgen; CELLGEN_TRACEBACK=1 shows where
+ 130  interrupted
 
 What was asked for goes to standard output, everything else (diagnostics, progress, a summary) to standard error.
 Diagnostics as json or github are what was asked for. NO_COLOR=1 turns colours off."""

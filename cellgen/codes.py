@@ -109,6 +109,13 @@ FILE = {
         "cellgen build layer-norm.yaml",
         "cellgen build layer_norm.yaml",
     ),
+    "CG115": Code(
+        "a file that hides a shipped spec",
+        "A stem is looked for beside the spec that names it, and then among the shipped specs. So a file of your own "
+        "called `lstm.yaml` is what `extends: lstm` and `reduces to lstm` mean beside it. That may be what you want.",
+        "# gru.yaml, a cell of your own, is there too\nextends: gru",
+        "# it is called my_gru.yaml\nextends: gru",
+    ),
 }
 
 EQUATIONS = {

@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellgen import names
-from cellgen.cell import Cell, TypedCell
-from cellgen.diagnostics import Diagnostic, Label, SpecError, nearest
+from cellgen.cell import Cell, ReducesTo, TypedCell
+from cellgen.diagnostics import Diagnostic, Label, Report, SpecError, nearest
 from cellgen.extend import Library, expand, extend
 from cellgen.flatten import flatten
 from cellgen.intake import read, spelled
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from cellgen.records import TestView
     from cellgen.rederive import Proof
     from cellgen.schedule import Plan
+
+INHERITED = "inherited from here"
 
 
 def shipped() -> Path:
@@ -138,7 +140,7 @@ class Spec:
         """The cell, resolved; of a stack its layer. Raises `SpecError`."""
         if self.is_stack:
             return self.stack(laws).layer
-        with _pointed(self._link, "inherited from here"):
+        with _pointed(self._link, INHERITED):
             return resolve(schema(self.expanded()), self.source, self.stem, self._other if laws else None)
 
     def stack(self, laws: bool = True) -> Stack:
@@ -180,7 +182,7 @@ class Spec:
                 for depth in (3, 1):
                     shapes(flatten(stack, depth))
             return typed
-        with _pointed(self._link, "inherited from here"):
+        with _pointed(self._link, INHERITED):
             return shapes(self.cell(laws))
 
     def check(self) -> "Checked":
@@ -190,7 +192,26 @@ class Spec:
 
         typed = self.typed()
         facts = analyse(typed)
-        return Checked(typed, facts, laws(typed, facts), proved(typed), self.stack() if self.is_stack else None)
+        verdicts, proof = laws(typed, facts), proved(typed)
+        told = (_brought(each, self._link, INHERITED) for each in facts.diagnostics + verdicts.diagnostics)
+        stack = self.stack() if self.is_stack else None
+        return Checked(typed, facts, verdicts, proof, stack, (*self._hidden(typed.cell), *told))
+
+    def _hidden(self, cell: Cell) -> tuple[Diagnostic, ...]:
+        """A note on each name by which a file beside this one is meant, and perhaps a shipped spec by its author."""
+        named = {law.claim.stem: law.span for law in reversed(cell.laws) if isinstance(law.claim, ReducesTo)}
+        if self.is_stack:
+            named[self.stack().cell.stem] = self.stack().cell_span
+        elif self._link is not None:
+            named[self._link.text.strip("\"'")] = self._link
+        report = Report()
+        for stem, span in named.items():
+            if self.library.hides(stem):
+                message = f"`{stem}` is a file here, which hides a shipped spec"
+                text = f"this is {self.library.find(stem).as_posix()}, and not the shipped `{stem}`"
+                help = "if the shipped one is meant, rename the file"
+                report.add("CG115", message, span, text, help=help, severity="note")
+        return report.diagnostics
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
@@ -303,14 +324,17 @@ def _pointed(span: Span | None, text: str) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
-        if span is None:
-            raise
-        raise SpecError(
-            each
-            if any(label.span.source == span.source for label in (each.label, *each.context))
-            else replace(each, context=(*each.context, Label(span, text)))
-            for each in error.diagnostics
-        ) from None
+        raise SpecError(_brought(each, span, text) for each in error.diagnostics) from None
+
+
+def _brought(told: Diagnostic, span: Span | None, text: str) -> Diagnostic:
+    """The same, pointing to what brought it in; first of all, if the rest stands where no user has a file to mend."""
+    labels = (told.label, *told.context)
+    if span is None or any(label.span.source == span.source for label in labels):
+        return told
+    if Path(told.label.span.source.name).parent == shipped():
+        return replace(told, label=Label(span, text), context=labels)
+    return replace(told, context=(*told.context, Label(span, text)))
 
 
 @dataclass(frozen=True)
@@ -321,8 +345,5 @@ class Checked:
     facts: "Facts"
     verdicts: "Verdicts"
     proof: "Proof"
-    stack: Stack | None = None  # whose layer the cell is
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return self.facts.diagnostics + self.verdicts.diagnostics
+    stack: Stack | None  # whose layer the cell is
+    diagnostics: tuple[Diagnostic, ...]

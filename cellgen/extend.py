@@ -36,7 +36,14 @@ class Library:
         """The first file of this name, also where it turns out to be none that can be read."""
         if len(stem) > MAX_NAME:
             return None
-        return next((path for folder in self.folders if os.path.lexists(path := folder / f"{stem}.yaml")), None)
+        return next(self._found(stem), None)
+
+    def _found(self, stem: str) -> Iterator[Path]:
+        return (path for folder in self.folders if os.path.lexists(path := folder / f"{stem}.yaml"))
+
+    def hides(self, stem: str) -> bool:
+        """Whether what is found stands before another spec of this name, which may be meant."""
+        return len(set(map(os.path.realpath, self._found(stem)))) > 1
 
     def read(self, path: Path) -> Source:
         """A text as it was when it was first asked for: all of a build is of one moment. Raises `SpecError`."""
@@ -76,13 +83,18 @@ def _extended(tree: Mapping, chain: list, library: Library) -> Mapping:
         report.stop()
     names = [name for name, _ in chain]
     if stem in names:
-        loop = " -> ".join([*names[names.index(stem) :], stem])
+        loop = names[names.index(stem) :]
+        hidden = next((name for name in loop if library.hides(name)), None)
         report.add(
             "CG111",
-            f"specs extend each other in a circle: {loop}",
+            f"specs extend each other in a circle: {' -> '.join([*loop, stem])}"
+            if loop[1:]
+            else f"`{stem}` extends itself",
             link.span,
             context=[Label(span, "on the way here") for _, span in chain[1:]],
-            help="one of them must stand on its own",
+            help=f"the shipped `{hidden}` is hidden by the file of this name beside it: call that file something else"
+            if hidden
+            else "one of them must stand on its own",
         )
     elif len(chain) > MAX_DEPTH:
         report.add("CG108", f"more than {MAX_DEPTH} specs extend each other", link.span)

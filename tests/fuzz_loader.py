@@ -3,16 +3,21 @@
     python tests/fuzz_loader.py spec FOLDER -max_total_time=1200     whole files, from bytes to typed values
     python tests/fuzz_loader.py text FOLDER -max_total_time=1200     equations, laws and shapes within a good file
 
+    python tests/fuzz_loader.py replay FOLDER [text]                 every input of a folder, once; needs no atheris
+
 FOLDER keeps what was found interesting; `tests/corpus` holds such folders, and `test_corpus.py` replays them every day.
-Needs atheris; what follows FOLDER is libFuzzer's. To make a found corpus small: `... text SMALL FOLDER -merge=1`.
+What follows FOLDER is libFuzzer's, which atheris brings. `... text SMALL FOLDER -merge=1` makes what was found small.
 """
 
+import json
+import signal
 import sys
 import time
 from pathlib import Path
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 SLOW = 4.0  # seconds of a processor, instrumented: such an input is kept beside the corpus to be looked at
+GUARD = 8.0  # seconds of a processor after which an input is given up: one is what it may take on a machine of its own
 PARTS = b"\0"  # between the equations, the laws and the shape of a weight
 SIZES = {"spec": 6000, "text": 600}  # bytes of an input, at most
 
@@ -63,11 +68,29 @@ def attempt(data: bytes) -> tuple:
     return ()
 
 
-def main() -> None:
-    import atheris
+def replay(folder: Path, target: str) -> None:
+    """Prints what is told of each input, and how much memory that took. What takes long ends the process."""
+    import resource
 
+    attempt(b"cell: X")  # what is imported is no part of an input's time
+    for path in sorted(folder.iterdir()):
+        signal.setitimer(signal.ITIMER_PROF, GUARD)
+        data = path.read_bytes()
+        told = attempt(described(data) if target == "text" else data)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        print(json.dumps({"name": path.name, "told": sorted({each.code for each in told})}), flush=True)
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(json.dumps({"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}))
+
+
+def main() -> None:
     target, folder, *options = sys.argv[1:]
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    if target == "replay":
+        return replay(Path(folder), *options or ["spec"])
+
+    import atheris
+
     with atheris.instrument_imports(include=["cellgen", "ruamel"]):
         import cellgen.compiler  # noqa: F401
 

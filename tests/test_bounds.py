@@ -523,6 +523,48 @@ def test_what_is_no_regular_file_is_refused_at_once(what, said, role, tmp_path, 
     assert not Path("generated").exists()
 
 
+@pytest.mark.parametrize(
+    "name, data, said",
+    [
+        ("layer.py", b"import keras\n", "this is no spec but a file of Python"),
+        ("layer.PY", b"import keras\n", "this is no spec but a file of Python"),
+        ("model.keras", b"PK\x03\x04rest", "this is no spec but a zip archive, as Keras saves models"),
+        ("model.h5", b"\x89HDF\r\n\x1a\nrest", "this is no spec but an HDF5 file, as Keras saves weights"),
+        ("w.npy", b"\x93NUMPYrest", "this is no spec but an array of numpy's"),
+        ("a.ipynb", b"{}", "this is no spec but a notebook"),
+    ],
+)
+def test_a_file_that_is_something_else_is_told_so(name, data, said, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(data)
+    (each,) = told(lambda: Spec.at(path).typed())
+    assert (each.code, each.message) == ("CG101", said) and "`cellgen new NAME`" in each.help[0]
+
+
+@pytest.mark.parametrize("name", ["lstm.py", "test_lstm.py", "renamed.yaml"])
+def test_a_generated_file_is_no_spec_and_names_its_own(name, tmp_path):
+    files = Spec.of(ELMAN, "lstm").build()
+    path = tmp_path / name
+    for text in (files.get(name, files["lstm.py"]), files.get(name, files["lstm.py"]).split("\n", 1)[1]):
+        path.write_text(text)
+        (each,) = told(lambda: Spec.at(path).typed())
+        assert (each.code, each.message) == ("CG101", "this is no spec: it was generated from `lstm.yaml`")
+
+
+def test_what_is_told_of_a_shipped_spec_points_to_who_extends_it(tmp_path, monkeypatch):
+    """A warning about a line of hm_lstm is told at the `extends`, and shows the line."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("# mine\nextends: hm_lstm\ncell: Mine\n")
+    found = [each for each in Spec.at("mine.yaml").check().diagnostics if each.severity == "warning"]
+    assert found
+    for each in found:
+        assert (each.label.span.source.name, each.label.span.line, each.label.span.text) == ("mine.yaml", 2, "hm_lstm")
+        assert each.context[0].span.source.name.endswith("hm_lstm.yaml")
+    Path("broken.yaml").write_text("extends: lstm\ncell: Mine\nequations: |\n  i = none\n")
+    for each in told(lambda: Spec.at("broken.yaml").typed()):
+        assert each.label.span.source.name == "broken.yaml" and each.context[0].span.source.name.endswith("lstm.yaml")
+
+
 # --- bounds, on both sides ------------------------------------------------------------------------------------------
 
 

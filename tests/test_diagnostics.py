@@ -25,7 +25,7 @@ def diagnostics(name, code):
     """What is told of a spec in the working directory, as far as the stages of the code's kind."""
     try:
         spec = Spec.at(name)
-        if code.startswith("CG4"):
+        if code.startswith("CG4") or code == "CG115":
             return spec.check().diagnostics
         spec.typed()
         if code.startswith("CG6"):

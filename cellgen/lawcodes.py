@@ -14,8 +14,8 @@ LAWS = {
         "a law that stays open",
         "It could neither be proved nor refuted by numbers. That is a warning, and an error under `--strict`. Say it "
         "in simpler parts, or give the ranges that it rests on as laws of their own.",
-        "f = exp(a) / (1 + exp(a))\nlaws: |\n  f == sigmoid(a)",
-        "f = sigmoid(a)\nlaws: |\n  f in (0, 1)",
+        "laws: |\n  gelu(a) - gelu(-a) == a",
+        "laws: |\n  relu(a) - relu(-a) == a",
     ),
     "CG403": Code(
         "a law that says nothing",

@@ -194,12 +194,12 @@ class Meaning:
             operands = [
                 tuple(sorted((self.called(at), expr) for at, expr in value.at(free).items())) for value in below
             ]
-            kept = tuple(self.called(self._without(value.shape, free)) for value in below)
+            kept = tuple(self.called(self.without(value.shape, free)) for value in below)
             place = (*kind, self.called(own), self.called(coupled), kept)
             lanes[path] = SYMPY[node.op](self.arithmetic, *operands, place=place)
         return self._value(shape, lanes)
 
-    def _without(self, shape: Axis, place: Mapping[str, str]) -> Axis:
+    def without(self, shape: Axis, place: Mapping[str, str]) -> Axis:
         """A flat shape at some labels: what remains of a labelled axis is the label's width."""
         out: Axis = ()
         for atom in shape:

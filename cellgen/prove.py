@@ -6,21 +6,23 @@ At most MAX_CASES cases are looked at.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cellgen import ranges
 from cellgen.cell import Equal, Fact, FreeOf, Law, Type, TypedCell, Within
 from cellgen.diagnostics import Report
+from cellgen.domains import Demand, demands
 from cellgen.enclose import Enclosure
+from cellgen.equate import conditions, zero
 from cellgen.expr import Activate, Apply, Node, Path, Pick, Ref, walk
-from cellgen.invariants import invariants, option_ranges, start
+from cellgen.invariants import invariants, start
 from cellgen.lawtypes import exists, expression_types
 from cellgen.meaning import Meaning, Under, defaults
 from cellgen.notation import notation
 from cellgen.ops import Interval
 from cellgen.program import Program
-from cellgen.ranges import REAL, ZERO, interval_text, number_text
+from cellgen.ranges import REAL, interval_text, number_text
 from cellgen.symbols import Expr, Table
 
 MAX_CASES = 64
@@ -79,8 +81,12 @@ class Prover:
             values = [case.of(claim, ("law",), types).lanes.values() for case in cases]
             match law.claim:
                 case Equal():
-                    enclosure = Enclosure.given(self.table, option_ranges(self.program.cell, cases[0]))
-                    shown = all(expr == 0 or enclosure.of(expr) == ZERO for lanes in values for expr in lanes)
+                    where = self._equal(law, cases, types)
+                    if where is not None:
+                        said = "; ".join(dict.fromkeys(f"where `{each.text}` {each.kind}" for each in where))
+                        chosen_by = said_of(chosen, activations)
+                        return Outcome(PROVED, ", ".join(filter(None, (chosen_by, said))))
+                    continue
                 case FreeOf(_, of):
                     leaves = self.table.reads([expr for lanes in values for expr in lanes])
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
@@ -91,6 +97,19 @@ class Prover:
                 return Outcome(PROVED, said_of(chosen, activations))
         help = "" if found == REAL else f"what is shown is `{notation(claim)} in {interval_text(found)}`"
         return self.refuted(law, help) or Outcome(UNKNOWN, OPEN, help=help)
+
+    def _equal(self, law: Law, cases: list[Meaning], types: Types) -> tuple[Demand, ...] | None:
+        """Under which conditions an equality is shown, in a step of a run; None where it is not."""
+        claim, where = _value(law), []
+        enclosure = Enclosure.given(self.table, self._ranges(law, cases))
+        for case in cases:
+            if not all(zero(case, enclosure, expr) for expr in case.of(claim, ("law",), types).lanes.values()):
+                return None
+            found = conditions(case, enclosure, demands(case, claim, ("law",), types))
+            if found is None:
+                return None
+            where += found
+        return tuple(where)
 
     def types(self, node: Node, root: str) -> Types | None:
         return expression_types(self.typed, self.program.variant, node, (root,), self.report)
@@ -158,13 +177,14 @@ class Prover:
     # --- ranges
 
     def _ranges(self, law: Law, cases: list[Meaning]) -> dict[Expr, Interval]:
-        """Of what is carried, in a run under the interventions; a condition may hold at one step and not at another.
+        """Of what is carried into a step of a run. What a fact sets holds in the step alone, an option throughout.
 
         All range laws of states that hold under them are assumed at t-1 and shown at t; those that are not shown are
         dropped, and the rest tried again.
         """
-        facts = tuple(fact for fact in law.facts if not self._is_condition(fact))
-        under = replace(cases[0].under, assumed={})
+        options = {option.name for option in self.program.cell.options}
+        facts = tuple(fact for fact in law.facts if _base(fact.name).name in options)
+        under = Under(options=cases[0].under.options, activations=cases[0].under.activations)
         key = facts, tuple(sorted(under.activations.items()))
         if key not in self._leaves:
             able = [each for each in self.program.cell.laws if each.facts in ((), facts) and self._is_of_state(each)]

@@ -1,8 +1,8 @@
 """Numbers that refute a law: runs of the interpreter under the law's own conditions and interventions.
 
 The search is the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale,
-each run for STEPS steps on a batch of BATCH random sequences. PLAIN_DRAWS of the runs start from the initial state, and
-all of those for a range; the others from a random one. Nothing found proves nothing.
+each run from the initial state for STEPS steps on a batch of BATCH random sequences. What a law's facts set, they set
+in the step that is looked at. Nothing found proves nothing.
 All laws of a cell share the work that may be done: when it is, nothing more is found.
 """
 
@@ -19,7 +19,6 @@ from cellgen.interpret import Instance
 from cellgen.notation import notation
 
 DRAWS = 4
-PLAIN_DRAWS = 2
 STEPS = 6
 BATCH = 16
 SCALES = (1.0, 3.0, 0.3, 10.0)  # of the weights, a draw each
@@ -84,19 +83,15 @@ class Moment:
         return Moment(self.instance, self.weights, self.inputs, state, env, self.training, self.where)
 
 
-def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
-    """Steps of random runs; `throughout`: from the initial state, with the interventions at every step."""
+def moments(trial: Trial) -> Iterator[Moment]:
+    """Steps of random runs, each under the interventions; the next goes on from what is without them."""
     cell, variant, imposed = trial.typed.cell, trial.variant, trial.imposed()
     training = bool(variant.variant.get(TRAINING, False))
     for draw in range(DRAWS):
         rng = Random(draw)
         instance = Instance(trial.typed, {**given(cell, variant, trial.options(), rng, draw), **trial.activations})
         weights = {name: numbers(rng, shape, SCALES[draw]) for name, shape in instance.weights.items()}
-        state, run = instance.initial_state(weights, BATCH)._asdict(), "a run"
-        if draw >= PLAIN_DRAWS and not throughout:
-            run = "a run from a random state"
-            binary = {each.name: each.binary for each in cell.states}
-            state = {name: 0 * old + numbers(rng, old.shape, 1.0, binary[name]) for name, old in state.items()}
+        state = instance.initial_state(weights, BATCH)._asdict()
         chosen = {name: value for name, value in instance.settings.options.items() if isinstance(value, float)}
         sizes = ", ".join(f"{name}={value:.4g}" for name, value in {**instance.settings.sizes, **chosen}.items())
         for step in range(STEPS):
@@ -116,9 +111,8 @@ def moments(trial: Trial, throughout: bool = False) -> Iterator[Moment]:
                     inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, rate)
             plain = _quietly(instance.evaluate, weights, inputs, state, training)
             env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
-            yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of {run} with {sizes}")
-            carried = env if throughout else plain
-            state = {name: 0 * state[name] + carried[name] for name in state}
+            yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of a run with {sizes}")
+            state = {name: 0 * state[name] + plain[name] for name in state}
 
 
 def _quietly(function: Callable, *args, **kwargs):
@@ -217,7 +211,7 @@ def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, differ
 
 def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types]) -> Refutation | None:
     """Numbers for `value in [low, high]`; the ends count as in it."""
-    for moment in moments(trial, throughout=True):
+    for moment in moments(trial):
         found, rows = moment.value(claim.value, ("law",), types), _rows(trial, moment, facts)
         low, high = (_bound(moment, end) for end in (claim.low, claim.high))
         for sign, end in ((1, high), (-1, low)):

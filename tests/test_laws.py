@@ -161,7 +161,7 @@ def test_the_numbers_are_those_of_the_interpreter():
 
 
 def test_an_equality_stays_open():
-    line = "exp(z.i) / (1 + exp(z.i)) == i"
+    line = "maximum(maximum(z.i, z.f), g) == maximum(z.i, maximum(z.f, g))"
     for strict, severity in ((False, "warning"), (True, "error")):
         found = judged(LSTM, line, strict=strict)
         assert found.laws[0].status == "unknown"
@@ -849,7 +849,7 @@ def test_the_ranges_that_are_found_hold_in_runs(stem):
         table = Table()
         meaning = Meaning(Program(typed, variant), table, Under(activations=defaults(typed.cell)))
         enclosure = Enclosure(table, invariants(typed.cell, table, meaning))
-        for moment in moments(Trial(typed, variant, iter(range(10_000))), throughout=True):
+        for moment in moments(Trial(typed, variant, iter(range(10_000)))):
             for name in variant.live:
                 value = moment.env[name]
                 lanes = [enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values()]

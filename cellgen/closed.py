@@ -360,13 +360,7 @@ class Closed:
     def step(self, a: Quotient) -> Quotient:
         return self.ring.number(1 if self.above(a) else 0)
 
-    def sin(self, a: Quotient) -> Quotient:
-        return self._circular(a)[1]
-
-    def cos(self, a: Quotient) -> Quotient:
-        return self._circular(a)[0]
-
-    def _circular(self, a: Quotient) -> tuple[Quotient, Quotient]:
+    def circular(self, a: Quotient) -> tuple[Quotient, Quotient]:
         """Cosine and sine of a sum, from those of its terms."""
         a, ring = self.ring.cancelled(a), self.ring
         cos, sin = ring.number(1), ring.number(0)
@@ -398,6 +392,6 @@ _FUNCTIONS = {
     "maximum": Closed.greatest,
     "minimum": Closed.least,
     "step": Closed.step,
-    "sin": Closed.sin,
-    "cos": Closed.cos,
+    "sin": lambda s, a: s.circular(a)[1],
+    "cos": lambda s, a: s.circular(a)[0],
 }

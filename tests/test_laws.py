@@ -169,12 +169,15 @@ def test_an_equality_stays_open():
 
 
 def test_matmuls_are_equal_when_their_operands_are():
-    text = cell("""
+    text = cell(
+        """
         r = sigmoid(x @ W)
         a = (r * h[t-1]) @ U
         s = h[t-1] @ U
         h = tanh(a + s)
-    """)
+    """,
+        state="h: {shape: [units], initial: 0.5}",  # from 0 it would stay 0
+    )
     assert statuses(text, "a == s when r == 1", "a == 0 when r == 0", "h == tanh(2 * s) when r == 1", "a == s") == [
         "proved",
         "proved",

@@ -43,6 +43,8 @@ class Looks:
 
     def _by_case(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         for symbol in filter(self._is_condition, symbols_of(terms)):
+            if min(by_power(terms, symbol)) < 0:  # it is divided by
+                continue
             if not self._budget.take_case():
                 return REAL
             cases = []

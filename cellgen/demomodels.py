@@ -97,7 +97,9 @@ class PlainModel:
         self.weights = [weight for layer in (*self._layers, self._readout) for weight in layer.trainable_variables]
 
     def start(self, batch: int) -> list[tf.Tensor]:
-        return [value for layer in self._layers for value in layer.cell.get_initial_state(batch_size=batch)]
+        return [
+            value for layer in self._layers for value in tf.nest.flatten(layer.cell.get_initial_state(batch_size=batch))
+        ]
 
     def anneal(self, epoch: int) -> None:
         pass

@@ -133,7 +133,7 @@ def layout(spec: Spec | str | Path, **given) -> Layout:
 def layout_of(spec: Spec | str | Path, layer) -> Layout:
     """The layout of the weights of a layer that was built, or of its cell. Raises as `layout` does."""
     typed, cell = _typed(spec), getattr(layer, "cell", layer)
-    shapes = {weight.name: tuple(weight.shape) for weight in cell.weights}
+    shapes = {weight.name.rpartition("/")[2].removesuffix(":0"): tuple(weight.shape) for weight in cell.weights}
     if type(cell).__name__ != f"{typed.cell.name}Cell":
         raise Refused(f"the layer is of {type(cell).__name__}, the spec of {typed.cell.name}Cell: give the layer's own")
     if not shapes:

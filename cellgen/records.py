@@ -67,6 +67,15 @@ class ArgumentView:
 
 
 @dataclass(frozen=True)
+class KeywordView:
+    """An argument of Keras's own layers: the values that change nothing, in code, empty for all, and what is wanted."""
+
+    name: str
+    same: str
+    wanted: str
+
+
+@dataclass(frozen=True)
 class DimView:
     name: str
     code: str
@@ -188,6 +197,8 @@ class CellView:
     example_arguments: str
     example_output: str
     arguments: tuple[ArgumentView, ...]
+    keywords: tuple[KeywordView, ...]  # of Keras's own layers
+    renamed: dict[str, str]  # Keras's names of arguments, and ours
     derived_dims: tuple[DimView, ...]
     size_checks: tuple[CheckView, ...]
     build_dims: tuple[DimView, ...]

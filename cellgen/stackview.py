@@ -7,6 +7,7 @@ from cellgen.argumentview import arguments
 from cellgen.cell import Option, TypedCell
 from cellgen.emit import Emitter
 from cellgen.expr import Shape, axis_text
+from cellgen.kerasnames import keywords
 from cellgen.lower import GIVEN, Step
 from cellgen.readoutview import readoutview
 from cellgen.records import ArgumentView, CellView, CheckView, NeighbourView, ScanView, SegmentView, StackView, StepView
@@ -57,6 +58,7 @@ class _StackViewing(Viewing):
             "inputs": (),
             "input_checks": tuple(self.checks()),
             "arguments": given,
+            "keywords": tuple(keywords(cell, [each.name for each in given])),
             "example_arguments": ", ".join(self.example(argument) for argument in given if not argument.default),
             "output": self.stack_output(layer["output"]),
             "scheduled": tuple(

@@ -10,6 +10,7 @@ from cellgen.argumentview import arguments, literal
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
 from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
 from cellgen.expr import Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
+from cellgen.kerasnames import keywords, renamed
 from cellgen.lower import Slot, Step, uses
 from cellgen.ops import ACTIVATIONS
 from cellgen.portview import WIDTH, asks_training, besides, noises, shape_of, shown
@@ -102,6 +103,8 @@ class Viewing:
             example_arguments=", ".join(self.example(argument) for argument in given if not argument.default),
             example_output=", ".join(self.example_size(axis) for axis in output),
             arguments=given,
+            keywords=tuple(keywords(cell, [each.name for each in given])),
+            renamed=renamed(cell),
             derived_dims=tuple(self.derived("", [*(state.shape for state in cell.states), output])),
             size_checks=tuple(self.size_checks()),
             build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn])),

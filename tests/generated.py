@@ -109,7 +109,9 @@ class Subject:
         return self.Cell(**{"units": 6, **self.arguments, **arguments})
 
     def state(self, seed: int = 1, batch: int = BATCH) -> list[np.ndarray]:
-        return [np.random.default_rng(seed).normal(size=(batch, size)) for size in self.cell().state_size]
+        return [
+            np.random.default_rng(seed).normal(size=(batch, size)) for size in tf.nest.flatten(self.cell().state_size)
+        ]
 
 
 SUBJECTS = [

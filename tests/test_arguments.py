@@ -39,7 +39,7 @@ def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
     layer, x = subject.layer(jit_compile=path == "compiled"), sequences()
     if "initial_state" in given:
         given = {"initial_state": [s[:1] for s in subject.state()]}
-        sentence = sentence.format(layer.cell.state_size[0])
+        sentence = sentence.format(subject.state()[0].shape[1])
     given = {name: tf.nest.map_structure(tf.constant, value) for name, value in given.items()}
     late = path == "graph" and "number of steps" in sentence
     if path != "sizes unknown" and not late:

@@ -104,7 +104,7 @@ def test_ragged_sequences(subject):
     y, *rest = layer(ragged)
     assert isinstance(y, tf.RaggedTensor) and y.row_lengths().numpy().tolist() == LENGTHS
     whole, *others = layer(x, lengths=LENGTHS)
-    count = len(layer.cell.state_size)
+    count = len(tf.nest.flatten(layer.cell.state_size))
     close(rest[:count], others[:count])
     for index, length in enumerate(LENGTHS):
         every = [value[index] for each in rest[count:] for value in flat(each)]

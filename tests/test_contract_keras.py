@@ -150,7 +150,7 @@ def test_what_a_functional_model_expects(subject):
     for outputs, last, every in product([False, True], repeat=3):
         layer = subject.layer(return_sequences=outputs, return_state=last, return_all_states=every)
         given = keras.Input((None, WIDTH), dtype="float64")
-        start = [keras.Input((size,), dtype="float64") for size in layer.cell.state_size]
+        start = [keras.Input((size,), dtype="float64") for size in tf.nest.flatten(layer.cell.state_size)]
         symbolic = layer(given, initial_state=start)
         model = keras.Model([given, start], tf.nest.flatten(symbolic))
         values = model([x, state])
@@ -173,7 +173,7 @@ def test_a_mask_from_below(subject):
     close(layer(masked, lengths=[2, 3, 4, 5]), layer(x, mask=MASK, lengths=[2, 3, 4, 5]))
     assert not np.allclose(layer(masked), layer(x))
     given = keras.Input((None, WIDTH), dtype="float64")
-    start = [keras.Input((size,), dtype="float64") for size in layer.cell.state_size]
+    start = [keras.Input((size,), dtype="float64") for size in tf.nest.flatten(layer.cell.state_size)]
     model = keras.Model([given, start], layer(keras.layers.Masking(dtype="float64")(given), initial_state=start))
     close(model([x, state]), layer(x, mask=MASK, initial_state=state))
 

@@ -150,7 +150,7 @@ def test_masks_step_by_step(stem, built):
 
 def test_states_that_are_matrices(built):
     layer, x = layer_of(built("fast_weights"), UNITS, **EVERYTHING), sequences()
-    assert layer.cell.state_size == [(3, UNITS), (UNITS,)]
+    assert list(layer.cell.state_size) == [(3, UNITS), (UNITS,)]
     y, S, h, states = layer(x)
     assert (y.shape, S.shape, h.shape) == ((BATCH, STEPS, UNITS), (BATCH, 3, UNITS), (BATCH, UNITS))
     assert states._fields == ("S", "h") and states.S.shape == (BATCH, STEPS, 3, UNITS)

@@ -15,6 +15,7 @@ from tests.generated import (
     each_subject,
     five_subjects,
     sequences,
+    subject,
     two_subjects,
 )
 
@@ -29,7 +30,7 @@ def test_dynamic_rnn(subject):
     layer, x, lengths = subject.layer(return_sequences=True, return_state=True), sequences(), [2, 6, 0, 1]
     wanted, *last = layer(x)
     y, state = v1.nn.dynamic_rnn(layer.cell, x, dtype=tf.float64)
-    close([y, *state], [wanted, *last])
+    close([y, *tf.nest.flatten(state)], [wanted, *last])
     start = layer.cell.zero_state(BATCH, tf.float64)
     inside = np.arange(STEPS) < np.array(lengths)[:, None]
     alone = [layer(x[index : index + 1, :length])[1:] for index, length in enumerate(lengths)]
@@ -41,8 +42,8 @@ def test_dynamic_rnn(subject):
 
     for call in (run, run.python_function):
         y, state = call(tf.constant(x), tf.constant(lengths))
-        assert type(state) is subject.State
-        close([y, *state], [wanted * inside[..., None], *ends])
+        tf.nest.assert_same_structure(state, start)
+        close([y, *tf.nest.flatten(state)], [wanted * inside[..., None], *ends])
 
 
 @two_subjects
@@ -60,9 +61,15 @@ def test_bidirectional_dynamic_rnn(subject):
     for index, length in enumerate(lengths):
         alone = x[index : index + 1, :length]
         y, *state = forth(alone)
-        close([one[index, :length], *(value[index] for value in ended)], [y[0], *(value[0] for value in state)])
+        close(
+            [one[index, :length], *(value[index] for value in tf.nest.flatten(ended))],
+            [y[0], *(value[0] for value in state)],
+        )
         y, *state = back(alone[:, ::-1])
-        close([other[index, :length], *(value[index] for value in began)], [y[0, ::-1], *(value[0] for value in state)])
+        close(
+            [other[index, :length], *(value[index] for value in tf.nest.flatten(began))],
+            [y[0, ::-1], *(value[0] for value in state)],
+        )
 
 
 @two_subjects
@@ -79,9 +86,9 @@ def test_scan_and_raw_rnn(subject):
 
     first = tf.zeros([BATCH, layer.cell.output_size], tf.float64)
     scanned, every = tf.scan(step, tf.constant(x.transpose(1, 0, 2)), (first, start))
-    close([scanned, *every], [tf.transpose(value, [1, 0, 2]) for value in (y, *states)])
+    close([scanned, *tf.nest.flatten(every)], [tf.transpose(value, [1, 0, 2]) for value in (y, *states)])
     outputs, state = v1.nn.static_rnn(layer.cell, tf.unstack(tf.constant(x), axis=1), initial_state=start)
-    close([tf.stack(outputs, 1), *state], [y, *(value[:, -1] for value in states)])
+    close([tf.stack(outputs, 1), *tf.nest.flatten(state)], [y, *(value[:, -1] for value in states)])
 
     @tf.function(autograph=False)
     def raw(x):
@@ -90,14 +97,14 @@ def test_scan_and_raw_rnn(subject):
         def loop(time, output, state, loop_state):
             done = tf.fill([BATCH], time >= STEPS)
             here = tf.cond(time >= STEPS, lambda: tf.zeros([BATCH, WIDTH], tf.float64), lambda: steps.read(time))
-            first = tf.nest.pack_sequence_as(layer.cell.state_size, list(start))
-            return done, here, first if output is None else state, output, None
+            return done, here, start if output is None else state, output, None
 
         outputs, state, _ = v1.nn.raw_rnn(layer.cell, loop)
         return outputs.stack(), state
 
     stacked, state = raw(tf.constant(x))
-    close([stacked, *state], [tf.transpose(y, [1, 0, 2]), *(value[:, -1] for value in states)])
+    tf.nest.assert_same_structure(state, start)
+    close([stacked, *tf.nest.flatten(state)], [tf.transpose(y, [1, 0, 2]), *(value[:, -1] for value in states)])
 
 
 @two_subjects
@@ -122,12 +129,38 @@ def test_wrappers(subject):
     assert np.all(kept | (dropped == 0)) and 0 < np.mean(kept) < 1
 
 
+def test_one_state_is_no_list_of_one():
+    """As TensorFlow 1's GRUCell and Keras 2's have it."""
+    layer, x = subject("gru").layer(**BOTH), sequences()
+    y, state = v1.nn.dynamic_rnn(layer.cell, x, dtype=tf.float64)
+    assert layer.cell.state_size == 6 and state.shape == (BATCH, 6)
+    close([y, state], layer(x))
+    output, state = layer.cell(x[:, 0], layer.cell.get_initial_state(batch_size=BATCH))
+    close(output, state)
+    rnn = keras.layers.RNN([layer.cell, subject("gru").cell(dtype="float64")], dtype="float64")
+    assert rnn(x).shape == (BATCH, 6)
+
+
+@two_subjects
+def test_the_names_of_keras_and_of_tensorflow_1(subject):
+    layer, x = subject.layer(), sequences()[:, 0]
+    state = subject.state_of([tf.constant(value) for value in subject.state()])
+    wanted = layer.cell(x, state)
+    for given in ({"states": state}, {"state": state}):
+        close(layer.cell(x, **given), wanted)
+        close(layer.cell(inputs=x, **given), wanted)
+    with pytest.raises(ValueError, match="`states` must be given. Received: None"):
+        layer.cell(x)
+    with pytest.raises(ValueError, match="`batch_size` must be given, or `inputs`. Received: None"):
+        layer.cell.get_initial_state(None, None, None)
+
+
 @each_subject
 def test_a_state_as_one_tensor(subject):
     """state_is_tuple=False: as TensorFlow 1 had it, the parts side by side."""
     layer, x = subject.layer(**BOTH), sequences()
     cell = subject.cell(dtype="float64", state_is_tuple=False)
-    sizes, state = layer.cell.state_size, subject.state()
+    sizes, state = tf.nest.flatten(layer.cell.state_size), subject.state()
     assert cell.state_size == sum(sizes) and type(cell).from_config(cell.get_config()).state_size == sum(sizes)
     rnn = keras.layers.RNN(cell, dtype="float64", **BOTH)
     rnn.build(x.shape)
@@ -187,6 +220,22 @@ flat = wrap.MultiRNNCell([joined(), joined()], state_is_tuple=False)
 y, state = v1.nn.dynamic_rnn(flat, x, dtype=tf.float32)
 assert state.shape == ({batch}, 2 * joined().state_size)
 
+for each in (cell(), pair):
+    def loop(time, output, state, _, each=each):
+        done, first = tf.fill([{batch}], time >= {steps}), each.zero_state({batch}, tf.float32)
+        return done, x[:, tf.minimum(time, {steps} - 1)], first if output is None else state, output, None
+
+    @tf.function(autograph=False)
+    def run(each=each, loop=loop):
+        outputs, last, _ = v1.nn.raw_rnn(each, loop)
+        return outputs.stack(), last
+
+    outputs, last = run()
+    y, state = v1.nn.dynamic_rnn(each, x, initial_state=each.zero_state({batch}, tf.float32))
+    tf.nest.assert_same_structure(last, state)
+    for came, wanted in zip(tf.nest.flatten([tf.transpose(outputs, [1, 0, 2]), last]), tf.nest.flatten([y, state])):
+        assert abs(came - wanted).numpy().max() < 1e-6
+
 with tf.Graph().as_default(), v1.Session() as session:
     given = v1.placeholder(tf.float32, [None, None, {width}])
     y, _ = v1.nn.dynamic_rnn(cell(), given, dtype=tf.float32)
@@ -226,3 +275,64 @@ def test_legacy(subject, code, tmp_path):
     child(
         code.format(stem=subject.stem, name=name, arguments=subject.arguments, **sizes), tmp_path, GENERATED, **LEGACY
     )
+
+
+DRAWN = """
+import numpy as np, tensorflow as tf
+from regularised_lstm import RegularisedLSTMCell
+layers, x = tf.keras.layers, tf.ones([8, 5, 40])
+assert tf.keras.layers.Layer.__module__.startswith("tf_keras.")
+
+def steps(cell, unroll, graph):
+    # what a step gives where nothing but x, dropped, is read, and nothing is carried
+    rnn = layers.RNN(cell, return_sequences=True, unroll=unroll)
+    call = tf.function(rnn) if graph else rnn
+    return call(x, training=True).numpy(), call(x, training=True).numpy(), call(x).numpy()
+
+for unroll in (False, True):
+    for graph in (False, True):
+        cell = RegularisedLSTMCell(
+            40, dropout=0.5, activation="linear", recurrent_activation="linear", kernel_initializer="identity",
+            recurrent_initializer="zeros", bias_initializer={{"class_name": "Constant", "config": {{"value": 1.0}}}},
+        )
+        cell.build((None, 40))
+        kernel = np.zeros(cell.kernel.shape, "float32")
+        kernel[:, 80:120] = np.eye(40)  # of g
+        bias = np.concatenate([np.ones(40), np.zeros(80), np.ones(40)])  # i and o are 1, f is 0
+        cell.set_weights([kernel, np.zeros([40, 160]), bias])
+        first, second, rest = steps(cell, unroll, graph)
+        assert np.all(first == first[:, :1]) and np.all(second == second[:, :1]), (unroll, graph)
+        assert set(np.unique(first)) == {{0.0, 2.0}} and not np.array_equal(first, second)
+        assert np.all(rest == 1)
+        state = cell.zero_state(3, tf.float32)
+        cell.reset_dropout_mask()
+        one = [cell(x[:3, 0], state, training=True)[0].numpy() for _ in range(2)]
+        assert np.array_equal(*one)  # kept until it is reset, as Keras 2's cells keep it
+alone = RegularisedLSTMCell(40, dropout=0.5)
+one, other = (alone(x[:3, 0], alone.zero_state(3, tf.float32), training=True)[0].numpy() for _ in range(2))
+assert not np.array_equal(one, other)
+model = tf.keras.Sequential([layers.Input((None, 40)), layers.RNN(alone), layers.Dense(1)])
+model.compile("adam", "mse")
+model.fit(x, np.ones([8, 1]), verbose=0)
+model.save("drawn.keras")
+"""
+
+LAYOUT = """
+import tensorflow as tf
+from cellgen.layout import layout_of
+from lstm import LSTMCell
+cell = LSTMCell(4)
+cell.build((None, 3))
+assert cell.weights[0].name.endswith("kernel:0")
+found = layout_of("lstm", cell)
+print(found.sizes, [block.name for block in found.blocks])
+"""
+
+
+def test_what_holds_for_a_sequence_is_drawn_once_in_keras_2_too(tmp_path):
+    child(DRAWN.format(), tmp_path, GENERATED, **LEGACY)
+
+
+def test_the_layout_of_a_cell_of_keras_2(tmp_path):
+    printed = child(LAYOUT, tmp_path, GENERATED, GENERATED.parent, **LEGACY)
+    assert "Sizes(input=3, units=4, hidden=4) ['kernel', 'recurrent_kernel', 'bias']" in printed

@@ -50,7 +50,7 @@ def pair(stem, rng, options=None, unroll=False, **arguments):
 
 
 def inputs(rng, layer):
-    return sequences(), [rng.normal(size=(BATCH, size)) for size in layer.cell.state_size]
+    return sequences(), [rng.normal(size=(BATCH, size)) for size in tf.nest.flatten(layer.cell.state_size)]
 
 
 @each_twin
@@ -155,7 +155,9 @@ def test_bidirectional(stem, merge):
     theirs.set_weights([rng.normal(scale=0.2, size=w.shape) for w in theirs.get_weights()])
     ours.set_weights(theirs.get_weights())
     close(gradients(ours, x, mask=MASK), gradients(theirs, x, mask=MASK))
-    state = [rng.normal(size=(BATCH, UNITS)) for _ in range(2 * len(ours.forward_layer.cell.state_size))]
+    state = [
+        rng.normal(size=(BATCH, UNITS)) for _ in range(2 * len(tf.nest.flatten(ours.forward_layer.cell.state_size)))
+    ]
     close(gradients(ours, x, state), gradients(theirs, x, state))
 
 
@@ -195,6 +197,61 @@ def test_seeded_initializers_give_keras_weights(stem):
         layer.build((None, None, WIDTH))
     for came, wanted in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(came, wanted)
+
+
+@each_twin
+def test_the_arguments_of_keras_layers(stem):
+    """Accepted where they mean the same, and told again; else one sentence says what to use."""
+    ours, theirs, only = TWINS[stem]
+    arguments = {
+        "recurrent_initializer": keras.initializers.Orthogonal(seed=2),
+        "recurrent_regularizer": "l2",
+        "recurrent_constraint": keras.constraints.MaxNorm(1.0),
+        "kernel_initializer": keras.initializers.GlorotUniform(seed=1),
+        "bias_regularizer": "l1",
+        "activation": tf.nn.relu,
+        "use_bias": True,
+        "dropout": 0.0,
+        "recurrent_dropout": 0,
+        "seed": 7,
+        **only,
+    }
+    if stem != "simple_rnn":
+        arguments |= {"recurrent_activation": tf.nn.sigmoid, "use_cudnn": "auto", "implementation": 2}
+    arguments.pop("implementation", None)
+    layers = ours(UNITS, **arguments), theirs(UNITS, **arguments)
+    x = sequences().astype("float32")
+    close(layers[0](x), layers[1](x), 1e-5)
+    close(layers[0].losses, layers[1].losses, 1e-5)
+    names = ("units", "use_bias", "activation", "kernel_initializer", "recurrent_regularizer", "bias_constraint")
+    for name in (*names, *given(stem, {"recurrent_activation": 0})):
+        came, wanted = (getattr(layer, name) for layer in layers)
+        came, wanted = (value.get_config() if hasattr(value, "get_config") else value for value in (came, wanted))
+        assert came == wanted or name.endswith("activation") and came.__name__ == wanted.__name__, name
+    assert type(layers[0]).from_config(layers[0].get_config())(x).shape == layers[0](x).shape
+    with pytest.raises(AttributeError, match=f"'{ours.__name__}' object has no attribute 'unit'"):
+        assert layers[0].unit
+
+
+def test_what_keras_layers_mean_otherwise():
+    gru, before = committed("gru").GRU, committed("gru_reset_before").GRUResetBefore
+    before(3, reset_after=False)
+    for bad, sentence in (
+        (
+            (gru, {"dropout": 0.5}),
+            r"`dropout` must be 0, for it drops nothing. A spec says `dropout\(x, rate, per=sequence",
+        ),
+        (
+            (gru, {"recurrent_dropout": 0.5}),
+            r"`recurrent_dropout` must be 0, .* `dropout\(h\[t-1\], rate, per=sequence",
+        ),
+        ((gru, {"reset_after": False}), "`reset_after` must be True here. The other is in the spec `gru_reset_before`"),
+        ((before, {"reset_after": True}), "`reset_after` must be False here. The other is in the spec `gru`"),
+        ((gru, {"use_cudnn": True}), "`use_cudnn` must be 'auto' or False: it does not run on cuDNN"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            bad[0](3, **bad[1])
+    assert committed("gru_stack").GRUStack([3, 4], recurrent_initializer="zeros", dropout=0).units == (3, 4)
 
 
 # --- TensorFlow 1 ---------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def test_as_the_papers_say(stem, monkeypatch):
     weights = dict(zip(("kernel", "recurrent_kernel", "bias"), map(np.asarray, layer.get_weights())))
     for training in (False, True):
         drawn = held(layer, monkeypatch) if training else None
-        state = [np.zeros([BATCH, size]) for size in layer.cell.state_size]
+        state = [np.zeros([BATCH, size]) for size in tf.nest.flatten(layer.cell.state_size)]
         outputs = []
         for t in range(STEPS):
             now = None if drawn is None else at(drawn, t)

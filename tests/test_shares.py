@@ -32,7 +32,9 @@ def slopes(layer, call, x, mask, state):
 def drawn(layer, batch):
     rng = np.random.default_rng(batch)
     mask = rng.random((batch, STEPS)) > 0.3
-    state = [tf.constant(rng.integers(2, size=(batch, size)), tf.float64) for size in layer.cell.state_size]
+    state = [
+        tf.constant(rng.integers(2, size=(batch, size)), tf.float64) for size in tf.nest.flatten(layer.cell.state_size)
+    ]
     return tf.constant(rng.normal(size=(batch, STEPS, 3))), tf.constant(mask), state
 
 
@@ -56,7 +58,7 @@ def test_shares_change_nothing(stem, monkeypatch):
     def plain(x, mask, state):
         return wanted(x, mask=mask, initial_state=state)
 
-    sizes = compiled.cell.state_size
+    sizes = tf.nest.flatten(compiled.cell.state_size)
     of_any = [tf.TensorSpec([None, STEPS, 3], tf.float64), tf.TensorSpec([None, STEPS], tf.bool)]
     of_any.append([tf.TensorSpec([None, size], tf.float64) for size in sizes])
     of_four = tf.nest.map_structure(lambda spec: tf.TensorSpec([4, *spec.shape[1:]], spec.dtype), of_any)

@@ -34,7 +34,7 @@ def by_name(layer):
 
 def states(layer, seed=1):
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=(BATCH, size)) for size in layer.cell.state_size]
+    return [rng.normal(size=(BATCH, size)) for size in tf.nest.flatten(layer.cell.state_size)]
 
 
 def slopes(call, x, state, weights):

@@ -11,6 +11,7 @@ from cellgen.span import Source, Span
 
 NEIGHBOURS = ("below", "above")  # the layers beside one of a stack
 PER = ("step", "sequence")  # what one value can hold for
+IDENTITY = "identity"  # what a law can make of a weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,9 @@ class ReducesTo:
 
     stem: str
     other: "Cell"
-    renames: tuple[tuple[str, str], ...]  # (our name, theirs): states, labels, parameters, equations
+    renames: tuple[tuple[str, str], ...]  # (our name, theirs): states, labels, parameters or labels of one, equations
     settings: tuple[tuple[str, bool | Fraction | str | None], ...]  # our options and parameters, set
+    theirs: tuple[tuple[str, bool | Fraction | str | None], ...] = ()  # those of the other cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """`LawText` to `Law`: the names in a claim are those of the cell, or of the other one that it reduces to."""
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
 from cellgen.bind import bind, bind_all
-from cellgen.cell import Cell, Equal, Fact, FreeOf, Law, ReducesTo, Within
+from cellgen.cell import IDENTITY, Cell, Dim, Equal, Fact, FreeOf, Law, Option, ReducesTo, Within
 from cellgen.diagnostics import Refused, nearest
 from cellgen.expr import Apply, Node, Number, Pick, Ref
 from cellgen.lawtext import LawText
@@ -78,31 +79,66 @@ def _is_bound(node: Node | None, scope: Scope) -> bool:
 
 
 def _reduces(text: LawText, scope: Scope, other: Other) -> ReducesTo:
-    """Each pair `ours = value` gives one of this cell's names a value, or says what it is called in the other cell."""
+    """Each pair `ours = value` gives one of this cell's names a value, or says what it is called in the other cell.
+
+    A weight or an option that only the other cell has is given a value too.
+    """
     theirs = other(text.a, text.span)
-    renames, settings = [], []
-    for ours, word, span in text.b:
-        values = _values(ours, scope)
-        if NUMBER.fullmatch(word.removeprefix("-")):
+    renames, settings, there = [], [], []
+    pairs, chosen = text.b
+    for name, word, span in chosen:
+        there.append((name, _their_value(name, word, text.a, theirs, span, scope)))
+    for ours, word, span in pairs:
+        values = _values(scope.options.get(ours), scope.dims.get(ours))
+        if ours not in scope.declared.where and any(ours == each.name for each in (*theirs.options, *theirs.params)):
+            there.append((ours, _their_value(ours, word, text.a, theirs, span, scope)))
+        elif NUMBER.fullmatch(word.removeprefix("-")):
             settings.append((ours, Fraction(word)))
             _refuse_number(ours, span, scope)
+        elif word == IDENTITY and ours in scope.params:
+            settings.append((ours, IDENTITY))
         elif word in values:
             settings.append((ours, values[word]))
         else:
             _refuse_names(ours, word, text.a, theirs, span, scope)
             renames.append((ours, word))
-    return ReducesTo(text.a, theirs, tuple(renames), tuple(settings))
+    return ReducesTo(text.a, theirs, tuple(renames), tuple(settings), tuple(there))
 
 
-def _values(ours: str, scope: Scope) -> dict[str, bool | str | None]:
+def _values(option: Option | None, dim: Dim | None) -> dict[str, bool | str | None]:
     """The words that are values of an option or a dim, and no names of the other cell."""
-    option, dim = scope.options.get(ours), scope.dims.get(ours)
     kind = option.kind if option is not None else ""
     if kind == "flag":
         return {"true": True, "false": False}
     if kind in ("word", "activation"):
         return {word: word for word in option.words}
     return {"none": None} if kind == "maybe" or dim is not None and dim.kind == "alias" else {}
+
+
+def _their_value(
+    name: str, word: str, stem: str, theirs: Cell, span: Span, scope: Scope
+) -> bool | Fraction | str | None:
+    """What an option or a weight of the other cell is given."""
+    option = next((each for each in theirs.options if each.name == name), None)
+    dim = next((each for each in theirs.dims if each.name == name and each.kind == "alias"), None)
+    weight = any(each.name == name for each in theirs.params)
+    values = _values(option, dim)
+    if option is None and dim is None and not weight:
+        known = [each.name for each in (*theirs.options, *theirs.params)]
+        help = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
+        scope.report.refuse("CG205", f"`{stem}` has no option `{name}`", span, help=help)
+    if word in values:
+        return values[word]
+    if NUMBER.fullmatch(word.removeprefix("-")) and (weight or option.kind in ("number", "maybe", "scheduled")):
+        return Fraction(word)
+    if weight and word == IDENTITY:
+        return IDENTITY
+    ours = {*scope.defined, *scope.params, *scope.inputs, *scope.options, *scope.dims}
+    if word.split(".")[0] in ours:
+        help = f"ours stands first: write `{word} = {name}`"
+        scope.report.refuse("CG205", f"`{name}` is a name of `{stem}`, not of this cell", span, help=help)
+    wanted = "a number or `identity`" if weight else " or ".join(values) if values else "a number"
+    scope.report.refuse("CG202", f"`{name}` of `{stem}` is {wanted}", span)
 
 
 def _refuse_number(ours: str, span: Span, scope: Scope) -> None:
@@ -117,9 +153,13 @@ def _refuse_number(ours: str, span: Span, scope: Scope) -> None:
 
 def _refuse_names(ours: str, word: str, stem: str, theirs: Cell, span: Span, scope: Scope) -> None:
     known = {*scope.labels, *scope.defined, *scope.params, *scope.inputs, *scope.options, *scope.dims}
-    if ours.split("/")[0] not in known | set(scope.norms):
-        scope.report.refuse("CG205", f"unknown name `{ours}`", span, help=nearest(ours, known))
     named = (*theirs.equations, *theirs.params, *theirs.inputs, *theirs.options, *theirs.dims)
     there = {*(label for axis in theirs.axes for label in axis.labels), *(each.name for each in named)}
-    if word not in there:
+    mine, *labels = re.split("[/.]", ours)
+    if mine not in known | set(scope.norms) or "." in ours and not set(labels) <= set(scope.labels):
+        wrong_way = mine in there and word.split(".")[0] in known
+        help = f"ours stands first: write `{word} = {ours}`" if wrong_way else nearest(ours, known)
+        message = f"`{ours}` is a name of `{stem}`, not of this cell" if wrong_way else f"unknown name `{ours}`"
+        scope.report.refuse("CG205", message, span, help=help)
+    if not set(word.split(".")) <= there:
         scope.report.refuse("CG205", f"`{stem}` has no `{word}`", span, help=nearest(word, there))

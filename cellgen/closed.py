@@ -106,6 +106,8 @@ class Closed:
     def _atom(self, symbol: Expr, atom: Atom) -> Quotient:
         if atom.op == "leaf":
             return self.ring.power_of(symbol)
+        if atom.op == "identity":
+            raise TooLong
         if atom.coupled:
             return coupled(self, atom)
         if atom.op in ("add", "mul", "linear", "div", "pow"):

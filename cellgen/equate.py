@@ -7,7 +7,6 @@ Fourier and Motzkin's elimination over their terms, up to MAX_FACTS of them).
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 
-from cellgen import ranges
 from cellgen.closed import ABOVE, BELOW, NOT_ABOVE, NOT_BELOW, ZERO, Closed, Names, Split
 from cellgen.domains import NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand
 from cellgen.enclose import Enclosure
@@ -26,9 +25,7 @@ _HIGH = {BELOW: True, NOT_ABOVE: False, ZERO: False}
 
 def zero(meaning: Meaning, enclosure: Enclosure, expr: Expr) -> bool:
     """Whether a normal form is zero wherever it is a number."""
-    if expr == 0 or enclosure.of(expr) == ranges.point(0):
-        return True
-    return _worst(meaning, enclosure, lambda closed: FAILS if closed.of(expr).top else HOLDS) == HOLDS
+    return expr == 0 or _worst(meaning, enclosure, lambda closed: FAILS if closed.of(expr).top else HOLDS) == HOLDS
 
 
 def conditions(meaning: Meaning, enclosure: Enclosure, found: Iterable[Demand]) -> tuple[Demand, ...] | None:

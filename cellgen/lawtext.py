@@ -17,6 +17,8 @@ from cellgen.span import Span
 
 MAX_LAWS = 64
 
+_REDUCES = re.compile(r"reduces\s+to\s+([A-Za-z][A-Za-z0-9_]*)\s*(\(([^()]*)\)\s*)?(with\b|$)")
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -57,9 +59,11 @@ def _law(line: Line, report: Report) -> LawText:
     def sides(between: tuple[int, int]) -> tuple:
         return _part(line, report, 0, between[0]), _part(line, report, between[1], len(claim))
 
-    if (match := re.match(r"reduces\s+to\s+([A-Za-z][A-Za-z0-9_]*)\s*(with\b|$)", claim)) and len(match[1]) <= MAX_NAME:
-        pairs = _split(text, match.end(), len(claim)) if match[2] else []
-        return LawText("reduces", match[1], tuple(_pair(line, report, *pair) for pair in pairs), facts, text, line.span)
+    if (match := _REDUCES.match(claim)) and len(match[1]) <= MAX_NAME:
+        chosen = _split(text, *match.span(3)) if match[2] else []
+        pairs = _split(text, match.end(), len(claim)) if match[4] else []
+        both = tuple(tuple(_pair(line, report, *pair) for pair in each) for each in (pairs, chosen))
+        return LawText("reduces", match[1], both, facts, text, line.span)
     if found := _at_depth_0(claim, r"\bfree\s+of\b"):
         a, b = sides(found)
         if not isinstance(b, Ref) or b.ago != 1:
@@ -152,7 +156,7 @@ def _bounds(line: Line, report: Report, start: int, end: int) -> Bounds:
 def _pair(line: Line, report: Report, start: int, end: int) -> tuple[str, str, Span]:
     start = _begin(line.text, start, end)
     span = line.at(start, end)
-    match = re.fullmatch(r"\s*([A-Za-z][A-Za-z0-9_/]*)\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", line.text[start:end])
+    match = re.fullmatch(r"\s*([A-Za-z][A-Za-z0-9_/.]*)\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", line.text[start:end])
     if not match:
         report.refuse(
             "CG201",

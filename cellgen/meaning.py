@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, Noise, Type
+from cellgen.cell import IDENTITY, Cell, Noise, Type
 from cellgen.expr import Activate, Apply, Axis, Node, Number, Path, Pick, Ref, Shape, View
 from cellgen.ops import OPS
 from cellgen.program import Program
@@ -118,6 +118,10 @@ class Meaning:
         binary = type.binary if not ref.ago else program.cell.state(name).binary
         return self._value(type.shape, {path: self.leaf(ref, path, binary) for path in self.paths(type.shape)})
 
+    def number(self, value: Fraction | str) -> Expr:
+        """What a name is set to."""
+        return self.arithmetic.identity if value == IDENTITY else self.arithmetic.number(value)
+
     def rate(self, noise: Noise) -> Fraction | None:
         """The rate of what is drawn, where it is known."""
         rate = noise.rate
@@ -133,7 +137,7 @@ class Meaning:
         for node, number in self.under.imposed:
             if (node.value if isinstance(node, Pick) else node) != ref:
                 continue
-            wanted = self.arithmetic.number(number)
+            wanted = self.number(number)
             for path, expr in lanes.items():
                 if node == ref or node.label in path:
                     self.contradicted |= bool(expr.is_Rational and expr != wanted)

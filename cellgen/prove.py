@@ -22,7 +22,7 @@ from cellgen.meaning import Meaning, Under, defaults
 from cellgen.notation import notation
 from cellgen.ops import Interval
 from cellgen.program import Program
-from cellgen.ranges import REAL, interval_text, number_text
+from cellgen.ranges import REAL, ZERO, interval_text, number_text
 from cellgen.symbols import Expr, Table
 
 MAX_CASES = 64
@@ -103,7 +103,8 @@ class Prover:
         claim, where = _value(law), []
         enclosure = Enclosure.given(self.table, self._ranges(law, cases))
         for case in cases:
-            if not all(zero(case, enclosure, expr) for expr in case.of(claim, ("law",), types).lanes.values()):
+            lanes = case.of(claim, ("law",), types).lanes.values()
+            if not all(zero(case, enclosure, expr) or enclosure.of(expr) == ZERO for expr in lanes):
                 return None
             found = conditions(case, enclosure, demands(case, claim, ("law",), types))
             if found is None:

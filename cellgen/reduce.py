@@ -1,15 +1,17 @@
 """`reduces to SPEC with ...`: whether, under the law's settings and facts, a cell computes what another one does.
 
 The other cell's inputs, states, parameters, labels, dims and options are ours of the same name, or those that the law
-pairs; its first input is our first. An option that we lack has its default. Its states' new values and its output
-must be ours.
+pairs; its first input is our first. An option that we lack has its default, or what the law says. Its states' new
+values and its output must be ours. What of it has no counterpart here refutes the law.
 """
 
 from collections.abc import Mapping
 from fractions import Fraction
 
 from cellgen.cell import Cell, Fact, Law, ReducesTo, TypedCell, TypedVariant, default_variant
-from cellgen.expr import Ref
+from cellgen.enclose import Enclosure
+from cellgen.equate import zero
+from cellgen.expr import Axis, Ref, shape_text
 from cellgen.invariants import start
 from cellgen.lawtypes import exists
 from cellgen.meaning import Meaning, Under, Value, defaults
@@ -21,39 +23,81 @@ from cellgen.symbols import SYMPY, Expr, Table
 class Missing(Exception):
     """Something of the other cell has no counterpart in ours."""
 
+    def __init__(self, what: str, help: str = ""):
+        super().__init__(what)
+        self.help = help
+
 
 class Theirs(Meaning):
     """The other cell, as a program over the values of ours."""
 
-    def __init__(self, program: Program, table: Table, ours: Meaning, pairs: Mapping[str, str]):
-        super().__init__(program, table, Under(activations=_activations(program.cell, ours, pairs)))
-        self.ours, self.pairs = ours, pairs
+    def __init__(self, program: Program, table: Table, ours: Meaning, pairs: Mapping[str, str], claim: ReducesTo):
+        chosen = {name: value for name, value in claim.theirs if isinstance(value, str)}
+        super().__init__(program, table, Under(activations=_activations(program.cell, ours, pairs) | chosen))
+        self.ours, self.pairs, self.set, self.stem = ours, pairs, dict(claim.theirs), claim.stem
 
     def called(self, names: tuple) -> tuple:
         return tuple(self.pairs.get(name, name) for name in names)
 
     def _named(self, ref: Ref) -> Value:
-        program, ours = self.program, self.ours.program
+        program = self.program
         if not ref.ago and ref.name in program.equations:
             return super()._named(ref)
-        mine = Ref(self.pairs.get(ref.name, ref.name), ref.ago)
-        option = next((each for each in program.cell.options if each.name == ref.name), None)
-        if option and all(each.name != mine.name for each in ours.cell.options):
-            return self._single(self.arithmetic.number(Fraction(option.default)))
-        if mine.name not in (ours.states if ref.ago else ours.variant.names):
-            raise Missing(f"`{mine.name}` is not here")
-        value = self.ours.name(mine)
         shape = program.cell.state(ref.name).shape if ref.ago else program.variant.names[ref.name].shape
-        try:
-            return self._value(shape, {path: value.lanes[self.called(path)] for path in self.paths(shape)})
-        except KeyError as missing:
-            raise Missing(f"`{mine.name}` has no label `{'.'.join(missing.args[0])}`") from None
+        option = next((each for each in program.cell.options if each.name == ref.name), None)
+        own = self.ours.program.cell.options
+        if ref.name in self.set:
+            number = self.number(self.set[ref.name])
+            return self._value(shape, dict.fromkeys(self.paths(shape), number))
+        if option and all(each.name != self.pairs.get(ref.name, ref.name) for each in own):
+            return self._single(self.arithmetic.number(Fraction(option.default)))
+        axes = self.axes(shape)
+        return self._value(shape, {path: self._ours(ref, dict(zip(axes, path))) for path in self.paths(shape)})
+
+    def _ours(self, ref: Ref, place: Mapping[str, str]) -> Expr:
+        """Our lane for theirs."""
+        label = next((label for label in place.values() if f"{ref.name}.{label}" in self.pairs), None)
+        mine, *picked = self.pairs[f"{ref.name}.{label}" if label else ref.name].split(".")
+        picked += self.called(tuple(each for each in place.values() if each != label))
+        ours = self.ours.program
+        if mine not in (ours.states if ref.ago else ours.variant.names):
+            parts = any(each.startswith(f"{ref.name}.") for each in self.pairs)
+            name = ".".join((ref.name, *place.values())) if parts else ref.name
+            raise Missing(f"`{name}` of {self.stem} is not here", self._help(name))
+        value = self.ours.name(Ref(mine, ref.ago))
+        path = next((path for path in value.lanes if sorted(path) == sorted(picked)), None)
+        if path is None:
+            missing = ", ".join(f"`{each}`" for each in picked if not any(each in path for path in value.lanes))
+            raise Missing(f"`{mine}` has no label {missing}" if missing else f"`{mine}` has other labels")
+        shape = self.dims.flat(self._shape(ref))
+        their_width = self.called(self.without(shape, place))
+        our_width = self.ours.without(value.shape, dict(zip(value.axes, path)))
+        if their_width != our_width:
+            there, here = (shape_text(tuple((atom,) for atom in width)) for width in (their_width, our_width))
+            raise Missing(f"`{mine}` is {here} here, and {there} in {self.stem}")
+        return value.lanes[path]
+
+    def _shape(self, ref: Ref) -> tuple[Axis, ...]:
+        cell = self.program.cell
+        return cell.state(ref.name).shape if ref.ago else self.program.variant.names[ref.name].shape
+
+    def _help(self, name: str) -> str:
+        weight = any(param.name == name.split(".")[0] for param in self.program.cell.params)
+        pair = f"say what it is here: `with ours = {name}`"
+        return (pair if "." in name else f"{pair}, or set it: `with {name} = 0`") if weight else ""
 
     def _activated(self, option: str, expr: Expr) -> Expr:
         chosen = self.under.activations.get(option)
         if chosen:
             return SYMPY[chosen](self.arithmetic, expr)
         return self.arithmetic.atom(self.pairs.get(option, option), expr)
+
+
+class _Pairs(dict):
+    """The other cell's names to ours; a name that no pair has is the same."""
+
+    def __missing__(self, name: str) -> str:
+        return name
 
 
 def _activations(cell: Cell, ours: Meaning, pairs: Mapping[str, str]) -> dict[str, str]:
@@ -68,66 +112,86 @@ def _activations(cell: Cell, ours: Meaning, pairs: Mapping[str, str]) -> dict[st
 
 def pairs_of(claim: ReducesTo, ours: Cell, other: Cell) -> dict[str, str]:
     """The other cell's names to ours."""
-    pairs = {theirs: mine for mine, theirs in claim.renames}
+    pairs = _Pairs((theirs, mine) for mine, theirs in claim.renames)
     first = other.inputs[0].name
     if all(port.name != pairs.get(first, first) for port in ours.inputs):
         pairs[first] = ours.inputs[0].name
     return pairs
 
 
-def matching(other: TypedCell, pairs: Mapping[str, str], variant: TypedVariant) -> TypedVariant:
-    """The other cell's variant that makes the choices of ours."""
+def matching(other: TypedCell, pairs: Mapping[str, str], claim: ReducesTo, variant: TypedVariant) -> TypedVariant:
+    """The other cell's variant that makes the choices of ours, and those of the law."""
     like = other.variants[0].variant
     wanted = default_variant(other.cell, like)
     wanted |= {name: variant.variant[mine] for name in like if (mine := pairs.get(name, name)) in variant.variant}
-    return next(each for each in other.variants if each.variant == wanted)
+    kinds = {option.name: option.kind for option in other.cell.options}
+    for name, value in claim.theirs:
+        if name in like:
+            wanted[name] = value if kinds.get(name) in ("flag", "word") else value is not None
+    found = next((each for each in other.variants if each.variant == wanted), None)
+    if found is None:
+        raise Missing(f"{other.cell.name} has no such variant")
+    return found
 
 
 def reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
     """The outcome in one variant of ours."""
+    try:
+        return _reduces(prover, law, other)
+    except Missing as missing:
+        return Outcome(REFUTED, str(missing), "this can never hold", missing.help)
+
+
+def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
     program, claim = prover.program, law.claim
     facts, chosen = list(law.facts), {}
     for name, value in claim.settings:
         answers = program.variant.variant
         if name in answers and answers[name] != (value if isinstance(value, (bool, str)) else value is not None):
             return Outcome(ABSENT)
-        if isinstance(value, Fraction):
-            facts.append(Fact(Ref(name, 0, law.span), value, law.span))
-        elif isinstance(value, str) and program.cell.option(name).kind == "activation":
+        option = next((each for each in program.cell.options if each.name == name), None)
+        if option is not None and option.kind == "activation":
             chosen[name] = value
+        elif option is None and isinstance(value, str) or isinstance(value, Fraction):
+            facts.append(Fact(Ref(name, 0, law.span), value, law.span))
     facts = [fact for fact in facts if exists(prover.typed, program.variant, fact.name)]
     pairs = pairs_of(claim, program.cell, other.cell)
-    theirs = Program(other, matching(other, pairs, program.variant))
+    theirs = Program(other, matching(other, pairs, claim, program.variant))
     free = tuple(name for name in prover.activations([Ref(state) for state in program.states]) if name not in chosen)
-    try:
-        for activations in (chosen, defaults(program.cell) | chosen) if free else (chosen,):
-            cases = prover.cases(tuple(facts), activations)
-            if not cases:
-                return Outcome(VACUOUS, "its facts contradict each other")
-            if all(_same(case, Theirs(theirs, prover.table, case, pairs)) for case in cases):
-                return Outcome(PROVED, said_of(free, {} if activations == chosen else activations))
-    except Missing as missing:
-        return Outcome(UNKNOWN, str(missing))
-    from cellgen import refute  # and with it numpy: only where numbers are looked for
+    for activations in (chosen, defaults(program.cell) | chosen) if free else (chosen,):
+        cases = prover.cases(tuple(facts), activations)
+        if not cases:
+            return Outcome(VACUOUS, "its facts contradict each other")
+        if all(_same(case, Theirs(theirs, prover.table, case, pairs, claim)) for case in cases):
+            return Outcome(PROVED, said_of(free, {} if activations == chosen else activations))
+    from cellgen import contrast  # and with it numpy: only where numbers are looked for
 
-    trial = refute.Trial(prover.typed, program.variant, prover.work, tuple(facts), chosen)
-    found = refute.refute_reduces(trial, other, theirs.variant, pairs)
+    trial = contrast.Trial(prover.typed, program.variant, prover.work, tuple(facts), chosen)
+    found = contrast.contrast(trial, other, theirs.variant, pairs, dict(claim.theirs))
     return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 
 
 def _same(ours: Meaning, theirs: Theirs) -> bool:
     """Whether states start and go on alike, and the output is the same."""
     mine, other = ours.program.cell, theirs.program.cell
-    names = [(name, theirs.pairs.get(name, name)) for name in theirs.program.states]
+    names = [(name, theirs.pairs[name]) for name in theirs.program.states]
     for name, our_name in names:
         if our_name not in ours.program.states:
-            raise Missing(f"there is no state `{our_name}` here")
+            raise Missing(f"there is no state `{our_name}` here", f"`with ours = {name}` says what it is called here")
         if start(other, name) != start(mine, our_name):
             raise Missing(f"`{our_name}` starts otherwise")
     if other.mask.kind != mine.mask.kind:
         raise Missing(f"its mask is `{other.mask.kind}`, here it is `{mine.mask.kind}`")
+    enclosure = Enclosure.given(ours.table, {})
+    pairs = []
     for name, our_name in (*names, (other.output, mine.output)):
         a, b = theirs.name(Ref(name)), ours.name(Ref(our_name))
-        if any(b.lanes.get(theirs.called(path)) != expr for path, expr in a.lanes.items()):
-            return False
-    return True
+        here = {tuple(sorted(path)): expr for path, expr in b.lanes.items()}
+        there = {tuple(sorted(theirs.called(path))): expr for path, expr in a.lanes.items()}
+        if theirs.called(a.shape) != b.shape:
+            shapes = (shape_text(tuple((atom,) for atom in shape)) for shape in (b.shape, theirs.called(a.shape)))
+            raise Missing(f"`{our_name}` is {' here, and '.join(shapes)} in {theirs.stem}")
+        if here.keys() != there.keys():
+            raise Missing(f"`{our_name}` has other labels than in {theirs.stem}")
+        pairs += [(expr, here[path]) for path, expr in there.items()]
+    return all(a == b or zero(ours, enclosure, ours.arithmetic.difference(a, b)) for a, b in pairs)

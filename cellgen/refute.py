@@ -7,7 +7,7 @@ All laws of a cell share the work that may be done: when it is, nothing more is 
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from math import inf, isfinite
@@ -184,16 +184,16 @@ def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -
     for moment in moments(trial):
         apart = moment.value(claim, ("law",), types)
         sides = [moment.value(node, ("law", index), types) for index, node in enumerate(claim.args)]
-        worst = _worst(abs(apart), _rows(trial, moment, facts))
-        if worst is None:
+        place = worst(abs(apart), _rows(trial, moment, facts))
+        if place is None:
             continue
         # a side that is no smaller than the difference gives the other one
         whole = next((index for index, side in enumerate(sides) if side.shape == apart.shape), None)
-        difference = apart.flat[worst]
+        difference = apart.flat[place]
         if whole is None:
             a, b = difference, 0.0
         else:
-            known = sides[whole].flat[worst]
+            known = sides[whole].flat[place]
             a, b = (known, known - difference) if whole == 0 else (known + difference, known)
         if abs(difference) > TOLERANCE * (1 + abs(a) + abs(b)):
             return Refutation(_unequal(claim.args, (a, b) if whole is not None else None, difference), moment.where)
@@ -203,10 +203,10 @@ def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -
 def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, difference: float) -> str:
     names = [notation(node) for node in nodes]
     if values is None:
-        return f"{names[0]} and {names[1]} differ by {_short(difference)}"
+        return f"{names[0]} and {names[1]} differ by {short(difference)}"
     if isinstance(nodes[1], Number):
-        return f"{names[0]} = {_short(values[0])}"
-    return f"{names[0]} = {_short(values[0])}, but {names[1]} = {_short(values[1])}"
+        return f"{names[0]} = {short(values[0])}"
+    return f"{names[0]} = {short(values[0])}, but {names[1]} = {short(values[1])}"
 
 
 def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types]) -> Refutation | None:
@@ -215,10 +215,10 @@ def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types])
         found, rows = moment.value(claim.value, ("law",), types), _rows(trial, moment, facts)
         low, high = (_bound(moment, end) for end in (claim.low, claim.high))
         for sign, end in ((1, high), (-1, low)):
-            worst = _worst(sign * found, rows) if end is not None else None
-            if worst is not None and sign * (found.flat[worst] - end) > TOLERANCE * (1 + abs(end)):
+            place = worst(sign * found, rows) if end is not None else None
+            if place is not None and sign * (found.flat[place] - end) > TOLERANCE * (1 + abs(end)):
                 side = "above" if sign > 0 else "below"
-                what = f"{notation(claim.value)} = {_short(found.flat[worst])}, {side} {_short(end)}"
+                what = f"{notation(claim.value)} = {short(found.flat[place])}, {side} {short(end)}"
                 return Refutation(what, moment.where)
     return None
 
@@ -244,10 +244,10 @@ def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Ty
         other = moment.again({**moment.state, of.name: new}, trial.imposed())
         both = _rows(trial, moment, facts), _rows(trial, other, facts)
         a, b = (each.value(value, ("law",), types) for each in (moment, other))
-        worst = _worst(abs(a - b), [here and there for here, there in zip(*both)])
-        here, there = (each.flat[worst or 0] for each in (a, b))
-        if worst is not None and abs(here - there) > TOLERANCE * (1 + abs(here)):
-            what = f"{notation(value)} goes from {_short(here)} to {_short(there)}"
+        place = worst(abs(a - b), [here and there for here, there in zip(*both)])
+        here, there = (each.flat[place or 0] for each in (a, b))
+        if place is not None and abs(here - there) > TOLERANCE * (1 + abs(here)):
+            what = f"{notation(value)} goes from {short(here)} to {short(there)}"
             return Refutation(f"{what} when {notation(of)} alone is changed", moment.where)
     return None
 
@@ -263,7 +263,7 @@ def _rows(trial: Trial, moment: Moment, fact_types: list[Types]) -> list[bool]:
     return rows
 
 
-def _worst(found, rows: list[bool]) -> int | None:
+def worst(found, rows: list[bool]) -> int | None:
     """The place of the largest finite number among the samples that count."""
     flat = found.reshape(-1) + 0.0
     flat[~(flat < inf)] = -inf
@@ -276,47 +276,5 @@ def _worst(found, rows: list[bool]) -> int | None:
     return place if any(rows) and isfinite(flat[place]) else None
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:.4g}"
-
-
-# --- another cell ---------------------------------------------------------------------------------------------------
-
-
-def refute_reduces(
-    trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str]
-) -> Refutation | None:
-    """A step from which the other cell goes on otherwise; `pairs` gives its names in ours."""
-    cell, ours = other.cell, trial.typed.cell
-
-    def named(names: Iterable[str], mine: Mapping) -> dict:
-        return {name: mine[pairs.get(name, name)] for name in names if pairs.get(name, name) in mine}
-
-    for moment in moments(trial):
-        settings = moment.instance.settings
-        sizes = named((dim.name for dim in cell.dims if dim.kind != "quotient"), settings.sizes)
-        theirs = Instance(other, {**sizes, **named((option.name for option in cell.options), settings.options)})
-        weights = {name: _weight(moment, theirs, variant, name, pairs) for name in theirs.weights}
-        inputs = named((each.name for each in (*cell.inputs, *cell.noises)), moment.env)
-        state = named((each.name for each in cell.states), moment.state)
-        found = theirs.evaluate(weights, inputs, state, moment.training)
-        for name in dict.fromkeys((*state, cell.output)):
-            our_name = pairs.get(name, name) if name in state else ours.output
-            worst = _worst(abs(found[name] - moment.env[our_name]), [True] * BATCH)
-            mine, its = (each.flat[worst or 0] for each in (moment.env[our_name], found[name]))
-            if worst is not None and abs(mine - its) > TOLERANCE * (1 + abs(its)):
-                return Refutation(f"{our_name} = {_short(mine)}, but {_short(its)} in {cell.name}", moment.where)
-    return None
-
-
-def _weight(moment: Moment, theirs: Instance, variant: TypedVariant, name: str, pairs: Mapping[str, str]):
-    """The other cell's weight: ours, its labels' parts in the other's order. One labelled axis is put in order."""
-    our_name = pairs.get(name, name)
-    ours, out = moment.env[our_name], 0 * moment.env[our_name]
-    atoms = {atom for axis in variant.names[name].shape for atom in axis}
-    labels = next((axis.labels for axis in theirs.cell.axes if axis.name in atoms), ())
-    there, here = (each._scope(BATCH, moment.training) for each in (theirs, moment.instance))
-    for label in labels:
-        part = here.part(ours, here.variant.names[our_name], pairs.get(label, label))
-        there.part(out, variant.names[name], label)[...] = part
-    return out if labels else ours

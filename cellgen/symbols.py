@@ -102,6 +102,7 @@ class Arithmetic:
     def __init__(self, table: Table, assumed: Mapping[Expr, int] | None = None, reference: bool = False):
         self.table, self.assumed, self.reference = table, assumed or {}, reference
         self.zero, self.one = table.sympy.Integer(0), table.sympy.Integer(1)
+        self.identity = table.symbol(Atom("identity", ()))  # of a matrix, the lane
 
     def number(self, value: Fraction | int) -> Expr:
         return self.table.sympy.Rational(value.numerator, value.denominator)
@@ -254,6 +255,14 @@ def _coupled(op: str, zero: int | None = None) -> Callable:
     return of
 
 
+def _matmul(s: Arithmetic, a: Lanes, b: Lanes, *, place: tuple):
+    """A product with the identity is the other operand."""
+    for one, other in ((a, b), (b, a)):
+        if [expr for _, expr in one] == [s.identity] and len(other) == 1:
+            return other[0][1]
+    return _coupled("matmul", 1)(s, a, b, place=place)
+
+
 def _normalize(s: Arithmetic, value: Lanes, epsilon: Lanes, *, place: tuple):
     """Where all lanes are one number, nothing is left of it by a layer's norm, and of zero by any."""
     lanes = {expr for _, expr in value}
@@ -273,7 +282,7 @@ SYMPY: dict[str, Callable] = {
     "less_equal": lambda s, a, b: 1 - s.positive(s.difference(a, b)),
     "greater": lambda s, a, b: s.positive(s.difference(a, b)),
     "greater_equal": lambda s, a, b: 1 - s.positive(s.difference(b, a)),
-    "matmul": _coupled("matmul", 1),
+    "matmul": _matmul,
     "normalize": _normalize,
     "linear": lambda s, x: x,
     "sigmoid": _sigmoid,

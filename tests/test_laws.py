@@ -548,7 +548,7 @@ def test_a_law_that_fails_in_one_variant_says_in_which():
 
 def test_a_cell_reduces_to_another():
     lines = "reduces to lstm", "reduces to coupled_lstm", "reduces to simple_rnn"
-    assert statuses(LSTM, *lines) == ["proved", "unknown", "unknown"]
+    assert statuses(LSTM, *lines) == ["proved", "refuted", "refuted"]
 
 
 def test_labels_states_and_weights_may_have_other_names():
@@ -599,7 +599,7 @@ def test_a_reduction_under_facts_and_settings():
 
 def test_a_reduction_asks_for_the_same_mask():
     found = judged(LSTM.replace("equations:", "mask: {kind: reset, states: [h, c]}\nequations:"), "reduces to lstm")
-    assert (found.laws[0].status, found.laws[0].why) == ("unknown", "its mask is `hold`, here it is `reset`")
+    assert (found.laws[0].status, found.laws[0].why) == ("refuted", "its mask is `hold`, here it is `reset`")
 
 
 # --- looked at unasked ---

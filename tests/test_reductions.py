@@ -1,0 +1,147 @@
+"""`reduces to`: what the other cell's names are here, what it is given, and a false one refuted, whatever the cells."""
+
+import pytest
+
+from cellgen.analyse import analyse
+from cellgen.compiler import Spec, shipped
+from cellgen.laws import laws
+
+RNN = """
+cell: Cell
+state: {h: units}
+params: {kernel: [input, units], U: [units, units]}
+equations: |
+  h = tanh(x @ kernel + h[t-1] @ U)
+"""
+
+PER_GATE = """
+cell: Cell
+state: {h: units, c: units}
+params:
+  W_i: [input, units]
+  W_f: [input, units]
+  W_g: [input, units]
+  W_o: [input, units]
+  U_i: [units, units]
+  U_f: [units, units]
+  U_g: [units, units]
+  U_o: [units, units]
+equations: |
+  i = sigmoid(x @ W_i + h[t-1] @ U_i)
+  f = sigmoid(x @ W_f + h[t-1] @ U_f)
+  g = tanh(x @ W_g + h[t-1] @ U_g)
+  o = sigmoid(x @ W_o + h[t-1] @ U_o)
+  c = f * c[t-1] + i * g
+  h = o * tanh(c)
+"""
+
+
+def judged(text, line):
+    typed = Spec.of(text.strip("\n") + f"\nlaws: |\n  {line}\n").typed()
+    found = laws(typed, analyse(typed))
+    return found.laws[0], found.diagnostics
+
+
+def weights(input_part="ifgo"):
+    inputs = ", ".join(f"W_{ours} = kernel.{theirs}" for ours, theirs in zip("ifgo", input_part))
+    return inputs + ", " + ", ".join(f"U_{gate} = recurrent_kernel.{gate}" for gate in "ifgo")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (RNN, "reduces to simple_rnn with U = recurrent_kernel, bias = 0"),
+        (RNN, "reduces to simple_rnn(use_bias = false) with U = recurrent_kernel"),
+        (RNN, "reduces to simple_rnn with U = identity, recurrent_kernel = identity, bias = 0"),
+        (RNN, "reduces to simple_rnn with U = 0, recurrent_kernel = 0, bias = 0"),
+        (RNN.replace("tanh(", "relu("), "reduces to simple_rnn(activation = relu) with U = recurrent_kernel, bias = 0"),
+        (
+            RNN.replace("h[t-1] @ U", "h[t-1]").replace(", U: [units, units]", ""),
+            "reduces to simple_rnn with recurrent_kernel = identity, bias = 0",
+        ),  # fmt: skip
+        (PER_GATE, f"reduces to lstm with {weights()}, bias = 0"),
+        (
+            RNN.replace("tanh(x @ kernel + h[t-1] @ U)", "2 * sigmoid(2 * (x @ kernel) + 2 * (h[t-1] @ U)) - 1"),
+            "reduces to simple_rnn with U = recurrent_kernel, bias = 0",
+        ),  # fmt: skip
+    ],
+)
+def test_a_cell_is_another_one(text, line):
+    assert judged(text, line)[0].status == "proved"
+
+
+def test_packed_weights_are_those_of_each_gate(tmp_path):
+    (tmp_path / "per_gate.yaml").write_text(PER_GATE.lstrip())
+    packed = "cell: Cell\ngates: [i, f, g, o]\nstate: {h: units, c: units}\nequations: |\n"
+    packed += "  z: [gates, units] = affine(x, h[t-1], bias=use_bias)\n  i = sigmoid(z.i)\n  f = sigmoid(z.f)\n"
+    packed += "  c = f * c[t-1] + i * tanh(z.g)\n  h = sigmoid(z.o) * tanh(c)\noptions: {use_bias: true}\n"
+    pairs = [f"kernel.{gate} = W_{gate}, recurrent_kernel.{gate} = U_{gate}" for gate in "ifgo"]
+    (tmp_path / "packed.yaml").write_text(
+        packed + f"laws: |\n  reduces to per_gate with use_bias = false, {', '.join(pairs)}\n"
+    )
+    typed = Spec.at(tmp_path / "packed.yaml").typed()
+    assert [each.status for each in laws(typed, analyse(typed)).laws] == ["proved"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        (RNN, "reduces to simple_rnn with U = recurrent_kernel", "`bias` of simple_rnn is not here"),
+        (RNN, "reduces to simple_rnn with bias = 0", "`recurrent_kernel` of simple_rnn is not here"),
+        (RNN, "reduces to lstm", "there is no state `c` here"),
+        (
+            RNN,
+            "reduces to simple_rnn with kernel = recurrent_kernel, U = kernel, bias = 0",
+            "`U` is [units, units] here",
+        ),  # fmt: skip
+        (RNN, "reduces to simple_rnn with U = 0, recurrent_kernel = identity, bias = 0", "in SimpleRNN"),
+        (RNN, "reduces to simple_rnn(activation = relu) with U = recurrent_kernel, bias = 0", "in SimpleRNN"),
+        (PER_GATE, f"reduces to lstm with {weights('figo')}, bias = 0", "in LSTM"),
+        (PER_GATE, "reduces to lstm with W_i = kernel.i, bias = 0", "`kernel.f` of lstm is not here"),
+    ],
+)
+def test_a_cell_is_not_another_one(text, line, why):
+    found, diagnostics = judged(text, line)
+    assert found.status == "refuted" and why in found.why
+    assert "CG401" in [each.code for each in diagnostics]
+
+
+def test_another_output_is_another_cell():
+    text = RNN.replace("equations:", "output: y\nequations:") + "  y = 2 * h\n"
+    found, _ = judged(text, "reduces to simple_rnn with U = recurrent_kernel, bias = 0")
+    assert found.status == "refuted" and found.why.startswith("y = ")
+
+
+def test_one_equation_of_many_is_changed():
+    text = Spec.at("nas").source.text.split("laws:")[0]
+    assert judged(text, "reduces to nas")[0].status == "proved"
+    found, _ = judged(text.replace("tanh(a4 * a5)", "tanh(a4 + a5)"), "reduces to nas")
+    assert found.status == "refuted" and "in NAS" in found.why
+
+
+def test_gates_that_the_other_cell_does_not_have():
+    text = """
+cell: Cell
+gates: [r, g, c]
+state: {h: units}
+params: {kernel: [input, gates*units], recurrent_kernel: [units, gates*units], bias: [gates*units]}
+equations: |
+  z: [gates, units] = x @ kernel + h[t-1] @ recurrent_kernel + bias
+  g = sigmoid(z.g)
+  c = tanh(z.c * sigmoid(z.r))
+  h = g * h[t-1] + (1 - g) * c
+"""
+    found, _ = judged(text, "reduces to ugrnn")
+    assert found.status == "refuted" and "in UGRNN" in found.why
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("stem", sorted(path.stem for path in shipped().glob("*.yaml")))
+def test_every_two_cells_are_compared(stem):
+    if Spec.at(stem).is_stack:
+        return
+    text = Spec.at(stem).source.text.split("\nlaws:")[0]
+    for other in sorted(path.stem for path in shipped().glob("*.yaml")):
+        if not Spec.at(other).is_stack:
+            found, _ = judged(text, f"reduces to {other}")
+            assert found.status in ("proved", "refuted") if other != stem else found.status == "proved"

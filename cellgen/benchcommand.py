@@ -105,10 +105,10 @@ def _refuse(names, only, batch, units, plot_) -> None:
 
 def _writable(paths: list[Path]) -> None:
     """Refuses, before anything is measured, what could not be written in the end."""
-    if len({path.resolve() for path in paths}) < len(paths):
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise click.UsageError("--json and --plot name the same file")
     for path in paths:
-        folder = path.resolve().parent
+        folder = Path(os.path.realpath(path)).parent
         if path.is_dir():
             raise click.UsageError(f"{path} is a folder, not a file")
         if not folder.is_dir():

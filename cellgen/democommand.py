@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cellgen.files import put
+from cellgen.intake import contents
 from cellgen.terminal import say, show
 
 FINE, INTERRUPTED = 0, 130
@@ -115,7 +116,7 @@ def _writable(out: Path) -> None:
         raise click.UsageError(f"--out {out}: it cannot be written to")
     for name in (PAGE, PICTURE, FIGURES):
         path = out / name
-        if path.is_dir() or path.exists() and OURS not in path.read_bytes()[:4096]:
+        if path.is_dir() or path.exists() and OURS not in contents(path, 4096):
             raise click.UsageError(
                 f"{path} was not written by `cellgen demo` and would be overwritten: choose another --out"
             )

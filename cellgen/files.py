@@ -188,7 +188,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """One process at a time is in here, of those that mean this folder; a lock dies with its process."""
     handle, free = _lock(folder)
     try:
-        for _ in range(PATIENCE * 10):
+        for _ in range(PATIENCE * 10 + 1):
             if free():
                 break
             time.sleep(0.1)
@@ -245,7 +245,7 @@ def _flushed(file) -> None:
 
 def put(path: Path, content: bytes) -> None:
     """Writes one file at once: also after a crash it is the old one or the new. Raises `OSError`."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # the file behind a link; of links in a circle the first
     temporary = _beside(path)
     try:
         with temporary.open("wb") as file:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cellgen import files
 from cellgen.files import READY, WRITING
 from cellgen.stamp import STAMP, changed
 
@@ -56,6 +57,33 @@ def test_builds_at_once_never_mix(seen):
     found = seen["at once", False]
     assert found["codes"] == [0] * 4 and found["looks"] and found["mixes"] == 0
     assert found["left"] == ["alpha.py", "beta.py", "test_alpha.py", "test_beta.py"]
+
+
+def test_a_build_that_does_not_end_is_waited_for_and_then_told_of(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(files, "PATIENCE", 1)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(OSError, match="another build has been writing here for 1 seconds"):
+            files.update({"a.py": "a\n"}, tmp_path)
+    finally:
+        os.close(handle)
+    assert not list(tmp_path.iterdir())
+    assert len(files.update({"a.py": "a\n"}, tmp_path)) == 1
+
+
+def test_where_there_are_no_locks_a_folder_shows_that_it_is_written_to(tmp_path, monkeypatch):
+    """What stands there for a minute is of a build that was killed."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: moments.append(seconds))
+    moments = []
+    monkeypatch.setattr(files.time, "time", lambda: written + len(moments) / 10)
+    (tmp_path / WRITING).mkdir()
+    written = (tmp_path / WRITING).stat().st_mtime
+    assert len(files.update({"a.py": "a\n"}, tmp_path)) == 1
+    assert files.PATIENCE * 10 - 2 <= len(moments) <= files.PATIENCE * 10
+    assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
 
 
 def test_tests_of_another_build_say_so(tmp_path):

@@ -108,13 +108,15 @@ def test_tests_of_another_build_say_so(tmp_path):
 @pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.full)])
 def test_the_command_is_killed_at_any_moment(tmp_path, kills):
     """The whole command, as a user has it; half of the times while it writes."""
-    spec, folder = tmp_path / "leaky.yaml", tmp_path / "generated"
-    build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml", "lstm"]
+    folder = tmp_path / "generated"
+    build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml", "other.yaml"]
     chance = random.Random(0)
-    names = {"leaky.py", "test_leaky.py", "lstm.py", "test_lstm.py"}
+    names = {"leaky.py", "test_leaky.py", "other.py", "test_other.py"}
 
     def run(number, stop):
-        spec.write_text(f"cell: Leaky\nstate: {{h: units}}\nequations: |\n  h = 0.{number} * h[t-1] + mean(x)\n")
+        for stem in ("leaky", "other"):
+            text = f"cell: Leaky\nstate: {{h: units}}\nequations: |\n  h = 0.{number} * h[t-1] + mean(x)\n"
+            (tmp_path / f"{stem}.yaml").write_text(text)
         process = subprocess.Popen(
             build, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -140,6 +142,6 @@ def test_the_command_is_killed_at_any_moment(tmp_path, kills):
         if number % 10 == 2 or kills < 10:
             assert run(number, lambda process: None) == 0
             assert {path.name for path in folder.iterdir()} == names
-            for stem in ("leaky", "lstm"):
+            for stem in ("leaky", "other"):
                 mark = STAMP.match((folder / f"{stem}.py").read_bytes())[1]
                 assert mark in (folder / f"test_{stem}.py").read_bytes()

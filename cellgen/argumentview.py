@@ -6,6 +6,7 @@ from fractions import Fraction
 from cellgen.cell import Cell, Dim, Option
 from cellgen.expr import Ref
 from cellgen.lower import GIVEN
+from cellgen.options import choices
 from cellgen.records import ArgumentView
 
 
@@ -23,7 +24,7 @@ def arguments(cell: Cell) -> Iterator[ArgumentView]:
         yield _dim(dim)
     epsilons = {norm.epsilon.name for norm in cell.norms if isinstance(norm.epsilon, Ref)}
     for option in cell.options:
-        yield _option(option, positive=option.name in epsilons)
+        yield _option(option, choices(cell.options), positive=option.name in epsilons)
 
 
 def _dim(dim: Dim) -> ArgumentView:
@@ -35,7 +36,7 @@ def _dim(dim: Dim) -> ArgumentView:
     return ArgumentView(name, "" if dim.kind == "required" else str(dim.value), fits, wanted, value)
 
 
-def _option(option: Option, positive: bool = False) -> ArgumentView:
+def _option(option: Option, every: tuple[str, ...], positive: bool = False) -> ArgumentView:
     name, default = option.name, literal(option.default)
     match option.kind:
         case "flag":
@@ -51,7 +52,9 @@ def _option(option: Option, positive: bool = False) -> ArgumentView:
                 name,
             )
         case "activation":
-            return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name})')
+            words = () if {*option.words} == {*every} else option.words
+            given = f', ("{words[0]}",)' if len(words) == 1 else f", {words}".replace("'", '"') if words else ""
+            return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name}{given})', words)
     fits, wanted, value = f"_is_number({name})", "a number", f"float({name})"
     low, high = (None if bound is None else literal(bound) for bound in (option.low, option.high))
     if positive and (option.low is None or option.low <= 0):
@@ -65,5 +68,5 @@ def _option(option: Option, positive: bool = False) -> ArgumentView:
             fits, wanted = f"{fits} and {name} <= {high}", f"{wanted} up to {high}"
     if option.kind == "maybe":
         fits, value = f"{name} is None or {fits}", f"None if {name} is None else {value}"
-        return ArgumentView(name, "None", fits, f"{wanted}, or None", value)
+        return ArgumentView(name, default, fits, f"{wanted}, or None", value)
     return ArgumentView(name, default, fits, wanted, value)

@@ -8,7 +8,7 @@ from cellgen.cell import Norm
 from cellgen.diagnostics import Refused, nearest
 from cellgen.expr import Activate, Apply, Choose, Node, Number, Pick, Ref, children, rebuild
 from cellgen.noise import NOISES, noise
-from cellgen.ops import OPS, WRITTEN
+from cellgen.ops import ACTIVATIONS, OPS, OTHERWISE, REMAINDER, WRITTEN, transposed
 from cellgen.reader import Call
 from cellgen.scope import Scope
 
@@ -35,12 +35,12 @@ MEANT = {
     "add": "write `a + b`",
     "sub": "write `a - b`",
     "pow": "write `a ** 2`",
-    "logistic": "did you mean `sigmoid`?",
-    "sigm": "did you mean `sigmoid`?",
     "sign": "write `2 * step(x) - 1`",
     "heaviside": "did you mean `step`?",
-    "swish": "did you mean `silu`?",
+    **{other: f"did you mean `{name}`?" for other, name in OTHERWISE.items()},
     "sg": "did you mean `stop_gradient`?",
+    **dict.fromkeys(("mod", "fmod", "floormod"), REMAINDER),
+    "transpose": transposed("W"),
     "split": "a labelled axis is cut by its labels: `gates: [i, f]`, then `z.i` and `z.f`",
 }
 
@@ -83,7 +83,7 @@ def _pick(node: Pick, scope: Scope) -> Pick:
     if label in labels:
         return Pick(value, label, node.span)
     if label == "T":
-        help = "`a @ b` contracts the last axis of `a` with the first of `b`: declare the weight so"
+        help = transposed(value.name if isinstance(value, Ref) and not value.ago else "W")
         scope.report.refuse("CG202", "`.T` is not part of the language", node.span, help=help)
     there = f"the labels are {', '.join(labels)}" if labels else "labels are declared by `gates: [i, f, g, o]`"
     scope.report.refuse("CG209", f"no axis has a label `{label}`", node.span, help=nearest(label, labels) or there)
@@ -147,6 +147,10 @@ def _no_function(call: Call, scope: Scope) -> None:
         help = f"a product is written `{name} * (...)`"
         if name in scope.options:
             help = f"an option that is called is `{name}: {{one_of: activations, default: tanh}}`"
+            words = scope.options[name].words
+            wrong = [word for word in words if word not in ACTIVATIONS]
+            if len(wrong) < len(words):
+                help = f"of the words of `{name}`, no activation is {', '.join(f'`{word}`' for word in wrong)}"
         scope.report.refuse("CG208", f"`{name}` is no function", call.name_span, help=help)
     activations = (each.name for each in scope.options.values() if each.kind == "activation")
     known = [*WRITTEN, *NOISES, *scope.norms, *activations]

@@ -134,6 +134,9 @@ class _Declaring:
         return constant, counts
 
     def state(self, name: Key, section: StateSection) -> State:
+        if name == "t":  # as anything else it is a name like others
+            help = "call it `time`, or `elapsed`"
+            self.report.add("CG109", "a state `t` would be read as `t[t-1]`", name.span, help=help)
         shape, binary = self.dims.carried(section.shape), self.binary(section.values)
         self.dims.kept.update(atom for axis in shape for atom in axis)
         return State(name, shape, binary, self.initial(section.initial), name.span)

@@ -13,6 +13,7 @@ from cellgen.kinds import (
     VALUE,
     WORD,
     Amount,
+    Bound,
     Flag,
     Form,
     Init,
@@ -42,15 +43,16 @@ class Section(BaseModel):
 
 
 class OptionSection(Section):
-    """`true`, `1.0`, `none`, or a mapping: `{one_of: [blend, select]}`, `{default: 1.0, in: [0, 1]}`."""
+    """`true`, `1.0`, `none`, or a mapping: `{one_of: [blend, select]}`, `{default: 1.0, in: [0, inf]}`."""
 
     default: Value | None = Field(None, description="the value when the argument is not given")
     one_of: Annotated[Any, WithJsonSchema({"oneOf": [{"const": "activations"}, {"type": "array", "items": NAME}]})] = (
         None
     )
-    range: Annotated[list[Amount], a_list("`[low, high]`")] | None = Field(
-        None, alias="in", description="the values a number may have"
+    range: Annotated[list[Bound], a_list("`[low, high]`")] | None = Field(
+        None, alias="in", description="the values a number may have; `inf` and `-inf` are no bound"
     )
+    optional: Flag | None = Field(None, description="a number that may be none too")
     scheduled: Flag | None = Field(None, description="settable while training, never trained")
 
 

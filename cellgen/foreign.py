@@ -2,7 +2,7 @@
 
 import ast
 
-from cellgen.ops import WRITTEN
+from cellgen.ops import REMAINDER, WRITTEN, transposed
 
 
 def foreign(node) -> str:
@@ -54,8 +54,12 @@ def foreign(node) -> str:
 def instead(node) -> str:
     """What is written in its place."""
     match node:
+        case ast.BinOp(left=left, op=ast.BitXor(), right=ast.Name(id="T")):
+            return transposed(ast.unparse(left)) if isinstance(left, ast.Name) else transposed("W")
         case ast.BinOp(op=ast.BitXor()):
             return "a power is `**`"
+        case ast.BinOp(op=ast.Mod()):
+            return REMAINDER
         case ast.Call(func=ast.Attribute(attr=name)):
             return (
                 f"write `{name}(...)`"

@@ -12,6 +12,7 @@ from cellgen.load import Scalar
 from cellgen.span import Span
 
 MAX_ITEMS = 256  # of a section
+INFINITE = ("inf", "-inf")  # ends of a range without a bound
 
 
 class Key(str):
@@ -39,6 +40,8 @@ def _wrong(wanted: str, value: Any) -> PydanticCustomError:
             came = "nothing"
         case Scalar(value=bool()):
             came = value.text
+        case Scalar(value=found) if found in INFINITE:
+            came = "an infinite number"
         case Scalar(value=int() | float()):
             came = "a number"
         case _:
@@ -66,6 +69,10 @@ def _is_number(value) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_bound(value) -> bool:
+    return _is_number(value) or value in INFINITE
+
+
 def _is_whole(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -89,6 +96,7 @@ Lines = _leaf("lines of text under `|`", _is_text, TEXT)
 Name = _leaf("a name", _is_text, NAME)
 Flag = _leaf("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 Amount = _leaf("a number", _is_number, {"type": "number"})
+Bound = _leaf("a number, `inf` or `-inf`", _is_bound, {"oneOf": [{"type": "number"}, {"enum": [*INFINITE]}]})
 Value = _leaf("true, false, a number, a word or none", lambda value: value is not None, VALUE)
 Size = _leaf("`inferred`, `required`, `optional`, a positive integer, or another dim", _is_text_or_whole, SIZE)
 Axis = _leaf("a dim, a positive integer, or a product of them", _is_text_or_whole, SIZE)

@@ -273,7 +273,8 @@ def _run(typed: TypedCell, given: Mapping, names: list[str]) -> _Run:
     kinds = {option.name: option.kind for option in typed.cell.options}
     small = {name: n for n, name in enumerate((dim.name for dim in typed.cell.dims), start=2)}
     dims = {name: small[name] for name in small if given.get(name) is not None}
-    options = {name: value for name, value in given.items() if kinds.get(name) not in (None, "maybe", "activation")}
+    options = {name: value for name, value in given.items() if kinds.get(name) not in (None, "activation")}
+    options |= {name: None for name, kind in kinds.items() if kind == "maybe"}
     instance = Instance(typed, {**dims, **options})
     if list(instance.weights) != names:
         raise Refused(f"{typed.cell.name} has other weights where a number that need not be given is not given")

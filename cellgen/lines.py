@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cellgen.diagnostics import Refused, Report
 from cellgen.load import Scalar
 from cellgen.span import Span
+from cellgen.syntax import mistakes
 
 MAX_LENGTH = 2_000
 
@@ -87,7 +88,7 @@ def lines(scalar: Scalar, report: Report, what: str, most: int) -> list[Line]:
     if len(found) > most:
         report.add("CG108", f"more than {most} {what}s", found[most].span)
         return []
-    return [line for line in found if is_plain(line, report)]
+    return [line for line in found if is_plain(line, report, what)]
 
 
 def each(found: list[Line], read, report: Report) -> Iterator:
@@ -99,8 +100,10 @@ def each(found: list[Line], read, report: Report) -> Iterator:
             pass
 
 
-def is_plain(line: Line, report: Report) -> bool:
-    """Whether a line is short enough and ASCII; if not, it is reported (CG108, CG203)."""
+def is_plain(line: Line, report: Report, what: str = "") -> bool:
+    """Whether a line is short enough and ASCII; if not, it is reported (CG108, CG203), and what else is wrong with it
+    for the parser, if `what` it is was said (CG201).
+    """
     text = line.text
     if len(text) > MAX_LENGTH:
         report.add(
@@ -122,7 +125,18 @@ def is_plain(line: Line, report: Report) -> bool:
             f"U+{ord(char):04X}",
             help=_ascii(char),
         )
+    if strange and what:
+        for each in mistakes("".join(map(_plain, text))):
+            where = line.at(each.start, each.end)
+            report.add("CG201", f"this is no {what}: {each.message}", where, help=each.help)
     return not strange
+
+
+def _plain(char: str) -> str:
+    """One character of ASCII that could stand in its place."""
+    if char.isascii() and (char.isprintable() or char in "\n\t"):
+        return char
+    return ASCII.get(char, "v")[:1].replace("_", "v") if char.isprintable() else " "
 
 
 def _ascii(char: str) -> str:

@@ -308,6 +308,8 @@ def _scalar(node, source: Source, span: Span, report: Report) -> Scalar:
                 value = text.lower() == "true"
             elif tag == "int":
                 value = int(text.replace("_", ""), 0) if not text.lstrip("+-").startswith("0") else int(text, 0)
+            elif tag == "float" and re.fullmatch(r"[-+]?\.inf", text, re.IGNORECASE):
+                value = "-inf" if text.startswith("-") else "inf"  # where there is no bound: no number
             elif tag == "float":
                 value = float(text.replace("_", ""))
             elif tag not in ("str",):

@@ -14,7 +14,7 @@ MAX_NAME = 48
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 LANGUAGE = frozenset(
-    "t training mask gates layers above below each all when free reduces affine true false none inf".split()
+    "training mask gates layers above below each all when free reduces affine true false none inf".split()
 )
 
 # what `dir` shows of keras.layers.Layer and keras.layers.RNN (Keras 3), and what the generated layers add

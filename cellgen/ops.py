@@ -5,6 +5,7 @@ table, and a test holds them to it.
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 
 
@@ -111,7 +112,23 @@ OPS: dict[str, Op] = _table(
 )
 
 ACTIVATIONS = tuple(name for name, op in OPS.items() if op.activation)
+OTHERWISE = {"swish": "silu", "hard_swish": "hard_silu", "logistic": "sigmoid", "sigm": "sigmoid", "identity": "linear"}
+REMAINDER = "there is no remainder: count in a state that starts anew, `n = where(n[t-1] >= 1, 0, n[t-1] + 1)`"
 WRITTEN = tuple(name for name, op in OPS.items() if op.written)
+
+
+
+def transposed(weight: str) -> str:
+    """A help for a weight that is to be transposed."""
+    return f"`x @ {weight}.T` is `{weight} @ x`, `{weight}.T @ x` is `x @ {weight}`"
+
+
+def activation(word: str) -> str:
+    """The activation that a word means: as it is, as other libraries call it, or misspelled; else an empty string."""
+    plain = word.lower()
+    found = [plain] if plain in ACTIVATIONS else get_close_matches(plain, ACTIVATIONS, n=1, cutoff=0.75)
+    return OTHERWISE.get(plain) or (found[0] if found else "")
+
 
 # What only derivatives are made of. `batch` says whether a result has a batch: if not, it is summed over it.
 ADJOINT: dict[str, Op] = _table(

@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from cellgen.diagnostics import Report
+from cellgen.diagnostics import Refused, Report
 from cellgen.expr import (
     Apply,
     Axis,
@@ -33,7 +33,7 @@ from cellgen.lines import Line
 from cellgen.load import NUMBER, finite
 from cellgen.names import MAX_NAME, NAME
 from cellgen.span import Span
-from cellgen.syntax import mistake
+from cellgen.syntax import mistakes
 
 MAX_DEPTH = 64
 MAX_RANK = 6
@@ -69,7 +69,7 @@ class Reader:
     """Turns one piece of a line into nodes. `start` is where in the line's text the piece begins."""
 
     def __init__(self, line: Line, report: Report, start: int = 0, end: int | None = None):
-        self.line, self.start, self.refuse = line, start, report.refuse
+        self.line, self.start, self.report, self.refuse = line, start, report, report.refuse
         self.text = line.text[start:end]
         self._rows = [0]
         for row in self.text.split("\n"):
@@ -80,18 +80,23 @@ class Reader:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a number beside a word, say: it is refused below
-                return ast.parse(self.text, mode=mode, feature_version=(3, 10))
+                tree = ast.parse(self.text, mode=mode, feature_version=(3, 10))
+            if "{" not in self.text:
+                return tree
+            raise SyntaxError  # the language has no braces, but LaTeX has: `h^{t-1}`
         except SyntaxError:
-            found = mistake(self.text)
-            if found is None:
+            found = mistakes(self.text)
+            if not found:
                 self.refuse("CG201", f"this is no {what}", self.line.at(self.start, self.start + len(self.text)))
-            taken = found.message.endswith("word of Python")
-            self.refuse(
-                "CG109" if taken else "CG201",
-                found.message if taken else f"this is no {what}: {found.message}",
-                self.line.at(self.start + found.start, self.start + found.end),
-                help=INSTEAD.get(what, found.help),
-            )
+            for each in found:
+                taken = each.message.endswith("word of Python")
+                self.report.add(
+                    "CG109" if taken else "CG201",
+                    each.message if taken else f"this is no {what}: {each.message}",
+                    self.line.at(self.start + each.start, self.start + each.end),
+                    help=INSTEAD.get(what, each.help),
+                )
+            raise Refused from None
         except (RecursionError, MemoryError, ValueError):
             self.refuse(
                 "CG108",

@@ -64,6 +64,7 @@ class ArgumentView:
     fits: str
     wanted: str
     value: str
+    words: tuple[str, ...] = ()  # of an activation, if it may be fewer than those of the others
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class ScanView:
     d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, sent: an
     input, what another layer gave, or an argument; the code of its cotangent, and the test under which it exists.
     asks: the options that those tests ask for. extra: arguments that the step does not take. gradients: of the
-    activations that an option may choose; reading_x: those of which the derivative reads the argument.
+    activations that an option may choose; reading_x: those of which the derivative reads the argument, if it matters.
     """
 
     once: SegmentView
@@ -159,7 +160,7 @@ class ScanView:
     asks: tuple[str, ...]
     extra: tuple[tuple[str, str], ...]
     gradients: tuple[tuple[str, str], ...]
-    reading_x: tuple[str, ...]
+    reading_x: list[str] | None
     run: Run
 
 

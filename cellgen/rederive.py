@@ -87,8 +87,9 @@ class _Variant:
         for option in self.cell.options:
             if option.name in variant and option.kind in ("flag", "word"):
                 given[option.name] = variant[option.name]
-            elif option.kind == "maybe" and variant.get(option.name):
-                given[option.name] = next(each for each in (option.low, option.high, 1) if each is not None)
+            elif option.kind == "maybe":
+                some = next(each for each in (option.low, option.high, 1) if each is not None)
+                given[option.name] = some if variant.get(option.name) else None
         connected = (*(port.name for port in self.cell.inputs), *NEIGHBOURS)
         given.update({name: variant[name] for name in connected if name in variant})
         return given

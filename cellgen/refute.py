@@ -139,7 +139,9 @@ def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: 
     for option in cell.options:
         if option.kind in ("flag", "word") and option.name in variant.variant:
             chosen[option.name] = variant.variant[option.name]
-        elif option.kind in ("number", "scheduled") or option.kind == "maybe" and variant.variant.get(option.name):
+        elif option.kind == "maybe" and not variant.variant.get(option.name):
+            chosen[option.name] = None
+        elif option.kind in ("number", "maybe", "scheduled"):
             chosen[option.name] = options[option.name] if option.name in options else _drawn(option, rng, draw)
     return chosen
 
@@ -148,9 +150,13 @@ def _drawn(option: Option, rng: Random, draw: int) -> float:
     """A numeric option that no fact sets: its default, a number like it, then any of its range."""
     if option.default is not None and draw < 2:
         factor = rng.uniform(0.5, 1.0) if draw else 1.0
-        return float(option.default) * factor if option.low is None else float(option.default)
-    low = -2.0 if option.low is None else float(option.low)
-    return rng.uniform(low, low + 4.0 if option.high is None else float(option.high))
+        unbounded = option.low is None and option.high is None
+        return float(option.default) * factor if unbounded else float(option.default)
+    if option.low is None:
+        low, high = (-2.0, 2.0) if option.high is None else (float(option.high) - 4.0, float(option.high))
+    else:
+        low, high = float(option.low), float(option.low) + 4.0 if option.high is None else float(option.high)
+    return rng.uniform(low, high)
 
 
 def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):

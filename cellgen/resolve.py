@@ -6,6 +6,7 @@ expressions, `claims` the laws. Raises `SpecError` with every mistake.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from cellgen import names
@@ -19,6 +20,7 @@ from cellgen.document import Document
 from cellgen.expr import Equation, Node, Number, View
 from cellgen.initialisers import by_label
 from cellgen.lawtext import laws
+from cellgen.options import called
 from cellgen.parse import Statement, equations
 from cellgen.scope import Scope
 from cellgen.span import Source, Span
@@ -36,6 +38,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
     report.stop()
     statements, declared = affine(statements, declared, report)
     report.stop()
+    declared = replace(declared, options=called(declared.options, statements))
     scope = Scope(declared, {each.name: each.name_span for each in statements}, report)
     scope.draws = True
     found = tuple(_equation(statement, scope, document) for statement in statements)

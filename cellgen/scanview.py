@@ -5,7 +5,7 @@ from cellgen.cell import Cell
 from cellgen.emit import AND, Emitter
 from cellgen.expr import TRAINING, Given, Number, Ref, asked, renamed
 from cellgen.lower import GIVEN, Line, Step, measured
-from cellgen.ops import ACTIVATIONS
+from cellgen.options import choices
 from cellgen.records import ScanView, SegmentView, StatementView
 from cellgen.schedule import Plan, Segment
 from cellgen.statements import code, statements
@@ -79,8 +79,8 @@ class _Viewing:
             sent=tuple(sent),
             asks=tuple(self.asks()),
             extra=tuple(self.extra()),
-            gradients=tuple((name, self.gradient(name)) for name in ACTIVATIONS) if self.activations else (),
-            reading_x=tuple(name for name in ACTIVATIONS if reads(name)[0]) if self.plan.arguments else (),
+            gradients=tuple((name, self.gradient(name)) for name in choices(self.cell.options)),
+            reading_x=[name for name in choices(self.cell.options) if reads(name)[0]] if plan.arguments else None,
             run=plan.run,
         )
 

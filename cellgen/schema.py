@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ValidationError
 
+from cellgen.belongs import belongs
 from cellgen.diagnostics import Report, closest
 from cellgen.document import (
     Document,
@@ -122,9 +123,12 @@ def _tell(error: dict, tree: Mapping, report: Report, model: type[BaseModel]) ->
     if error["type"] == "extra_forbidden":
         known, meant = _fields(error["loc"][:-1], model), _meant(error["loc"], model)
         above = f" in `{'.'.join(path[:-1])}`" if path[:-1] else ""
-        help = f"did you mean `{meant}`?" if meant else f"the keys are {', '.join(f'`{each}`' for each in known)}"
         if name.endswith(")"):
             help = 'a value with a comma in it needs quotes here, as in `init: "uniform(-1, 1)"`'
+        elif meant:
+            help = f"did you mean `{meant}`?"
+        else:
+            help = belongs(name, where, len(path) == 1) or f"the keys are {', '.join(f'`{each}`' for each in known)}"
         report.add("CG105", f"unknown key `{name}`{above}", key.span, help=help)
     elif error["type"] == "missing":
         inside = f" in `{'.'.join(path)}`" if path else ""

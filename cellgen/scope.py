@@ -1,10 +1,11 @@
 """What a name means where it stands: values, last values, and the questions of tests."""
 
-from cellgen.cell import Noise
+from cellgen.cell import Noise, Option
 from cellgen.declare import Declared
 from cellgen.diagnostics import Label, Report, nearest
 from cellgen.expr import TRAINING, Atom, Given, Is, Ref, Test, asked, shape_text
 from cellgen.ops import OPS
+from cellgen.ranges import number_text
 from cellgen.span import Span
 
 
@@ -161,6 +162,8 @@ class Scope:
                 question.span,
                 help=f"write `a if {name} else b`"
                 if yes
+                else "it is called, so it chooses a function: a choice between values is an option of its own"
+                if option is not None and option.kind == "activation"
                 else nearest(name, words) or f"declare it: `options: {{{name}: {{one_of: [{word}, other]}}}}`",
             )
         if word not in option.words:
@@ -171,6 +174,14 @@ class Scope:
                 help=nearest(word, option.words) or f"it is one of {', '.join(option.words)}",
             )
 
+    @staticmethod
+    def always(name: str, option: Option) -> str:
+        """A help for a test that asks whether a number is given."""
+        choice = f"`where({name} > 0, a, b)`"
+        if option.kind == "scheduled":
+            return f"it is always given; a choice on its value is {choice}"
+        return f"it is always given: say `{{default: {number_text(option.default)}, optional: true}}`, or use {choice}"
+
     def yes_or_no(self, question: Given) -> None:
         name, span = question.name, question.span
         dim, port, option = self.dims.get(name), self.inputs.get(name), self.options.get(name)
@@ -180,7 +191,7 @@ class Scope:
             help = {
                 "word": f"write `{name} == {(*option.words, 'word')[0]}`",
                 "activation": f"an activation is always given: it is called, `{name}(z)`",
-            }.get(option.kind, f"it is always given: make its default `none`, or use `where({name} > 0, a, b)`")
+            }.get(option.kind, self.always(name, option))
             self.report.refuse("CG214", f"`{name}` is no yes or no", span, help=help)
         optional = dim is not None and dim.kind in ("alias", "optional") or port is not None and port.optional
         if name == TRAINING or optional:

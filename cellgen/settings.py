@@ -10,7 +10,6 @@ from numbers import Integral, Real
 
 from cellgen.cell import NEIGHBOURS, Dim, Input, Option, TypedCell, TypedVariant, default_variant
 from cellgen.expr import TRAINING, Atom, Axis, Equation, Pick, Shape, live_walk, shape_text
-from cellgen.ops import ACTIVATIONS
 
 
 def pick(typed: TypedCell, /, **settings) -> TypedVariant:
@@ -151,10 +150,8 @@ def _checked(option: Option, value: object) -> object:
     match option.kind:
         case "flag":
             right, wanted = isinstance(value, bool), "True or False"
-        case "word":
+        case "word" | "activation":
             right, wanted = value in option.words, f"one of {', '.join(option.words)}"
-        case "activation":
-            right, wanted = value in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"
         case _:
             low = -math.inf if option.low is None else option.low
             high = math.inf if option.high is None else option.high

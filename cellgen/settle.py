@@ -87,7 +87,8 @@ def _number(option: Option, node: Node, scope: Scope) -> Node:
         case Number(value):
             low, high = option.low, option.high
             if low is not None and value < low or high is not None and value > high:
-                message = f"the option `{option.name}` is from {float(low):g} to {float(high):g}"
+                ends = ("-inf" if low is None else f"{float(low):g}", "inf" if high is None else f"{float(high):g}")
+                message = f"the option `{option.name}` is from {ends[0]} to {ends[1]}"
                 scope.report.refuse("CG219", message, node.span)
             return node
         case Ref(name) if name in scope.options and scope.options[name].kind in ("number", "scheduled"):

@@ -86,10 +86,12 @@ def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:
                 if word != option.default:
                     yield option.name, literal(word)
         case "activation":
-            others = [name for name in SMOOTH if name != option.default]
-            yield option.name, literal(others[index % len(others)])
+            smooth = [name for name in SMOOTH if name in option.words and name != option.default]
+            others = smooth or [name for name in option.words if name != option.default]
+            if others:
+                yield option.name, literal(others[index % len(others)])
         case "maybe":
-            yield option.name, repr(float(_within(option, Fraction(1, 2))))
+            yield option.name, repr(float(_within(option, Fraction(1, 2)))) if option.default is None else "None"
         case _:  # a whole number stays one: it may be an exponent
             whole = option.default.denominator == 1
             other = option.default + 1 if whole else option.default / 2 + Fraction(1, 4)
@@ -101,7 +103,9 @@ def _within(option: Option, value: Fraction) -> Fraction:
     low, high = option.low, option.high
     if low is not None and high is not None:
         return (low + high) / 2 if (low + high) / 2 != option.default else (3 * low + high) / 4
-    return value
+    if low is not None and value < low:
+        return low + 1
+    return high - 1 if high is not None and value > high else value
 
 
 def stack_testview(stack: Stack, spec: str, cell_spec: str, checksum: str) -> TestView:

@@ -12,7 +12,7 @@ from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
 from cellgen.expr import Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
 from cellgen.kerasnames import keywords, renamed
 from cellgen.lower import Slot, Step, uses
-from cellgen.ops import ACTIVATIONS
+from cellgen.options import choices
 from cellgen.portview import WIDTH, asks_training, besides, noises, shape_of, shown
 from cellgen.records import (
     ArgumentView,
@@ -64,7 +64,6 @@ class Viewing:
         drawing = tuple(noises(self.step, lambda axis: self.size(axis, "self.")))
         constants = [port.name for port in cell.inputs if port.constant]
         flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
-        activations = any(option.kind == "activation" for option in cell.options)
         return CellView(
             cell=cell.name,
             stem=cell.stem,
@@ -113,7 +112,7 @@ class Viewing:
             norms=tuple(
                 dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)
             ),
-            activations=tuple((name, self.activation(name)) for name in ACTIVATIONS) if activations else (),
+            activations=tuple((name, self.activation(name)) for name in choices(cell.options)),
             functions=tuple(FUNCTIONS[name] for name in self.functions()),
             label_slices=tuple(self.label_slices()),
             step=self.step_view(),

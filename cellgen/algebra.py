@@ -12,14 +12,23 @@ from cellgen.expr import Atom, Axis, Shape
 
 @dataclass(frozen=True)
 class Algebra:
-    """`same` maps a dim that was not given to the one it stands for; `quotients` a dim to its two factors."""
+    """`same` maps a dim that was not given to the one it stands for; `factors` a dim to its divisor and its quotient,
+    `wholes` those of its other quotients back to it.
+    """
 
     same: Mapping[str, str]
-    quotients: Mapping[str, Axis]
+    factors: Mapping[Atom, Axis]
+    wholes: Mapping[Axis, Atom]
 
     @classmethod
     def of(cls, cell: Cell, same: Mapping[str, str]) -> "Algebra":
-        return cls(same, {dim.value: (dim.divisor, dim.name) for dim in cell.dims if dim.kind == "quotient"})
+        plain, factors, wholes = cls(same, {}, {}), {}, {}
+        for dim in cell.dims:
+            if dim.kind == "quotient":
+                whole, pair = plain.dim(dim.value), (plain.dim(dim.divisor), dim.name)
+                if factors.setdefault(whole, pair) != pair:
+                    wholes[pair] = whole
+        return cls(same, factors, wholes)
 
     def dim(self, atom: Atom) -> Atom:
         while atom in self.same:
@@ -33,14 +42,20 @@ class Algebra:
     def atoms(self, axis: Axis) -> Axis:
         """The factors of an axis, quotients spelled out, numbers multiplied together, ones left out."""
         out: list[Atom] = []
-        for atom in map(self.dim, axis):
-            parts = self.atoms(self.quotients[atom]) if atom in self.quotients else (atom,)
-            for part in parts:
+        for atom in self._whole(tuple(map(self.dim, axis))):
+            for part in self.atoms(self.factors[atom]) if atom in self.factors else (atom,):
                 if isinstance(part, int) and out and isinstance(out[-1], int):
                     out[-1] *= part
                 elif part != 1:
                     out.append(part)
         return tuple(out)
+
+    def _whole(self, axis: Axis) -> Axis:
+        """With a dim in place of a divisor and a quotient of it other than the one that it is spelled out as."""
+        for at in range(len(axis) - 1):
+            if axis[at : at + 2] in self.wholes:
+                return self._whole((*axis[:at], self.wholes[axis[at : at + 2]], *axis[at + 2 :]))
+        return axis
 
     def flat(self, shape: Shape) -> Axis:
         return self.atoms(tuple(atom for axis in shape for atom in axis))

@@ -18,7 +18,8 @@ def belongs(key: str, value: Tree, alone: bool) -> str:
     if not alone or not NAME.fullmatch(key):
         return ""
     if key.endswith("_initializer"):
-        return f"a weight says how it starts: `params: {{{key.removesuffix('_initializer')}: {{shape: ..., init: ...}}}}`"
+        weight = key.removesuffix("_initializer")
+        return f"a weight says how it starts: `params: {{{weight}: {{shape: ..., init: ...}}}}`"
     if key in OF_LAYERS:
         return f"`{key}` is the layer's: its constructor takes it, and a spec does not say it"
     section, written = _section(key, value, text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Level, Type, TypedVariant
 from cellgen.diagnostics import Label, Report
-from cellgen.expr import Node, Number, Path, Ref, Shape, Variant, shape_text
+from cellgen.expr import Node, Number, Path, Ref, Shape, Variant, axis_text, shape_text
 from cellgen.span import Span
 
 
@@ -39,6 +39,33 @@ class Context:
         weights = {weight.name: weight.shape for weight in typed.weights}
         reads = frozenset(typed.names)
         return cls(cell, typed.variant, reads, Algebra.of(cell, typed.same), report, dict(typed.names), weights)
+
+    def one_width(self, came: Shape, wanted: Shape) -> str:
+        """A help for two shapes of which one is an input's, whose width is not known before; or an empty string."""
+        inferred = {dim.name for dim in self.cell.dims if dim.kind == "inferred"}
+        for mine, other in ((came, wanted), (wanted, came)):
+            told = len(mine) == len(other) and not any(inferred & {*axis} for axis in other)
+            for port in self.cell.inputs if told and self.cell.shown is None else ():
+                new = (b if inferred & {*a} else a for a, b in zip(mine, other))
+                if self.dims.canonical(port.shape) == mine and all(map(self.dims.equal, new, other)):
+                    return f"if both are of one size, say so: `inputs: {{{port.name}: {shape_text(other)}}}`"
+        return ""
+
+    def twice(self, shape: Shape) -> str:
+        """A help for a shape that names an axis twice, or an empty string."""
+        for at, axis in enumerate(shape):
+            if any(self.dims.equal(axis, other) for other in shape[:at]):
+                break
+        else:
+            return ""
+        taken = {*self.cell.names, *(dim.name for dim in self.cell.dims)}
+        new = next(name for name in ("key", f"{axis_text(axis)}_out", "columns") if name not in taken)
+        dim = next((dim for dim in self.cell.dims if (dim.name,) == axis), None)
+        if dim is None or not new.isidentifier():
+            return f"give one of the two a dim of its own, as in `dims: {{rows: {axis_text(axis)}}}`"
+        size = f"{dim.value}/{dim.divisor}" if dim.kind == "quotient" else str(dim.value or dim.kind)
+        same = size if dim.kind == "quotient" else dim.name
+        return f"give one of the two a name of its own: `dims: {{{dim.name}: {size}, {new}: {same}}}`"
 
     def sides(self, node: Node, text: str = "", shape: Shape | None = None) -> tuple[Label, ...]:
         """Where a value comes from, and its shape; for one without a name, where it stands."""

@@ -14,6 +14,7 @@ from cellgen.cell import Type, TypedVariant
 from cellgen.expr import (
     Activate,
     Apply,
+    Atom,
     Axis,
     Choose,
     Equation,
@@ -132,15 +133,24 @@ class Scope:
         apart = array.reshape(*stored[:place], before, self.settings.length(name), after, *stored[place + 1 :])
         return apart[(slice(None),) * (place + 1) + (slice(start, start + width),)]
 
+    def _first(self, atom: Atom) -> Atom:
+        while atom in self.variant.same:
+            atom = self.variant.same[atom]
+        return atom
+
     def _plain(self, axis: Axis) -> Axis:
         """The axis by the dims' first names: second names and quotients replaced, ones left out."""
-        wholes = {dim.value: (dim.divisor, dim.name) for dim in self.settings.cell.dims if dim.kind == "quotient"}
+        axis, spelled = tuple(self._first(atom) for atom in axis), {}
+        for dim in self.settings.cell.dims:
+            if dim.kind == "quotient":
+                pair, whole = (self._first(dim.divisor), dim.name), self._first(dim.value)
+                if spelled.setdefault(whole, pair) != pair:  # its whole again, which is spelled by another one
+                    while (at := next((at for at in range(len(axis)) if axis[at : at + 2] == pair), -1)) >= 0:
+                        axis = (*axis[:at], whole, *axis[at + 2 :])
         plain = ()
         for atom in axis:
-            if atom in self.variant.same:
-                plain += self._plain((self.variant.same[atom],))
-            elif atom in wholes:
-                plain += self._plain(wholes[atom])
+            if atom in spelled:
+                plain += self._plain(spelled[atom])
             elif isinstance(atom, int) and plain and isinstance(plain[-1], int):
                 plain = (*plain[:-1], plain[-1] * atom)
             elif atom != 1:

@@ -1,6 +1,7 @@
 """The types of an expression, from those of the names in it."""
 
 from collections import Counter
+from itertools import permutations
 
 from cellgen.cell import Level, Type
 from cellgen.context import Context, said
@@ -122,15 +123,17 @@ def _pick(node: Pick, value: Type, context: Context) -> Type:
 def _view(node: View, value: Type, shape: Shape, context: Context) -> Type:
     flat = context.dims.flat
     if flat(value.shape) != flat(shape):
-        swapped = Counter(flat(value.shape)) == Counter(flat(shape))
-        help = "a view keeps the numbers in their order: write the factors in the order of the value"
+        sizes = {dim.name: (dim.value, dim.divisor) for dim in context.cell.dims if dim.kind == "quotient"}
+        came, wanted = (Counter(sizes.get(atom, atom) for atom in flat(each)) for each in (value.shape, shape))
+        fits = next((each for each in permutations(shape) if flat(each) == flat(value.shape)), value.shape)
+        help = f"a view keeps the numbers in their order: write {said(fits)}" if came == wanted else ""
         context.report.refuse(
             "CG305",
             f"declared {said(shape)}, but the value is {said(value.shape)}",
             node.span,
             f"this says {said(shape)}",
             context=context.sides(node.value, shape=value.shape),
-            help=help if swapped else "",
+            help=help,
         )
     return Type(shape, value.level, value.binary)
 

@@ -117,7 +117,6 @@ REMAINDER = "there is no remainder: count in a state that starts anew, `n = wher
 WRITTEN = tuple(name for name, op in OPS.items() if op.written)
 
 
-
 def transposed(weight: str) -> str:
     """A help for a weight that is to be transposed."""
     return f"`x @ {weight}.T` is `{weight} @ x`, `{weight}.T @ x` is `x @ {weight}`"

@@ -23,6 +23,7 @@ from cellgen.expr import Equation, Node, Path, children
 from cellgen.lanes import Lanes, Symbolic, TooMuch, objects
 from cellgen.refuse import weights_alone
 from cellgen.settings import Settings
+from cellgen.sizes import multiples
 from cellgen.values import said_again
 
 BATCH = SIZE = 2
@@ -80,10 +81,10 @@ class _Variant:
 
     def given(self) -> Mapping[str, object]:
         """Settings of the variant, with dims as small as they can be."""
-        variant, given = self.variant.variant, {}
+        variant, given, many = self.variant.variant, {}, multiples(self.cell.dims)
         for dim in self.cell.dims:
             if dim.kind != "quotient" and variant.get(dim.name, True):
-                given[dim.name] = SIZE
+                given[dim.name] = max(SIZE, many[dim.name])
         for option in self.cell.options:
             if option.name in variant and option.kind in ("flag", "word"):
                 given[option.name] = variant[option.name]

@@ -17,6 +17,7 @@ from cellgen.cell import NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedV
 from cellgen.expr import TRAINING, Apply, Node, Number, Path, Pick, Ref
 from cellgen.interpret import Instance
 from cellgen.notation import notation
+from cellgen.sizes import multiples
 
 DRAWS = 4
 STEPS = 6
@@ -125,16 +126,15 @@ def _quietly(function: Callable, *args, **kwargs):
 def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: Random, draw: int) -> dict:
     """What the constructor of an instance of this variant is given.
 
-    Sizes are small; the whole of a quotient is twice or more its divisor.
+    Sizes are small; the whole of a quotient is twice or more its divisor, which is 2.
     """
     chosen: dict = {port.name: True for port in cell.inputs if port.optional and variant.variant.get(port.name)}
-    sizes, wholes = cycle((3, 4, 5, 2, 6, 7)), {dim.value: dim.divisor for dim in cell.dims if dim.kind == "quotient"}
+    sizes, many = cycle((3, 4, 5, 2, 6, 7)), multiples(cell.dims)
+    divisors = {dim.divisor for dim in cell.dims if dim.kind == "quotient"}
     used = {atom for port in cell.inputs if port.name in chosen for axis in port.shape for atom in axis}
     for dim in cell.dims:
         if dim.kind in ("inferred", "required", "number") or variant.variant.get(dim.name) or dim.name in used:
-            divisor = wholes.get(dim.name, 1)
-            divisor = divisor if isinstance(divisor, int) else 2
-            chosen[dim.name] = 2 if dim.name in wholes.values() else next(sizes) * divisor
+            chosen[dim.name] = 2 if dim.name in divisors else next(sizes) * many[dim.name]
     chosen |= {name: variant.variant[name] for name in NEIGHBOURS if name in variant.variant}
     for option in cell.options:
         if option.kind in ("flag", "word") and option.name in variant.variant:

@@ -42,7 +42,13 @@ def _mismatch(node: Apply, one: tuple[Node, Shape], other: tuple[Node, Shape], c
         help.append(f"all pairs are `outer({left.span.text}, {right.span.text})`")
     flat, apart = (a, b) if len(a) < len(b) else (b, a)
     if context.dims.flat(flat) == context.dims.flat(apart) and flat != apart:
+        for side, other in ((left, b), (right, a)):
+            if isinstance(side, Ref) and side.name in context.weights:
+                help.append(f"`{side.name}: {shape_text(other)}` under `params:` holds the same numbers")
         help.append(f"give the flat one a view first: `name: {shape_text(apart)} = ...`")
+    elif len(flat) < len(apart) and (twice := context.twice(apart)):
+        help.append(f"it cannot be told along which axis of {said(apart)}: {twice}")
+    help.append(context.one_width(a, b))
     help += (_label(*side, context) for side in ((left, a, b), (right, b, a)))
     first, second = (b, a) if node.op == "sub" else (a, b)
     context.report.refuse(
@@ -72,7 +78,7 @@ def contract(node: Apply, shapes: list[Shape], context: Context) -> Shape:
                 f"{_called(side)} {said(shape)} names an axis twice, so `@` cannot tell them apart",
                 side.span,
                 context=context.sides(side),
-                help="name one twice: `dims: {units: required, key: units}`",
+                help=context.twice(shape),
             )
     lead = dims.shared(a, b)
     if not dims.equal(a[-1], b[lead]):
@@ -94,6 +100,8 @@ def _fitting(node: Apply, a: Shape, b: Shape, lead: int, context: Context) -> li
         help.append(f"weights stand on the right, input first: declare `{right.name}` as {said((b[1], b[0]))}")
     elif len(a) == 2 and len(b) == 1 and equal(a[0], b[0]):
         help.append(f"weights stand on the right: write `{right.span.text} @ {left.span.text}`")
+    elif len(a) == len(b) == lead + 1:
+        return [f"all pairs are `outer({left.span.text}, {right.span.text})`"]
     if isinstance(left, Ref):
         carried = ((f"{name}[t-1]", type) for name, type in context.carried.items())
         for name, type in (*carried, *context.names.items()):
@@ -137,7 +145,9 @@ def _place(node: Apply, shape: Shape, context: Context) -> int:
             f"`{node.op}` over `{axis_text(over)}`, which {message}",
             node.span,
             context=context.sides(value, shape=shape),
-            help=_apart(value, shape, over, context) or nearest(axis_text(over), [axis_text(axis) for axis in shape]),
+            help=context.twice(shape)
+            if places
+            else _apart(value, shape, over, context) or nearest(axis_text(over), [axis_text(axis) for axis in shape]),
         )
     return places[0]
 

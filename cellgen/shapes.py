@@ -272,6 +272,8 @@ class _Typing:
 
     def way(self, came: Shape, wanted: Shape) -> str:
         """A help that leads from one shape to the other, or an empty string."""
+        if one := self.context.one_width(came, wanted):
+            return one
         if len(came) == 2 and len(wanted) == 1 and self.dims.equal(came[1], wanted[0]):
             return "`*` is elementwise; a matmul is `@`"
         if self.dims.scalar(wanted) or self.dims.scalar(came) or len(came) > 1 or len(wanted) > 1:

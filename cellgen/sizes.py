@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from math import gcd
+from math import gcd, lcm
+
+from cellgen.cell import Dim
 
 Monomial = tuple[str, ...]  # the dims of a product, sorted, each as often as it is a factor
 
@@ -92,3 +94,25 @@ def _product(dims: Monomial, many: int) -> str:
     """`4*input*units**2`."""
     powers = [dim if dims.count(dim) == 1 else f"{dim}**{dims.count(dim)}" for dim in dict.fromkeys(dims)]
     return "*".join([str(many)] * (many != 1 or not powers) + powers)
+
+
+def multiples(dims: Iterable[Dim]) -> dict[str, int]:
+    """What the size of each dim is to be a multiple of, so that all quotients are whole; dims that divide are 2."""
+    known = {dim.name: dim for dim in dims}
+    found = dict.fromkeys(known, 1)
+
+    def divide(name: str | int, by: int) -> None:
+        dim = known.get(name)
+        if dim is not None and dim.kind == "quotient":
+            divide(dim.value, by * (dim.divisor if isinstance(dim.divisor, int) else 2))
+        elif dim is not None:
+            found[name] = lcm(found[name], by)
+            divide(dim.value, by)  # what it stands for, where it is not given
+
+    for dim in known.values():
+        if dim.kind == "quotient":
+            divide(dim.name, 1)
+    for dim in known.values():
+        if dim.kind == "quotient" and dim.divisor in known:
+            found[dim.divisor] = 2
+    return found

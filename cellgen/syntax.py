@@ -124,7 +124,7 @@ def _word(tokens: list[_Token], text: str) -> Iterator[Mistake]:
 
 
 def _neighbours(tokens: list[_Token], text: str) -> Iterator[Mistake]:
-    """Values without a sign between them, or two signs without a value, behind which it cannot be told what is meant."""
+    """Values without a sign between them, or two signs without a value, behind which nobody knows what is meant."""
     before = word = None
     for token, after in zip(tokens, [*tokens[1:], None]):
         value = token.kind in ("number", "name")

@@ -9,6 +9,7 @@ from cellgen.emit import ROUNDED
 from cellgen.expr import Apply, Ref, walk
 from cellgen.lower import Step
 from cellgen.records import TestView
+from cellgen.sizes import multiples
 from cellgen.stack import Stack
 
 JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
@@ -19,7 +20,7 @@ SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
 def testview(step: Step, spec: str, checksum: str) -> TestView:
     """The tests' view; `spec` is the expanded text, `checksum` that of the cell's."""
     cell = step.cell
-    changes = [change for dim in cell.dims for change in _dim_changes(dim)]
+    changes = [*_dim_changes(cell.dims)]
     changes += [change for index, option in enumerate(cell.options) for change in _option_changes(option, index)]
     together: dict[str, str] = {}
     for name, value in changes:
@@ -58,23 +59,23 @@ def _dict(pairs: dict[str, str]) -> str:
 
 
 def _sizes(dims: tuple[Dim, ...], which: int) -> Iterator[tuple[str, str]]:
-    """Small sizes, all different where they can be; what is divided is even, by 2."""
-    divided = {dim.value for dim in dims if dim.kind == "quotient"}
-    divisors = {dim.divisor for dim in dims if dim.kind == "quotient"}
+    """Small sizes, all different where they can be; what is divided is so by 2, or by a number that the spec says."""
+    many, divisors = multiples(dims), {dim.divisor for dim in dims if dim.kind == "quotient"}
     free = iter(((3, 4, 5, 7, 2, 6, 8, 9), (2, 3, 6, 5, 4, 7, 9, 8))[which] * 8)
     for dim in dims:
         if dim.kind in ("inferred", "required", "number"):
             if dim.name in divisors:
                 yield dim.name, "2"
-            elif dim.name in divided:
-                yield dim.name, ("4", "6")[which]
+            elif many[dim.name] > 1:
+                yield dim.name, str((2, 3)[which] * many[dim.name])
             else:
                 yield dim.name, str(next(free))
 
 
-def _dim_changes(dim: Dim) -> Iterator[tuple[str, str]]:
-    if dim.kind in ("alias", "optional"):
-        yield dim.name, "3"
+def _dim_changes(dims: tuple[Dim, ...]) -> Iterator[tuple[str, str]]:
+    for dim in dims:
+        if dim.kind in ("alias", "optional"):
+            yield dim.name, str(3 * multiples(dims)[dim.name])
 
 
 def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:
@@ -119,7 +120,7 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str, checksum: str) -> Te
     else:
         three, one = {stack.depth: "3"}, {stack.depth: "1"}
     changes = [change for index, option in enumerate(stack.options) for change in _option_changes(option, index)]
-    changes += [change for dim in stack.dims for change in _dim_changes(dim)]
+    changes += _dim_changes(stack.dims)
     together: dict[str, str] = {}
     for name, value in changes:
         together.setdefault(name, value)

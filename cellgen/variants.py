@@ -12,6 +12,7 @@ from cellgen.cell import NEIGHBOURS, Cell, EitherInitialiser
 from cellgen.diagnostics import Report
 from cellgen.expr import (
     Activate,
+    Apply,
     Both,
     Choose,
     Either,
@@ -22,6 +23,7 @@ from cellgen.expr import (
     Ref,
     Test,
     Variant,
+    View,
     asked,
     live_walk,
     walk,
@@ -228,8 +230,17 @@ def _dims(cell: Cell) -> set[str]:
     shapes = [each.shape for each in (*cell.inputs, *cell.states, *cell.params) if each.shape is not None]
     shapes += [norm.over for norm in cell.norms]
     shapes += [tuple(axis.widths) for axis in cell.axes if axis.widths]
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            match node:
+                case View(_, shape):
+                    shapes.append(shape)
+                case Apply("sum" | "mean" | "softmax" | "cumsum") if node.attrs:
+                    shapes.append((node.attr("over"),))
     found = {atom for shape in shapes for axis in shape for atom in axis}
-    return found | {each for dim in cell.dims for each in (dim.value, dim.divisor) if dim.name in found}
+    for _ in cell.dims:  # those that they are made of, at any distance
+        found |= {each for dim in cell.dims for each in (dim.value, dim.divisor) if dim.name in found}
+    return found
 
 
 def condition(name: str, value: bool | str) -> str:

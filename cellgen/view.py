@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from cellgen.argumentview import arguments, literal
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
 from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
-from cellgen.expr import Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
+from cellgen.expr import Atom, Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
 from cellgen.kerasnames import keywords, renamed
 from cellgen.lower import Slot, Step, uses
 from cellgen.options import choices
@@ -289,16 +289,30 @@ class Viewing:
                 yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
         for dim in self.cell.dims:
             if dim.kind == "quotient" and self.inferred(dim):
-                of, by = self.factor(dim.value, "self."), self.factor(dim.divisor, "self.")
+                whole, divisors = self.whole(dim)
+                of, by = (" * ".join(self.factor(each, "self.") for each in some) for some in ([whole], divisors))
                 at = of.removeprefix("input_shape[").removesuffix("]")
-                yield CheckView(port.name, f"{of} % {by} == 0", f'f"of a size divisible by {{{by}}} in axis {at}"')
+                yield CheckView(
+                    port.name,
+                    f"{of} % {by if len(divisors) == 1 else f'({by})'} == 0",
+                    f'f"of a size divisible by {{{by}}} in axis {at}"',
+                )
 
     def size_checks(self) -> Iterator[CheckView]:
         """What is divided must be a multiple; an input's size is checked when it comes."""
         for dim in self.cell.dims:
             if dim.kind == "quotient" and not self.inferred(dim):
                 of, by = (self.emitter.size((each,)) for each in (dim.value, dim.divisor))
-                yield CheckView(dim.value, f"{of} % {by} == 0", f"a multiple of {dim.divisor}")
+                whole, divisors = self.whole(dim)
+                yield CheckView(whole, f"{of} % {by} == 0", f"a multiple of {'*'.join(map(str, divisors))}")
+
+    def whole(self, dim: Dim) -> tuple[str, list[Atom]]:
+        """The dim that a quotient, of a quotient perhaps, is a part of, and what it is divided by."""
+        divisors = []
+        while dim.kind == "quotient":
+            divisors.insert(0, dim.divisor)
+            dim = self.dims[dim.value]
+        return dim.name, divisors
 
     def inferred(self, dim: Dim) -> bool:
         return any(self.dims[atom].kind == "inferred" for atom in self.cell.needed([(dim.name,)]))

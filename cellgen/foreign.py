@@ -54,9 +54,13 @@ def foreign(node) -> str:
 def instead(node) -> str:
     """What is written in its place."""
     match node:
-        case ast.BinOp(left=left, op=ast.BitXor(), right=ast.Name(id="T")):
-            return transposed(ast.unparse(left)) if isinstance(left, ast.Name) else transposed("W")
-        case ast.BinOp(op=ast.BitXor()):
+        case ast.BinOp(left=left, op=ast.BitXor(), right=right):
+            while isinstance(left, ast.BinOp):  # what stands beside it: `^` binds less than the others
+                left = left.right
+            while isinstance(right, ast.BinOp):
+                right = right.left
+            if isinstance(right, ast.Name) and right.id == "T":
+                return transposed(left.id if isinstance(left, ast.Name) else "W")
             return "a power is `**`"
         case ast.BinOp(op=ast.Mod()):
             return REMAINDER

@@ -80,13 +80,17 @@ class Scope:
             self.report.refuse("CG206", f"`{name}` is a function, no value", ref.span, help=f"write `{name}(...)`")
         self.report.refuse("CG205", f"unknown name `{name}`", ref.span, help=self.meant(name))
 
-    def no_state(self, name: str) -> str:
+    def no_state(self, name: str) -> str | tuple[str, ...]:
         """A help for `name[t-1]` where `name` is no state."""
         if name in self.inputs:
-            shape = shape_text(self.inputs[name].shape)
-            return (
-                f"add a state `{name}_last: {shape}`, the equation `{name}_last = {name}`, and read `{name}_last[t-1]`"
-            )
+            shape = self.inputs[name].shape
+            told = [atom for axis in shape for atom in axis if atom in self.dims and self.dims[atom].kind == "inferred"]
+            shape = shape_text(tuple(tuple(f"{atom}_dim" if atom in told else atom for atom in axis) for axis in shape))
+            last = f"{name}_last"
+            dims = ", ".join(f"{atom}_dim: required" for atom in told)
+            known = f"a state's size is known before its input: `inputs: {{{name}: {shape}}}`, `dims: {{{dims}}}`"
+            state = f"add a state `{last}: {shape}`, read `{last}[t-1]`, and below it write `{last} = {name}`"
+            return (state, known) if told else state
         if name in self.params or name in self.options:
             return f"it is the same at every step: write `{name}`"
         if name in self.equations:
@@ -175,12 +179,18 @@ class Scope:
             )
 
     @staticmethod
-    def always(name: str, option: Option) -> str:
-        """A help for a test that asks whether a number is given."""
-        choice = f"`where({name} > 0, a, b)`"
-        if option.kind == "scheduled":
-            return f"it is always given; a choice on its value is {choice}"
-        return f"it is always given: say `{{default: {number_text(option.default)}, optional: true}}`, or use {choice}"
+    def always(option: Option) -> str:
+        """A help for a test that asks whether an option is given that always is."""
+        name, choice = option.name, f"`where({option.name} > 0, a, b)`"
+        match option.kind:
+            case "word":
+                return f"write `{name} == {(*option.words, 'word')[0]}`"
+            case "activation":
+                return f"an activation is always given: it is called, `{name}(z)`"
+            case "scheduled":
+                return f"it is always given; a choice on its value is {choice}"
+        default = number_text(option.default)
+        return f"it is always given: say `{name}: {{default: {default}, optional: true}}`, or use {choice}"
 
     def yes_or_no(self, question: Given) -> None:
         name, span = question.name, question.span
@@ -188,11 +198,7 @@ class Scope:
         if option is not None:
             if option.kind in ("flag", "maybe"):
                 return
-            help = {
-                "word": f"write `{name} == {(*option.words, 'word')[0]}`",
-                "activation": f"an activation is always given: it is called, `{name}(z)`",
-            }.get(option.kind, self.always(name, option))
-            self.report.refuse("CG214", f"`{name}` is no yes or no", span, help=help)
+            self.report.refuse("CG214", f"`{name}` is no yes or no", span, help=self.always(option))
         optional = dim is not None and dim.kind in ("alias", "optional") or port is not None and port.optional
         if name == TRAINING or optional:
             return

@@ -58,8 +58,9 @@ class Hoisted:
 class Recurrence:
     """How a state follows from the carried ones.
 
-    kind: `affine` in carried states with coefficients that read no state (a parallel scan), else `elementwise` if
-    nothing couples the lanes of what was carried, else `general`. An affine one may keep to its lanes as well: `lanes`.
+    kind: `input` if it comes of this and earlier inputs alone, as the last input does; `affine` in carried states with
+    coefficients that read none but such (a parallel scan), else `elementwise` if nothing couples the lanes of what was
+    carried, else `general`. An affine one may keep to its lanes as well: `lanes`.
     among: the states that it comes from, at any distance. Those of one that is not general are of its kind.
     """
 
@@ -173,36 +174,53 @@ class Touch(IntEnum):
 
 
 def _recurrences(program: Program) -> dict[str, Recurrence]:
-    affine, lanes = _closed(program, _affine), _closed(program, _elementwise)
+    handed = _handed(program)
+    affine, lanes = (_closed(program, rule, handed) for rule in (_affine, _elementwise))
+    kinds = {"input": handed, "affine": affine, "elementwise": lanes, "general": program.states}
     return {
         state: Recurrence(
-            "affine" if state in affine else "elementwise" if state in lanes else "general",
-            state in lanes,
-            program.carried(state),
+            next(kind for kind, states in kinds.items() if state in states), state in lanes, program.carried(state)
         )
         for state in program.states
     }
 
 
-def _closed(program: Program, rule: Callable[[str, list[Touch]], Touch]) -> list[str]:
-    """The most states that keep to a rule while they read no states but each other."""
-    states = list(program.states)
+def _handed(program: Program) -> list[str]:
+    """The states that are handed on: all they come of is inputs, and states like them, but not themselves."""
+    found: list[str] = []
+    while True:
+        reads = {
+            state: {ref.name for name in program.cone(state) for ref in program.reads(name) if ref.ago}
+            for state in program.states
+            if state not in found
+        }
+        new = [state for state, before in reads.items() if before <= {*found}]
+        if not new:
+            return found
+        found += new
+
+
+def _closed(program: Program, rule: Callable[[str, list[Touch]], Touch], handed: list[str]) -> list[str]:
+    """The most states that keep to a rule while they read no states but each other, and those that are handed on."""
+    states = [state for state in program.states if state not in handed]
     while True:
         touches: dict[str, Touch] = {}
         for name in program.equations:
-            touches[name] = _touch(program, program.root(name)[0], rule, states, touches)
+            touches[name] = _touch(program, program.root(name)[0], rule, states, touches, handed)
         kept = [state for state in states if touches[state] is not Touch.OTHERWISE]
         if kept == states:
             return states
         states = kept
 
 
-def _touch(program: Program, node: Node, rule, states: list[str], touches: Mapping[str, Touch]) -> Touch:
+def _touch(program: Program, node: Node, rule, states: list[str], touches: Mapping, handed: list[str]) -> Touch:
     if isinstance(node, Ref):
+        if node.ago and node.name in handed:
+            return Touch.NONE
         if node.ago:
             return Touch.ALLOWED if node.name in states else Touch.OTHERWISE
         return touches.get(node.name, Touch.NONE)
-    found = [_touch(program, child, rule, states, touches) for child, _ in program.below(node)]
+    found = [_touch(program, child, rule, states, touches, handed) for child, _ in program.below(node)]
     if not any(found):
         return Touch.NONE
     if isinstance(node, (Pick, View)):

@@ -12,9 +12,11 @@ from cellgen.laws import Verdict
 from cellgen.notation import condition_text
 from cellgen.ranges import number_text
 from cellgen.shapes import shapes
+from cellgen.sizes import Size, total
 from cellgen.stack import Stack
 
 WIDTH = 110
+TYPICAL = 64  # what a dim is, to see which formula is the largest
 MOST_SIZES = 3  # more than these are counted, not listed
 
 
@@ -175,33 +177,58 @@ def _where(test: Test | None) -> str:
 
 def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
     default = facts.of(typed.default.variant)
-    yield "parameters", _cases(facts, default, lambda each: str(each.parameters))
-    yield "operations a step", _cases(facts, default, lambda each: str(each.operations))
+    yield "parameters", _cases(facts, default, lambda each: each.parameters)
+    yield "operations a step", _cases(facts, default, lambda each: each.operations)
     yield "hoistable", "; ".join(each.text for each in default.hoisted) or "nothing"
     yield "recurrence", "; ".join(_recurrences(default))
 
 
-def _cases(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], str]) -> str:
-    """A formula as built by default, and how else it can be."""
+def _cases(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], Size]) -> str:
+    """A formula as built by default, and how else it can be: all of them, what each choice adds, or the two ends."""
     formulas = list(dict.fromkeys([of(default), *map(of, facts.variants)]))
-    if len(formulas) == 1:
-        return formulas[0]
-    if len(formulas) > MOST_SIZES:
-        return f"{formulas[0]}, by default ({len(formulas)} formulas in {len(facts.variants)} variants)"
+    if len(formulas) <= MOST_SIZES:
+        return "; ".join([str(formulas[0]), *(_case(facts, of, formula) for formula in formulas[1:])])
+    if changes := _changes(facts, default, of):
+        return "; ".join([str(formulas[0]), *changes])
+    ends = sorted(formulas, key=lambda formula: formula.at(dict.fromkeys(formula.dims, TYPICAL)))
+    named = (("smallest", ends[0]), ("largest", ends[-1]))
+    said = [f"the {word} is {_case(facts, of, end)}" for word, end in named if end != formulas[0]]
+    return "; ".join([f"{formulas[0]} by default", f"of {len(formulas)} formulas {said[0]}", *said[1:]])
+
+
+def _case(facts: Facts, of: Callable[[VariantFacts], Size], formula: Size) -> str:
+    test = condition([(each.variant, of(each) == formula) for each in facts.variants])
+    return f"{formula} if {condition_text(test)}"
+
+
+def _changes(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], Size]) -> list[str]:
+    """What each choice adds to the default, if together they add as much as one by one; else nothing."""
+    alone = {}
+    for each in facts.variants:
+        other = [(name, value) for name, value in each.variant.items() if value != default.variant[name]]
+        if len(other) == 1:
+            alone[other[0]] = of(each) + -1 * of(default)
+    for each in facts.variants:
+        added = [alone.get(answer, Size()) for answer in each.variant.items()]
+        if of(each) != total([of(default), *added]):
+            return []
     said = []
-    for formula in formulas[1:]:
-        test = condition([(each.variant, of(each) == formula) for each in facts.variants])
-        said.append(f"{formula} if {condition_text(test)}")
-    return "; ".join([formulas[0], *said])
+    for (name, value), change in alone.items():
+        signs = {many > 0 for _, many in change.terms}
+        if len(signs) == 2:
+            return []
+        if signs:
+            test = condition_text(condition([(each.variant, each.variant[name] == value) for each in facts.variants]))
+            said.append(f"{change} more if {test}" if signs == {True} else f"{-1 * change} less if {test}")
+    return said
 
 
 def _recurrences(facts: VariantFacts) -> Iterable[str]:
     """States of one class are said together."""
     classes: dict[str, list[str]] = {}
     for state, recurrence in facts.recurrences.items():
-        kind = {"affine": "affine in what is carried", "elementwise": "lane by lane", "general": "general"}[
-            recurrence.kind
-        ]
+        kinds = {"input": "handed on", "affine": "affine in what is carried", "elementwise": "lane by lane"}
+        kind = kinds.get(recurrence.kind, recurrence.kind)
         lanes = ", lane by lane" if recurrence.lanes and recurrence.kind == "affine" else ""
         classes.setdefault(kind + lanes, []).append(state)
     return (f"{', '.join(states)}: {kind}" for kind, states in classes.items())

@@ -26,6 +26,10 @@ class Size:
 
     __rmul__ = __mul__
 
+    @property
+    def dims(self) -> set[str]:
+        return {dim for dims, _ in self.terms for dim in dims}
+
     def at(self, sizes: Mapping[str, int]) -> int:
         """The number it is when the dims are these."""
         total = 0

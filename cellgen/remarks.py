@@ -47,6 +47,7 @@ def remarks(program: Program, gates: tuple[Gate, ...], unreached: tuple[str, ...
                 "no squashing function",
                 f"squash it, as in `sigmoid({gate.text})`",
             )
+    yield from _square_on_the_left(program)
     for node, path in program.everything():
         yield from _exponential(program, node, path)
         yield from _carried_below(program, node, path)
@@ -76,6 +77,31 @@ def _exponential(program: Program, node: Node, path: Path) -> Iterator[Remark]:
             node.span,
             "its argument has no upper bound",
             help,
+        )
+
+
+# --- weights on the left ---
+
+
+def _square_on_the_left(program: Program) -> Iterator[Remark]:
+    """The first one, unless another weight stands there that is not square, so that it is plain how they stand."""
+    left = []
+    for node, path in program.everything():
+        if isinstance(node, Apply) and node.op == "matmul":
+            (weight, at), (_, other) = program.below(node, path)
+            matrix = isinstance(weight, Ref) and len(program.shape(at)) == 2 and program.level(at) is Level.CONSTANT
+            if matrix and program.level(other) > Level.CONSTANT:
+                left.append((node, program.shape(at)))
+    if left and all(first == last for _, (first, last) in left):
+        node = program.made(left[0][0])
+        weight, value = node.args
+        yield Remark(
+            "CG411",
+            "note",
+            f"`{notation(node)}` is a product with `{weight.name}` transposed",
+            node.span,
+            f"`{weight.name}` is square, so both ways fit",
+            f"papers write it so; weights of Keras are meant for `{notation(Apply('matmul', (value, weight)))}`",
         )
 
 

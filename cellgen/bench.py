@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from cellgen import goals
@@ -28,6 +29,7 @@ ENVIRONMENT = {
 }
 LIBRARIES = "tensorflow", "keras", "torch", "jax"
 RUNS_OUT = 4000  # steps: what TensorFlow itself keeps for the backward pass of longer loops fills the memory
+SMALL, LARGE = 512, 4096  # the matmul that the limit is told by, with `--quick` and without
 FEWER = 3  # times: processes take seconds to start
 
 
@@ -67,8 +69,10 @@ class Found:
     limits: tuple[Limit, ...] = ()
 
     def to(self, report: Report) -> Report:
+        peaks = [each.peak for each in (*report.limits, *self.limits)]
         return replace(
             report,
+            peak=median(peaks) if peaks else None,
             rows=report.rows + self.rows,
             left_out=report.left_out + self.left_out,
             limits=report.limits + self.limits,
@@ -98,15 +102,10 @@ def machine() -> dict[str, str]:
     return out
 
 
-def begin(names: tuple[str, ...], settings: Settings) -> Report:
+def begin() -> Report:
     """The report's head. What the frameworks read from the environment is set before they are imported."""
     os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
-    report = Report(machine())
-    if not any(WORKLOADS[name].shapes for name in names):
-        return report
-    from cellgen.problem import gemm
-
-    return replace(report, peak=gemm(512, 3) if settings.quick else gemm(4096, 5))
+    return Report(machine())
 
 
 def tasks(name: str, settings: Settings) -> int:
@@ -117,36 +116,29 @@ def tasks(name: str, settings: Settings) -> int:
     if name == "lengths":
         return len(settings.lineup(workload))
     contests = [len(_present(settings.lineup(workload, shape))) for shape in workload.shapes]
-    total = len(workload.measures) * sum(count + 1 for count in contests if count)
+    total = len(workload.measures) * sum(count + 2 for count in contests if count)  # the matmul, and the rounds
     return total + (len(_climbers(workload, settings)) if name == "W6" else 0)
 
 
-def measure(name: str, settings: Settings, peak: float | None, begin: Begin) -> Found:
-    """One workload. peak: floating-point operations a second. begin: called with what is begun."""
+def measure(name: str, settings: Settings, begin: Begin) -> Found:
+    """One workload. begin: called with what is begun."""
     workload = settings.workload(name)
     if name == "W7":
         return _run_commands(settings, begin)
     if name == "lengths":
         return _vary(workload, settings, begin)
     found = _contests(workload, settings, begin)
-    limits = tuple(
-        Limit(name, shape, measure, workload.flops(shape, measure) / peak)
-        for shape in workload.shapes
-        for measure in workload.measures
-        if peak
-    )
-    found = replace(found, limits=limits)
     return _with_memory(found, workload, settings, begin) if name == "W6" else found
 
 
-def apart(name: str, settings: Settings, peak: float | None, begin: Begin) -> Found:
+def apart(name: str, settings: Settings, begin: Begin) -> Found:
     """`measure` in a process of its own: what another workload left behind, threads and memory, costs it some per cent.
 
     A process that ends without a word, of memory say, leaves its workload out. Raises what `measure` raises.
     """
     spawn = get_context("spawn")
     ours, theirs = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_child, args=(theirs, name, settings, peak))
+    process = spawn.Process(target=_child, args=(theirs, name, settings))
     process.start()
     theirs.close()
     try:
@@ -165,9 +157,9 @@ def apart(name: str, settings: Settings, peak: float | None, begin: Begin) -> Fo
     return came
 
 
-def _child(connection: Connection, name: str, settings: Settings, peak: float | None) -> None:
+def _child(connection: Connection, name: str, settings: Settings) -> None:
     try:
-        connection.send(measure(name, settings, peak, connection.send))
+        connection.send(measure(name, settings, connection.send))
     except Exception as error:
         connection.send(error)
 
@@ -183,24 +175,26 @@ def _contests(workload: Workload, settings: Settings, begin: Begin) -> Found:
     from cellgen.contest import contest
 
     reference = next(each for each in LINEUPS[workload.name] if each.name == RNN)
-    rows, left_out = [], []
+    rows, left_out, limits = [], [], []
     for shape in workload.shapes:
         lineup = settings.lineup(workload, shape)
         left_out += [LeftOut(workload.name, each.name, each.missing) for each in lineup if each.missing]
         if not _present(lineup):
             continue
-        more, others = contest(
+        more, others, ends = contest(
             workload,
             shape,
             _present(lineup),
             reference,
             repeats=settings.repeats,
             patience=settings.patience,
+            size=SMALL if settings.quick else LARGE,
             begin=begin,
         )
         rows += more
         left_out += others
-    return Found(tuple(rows), tuple(dict.fromkeys(left_out)))
+        limits += ends
+    return Found(tuple(rows), tuple(dict.fromkeys(left_out)), tuple(limits))
 
 
 # --- processes of their own -----------------------------------------------------------------------------------------

@@ -59,16 +59,14 @@ def bench(names, quick, repeat, patience, only, peers, batch, units, json_, plot
         batches=batch,
         units=units,
     )
-    with Progress(1) as progress:
-        progress.begin("the matmul limit")
-        report = stage.begin(names, settings)
+    report = stage.begin()
     benchtable.show(benchtable.head(report))
     if quick:
         benchtable.show("--quick: that it runs, at small sizes; no figure means anything")
     measure = stage.measure if len(names) == 1 else stage.apart
     for name in names:
         with Progress(stage.tasks(name, settings)) as progress:
-            found = measure(name, settings, report.peak, progress.begin)
+            found = measure(name, settings, progress.begin)
         report = found.to(report)
         if found.rows:
             benchtable.show(benchtable.table(name, report))

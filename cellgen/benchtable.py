@@ -18,11 +18,10 @@ FEW = 3  # runs, below which their number is told
 
 
 def head(report: Report) -> str:
-    """The machine and the matmul peak, in a line or two."""
+    """The machine, in a line or two."""
     machine = dict(report.machine)
     told = f"{machine.pop('processor')}, {machine.pop('cores')} cores, {machine.pop('system')}\n"
-    told += ", ".join(f"{name} {version}" for name, version in machine.items()) + "; all on the CPU, float32"
-    return told + (f"\nlarge matmul: {report.peak / 1e9:.0f} GFLOP/s" if report.peak else "")
+    return told + ", ".join(f"{name} {version}" for name, version in machine.items()) + "; all on the CPU, float32"
 
 
 def show(*tables: Table | str) -> None:
@@ -108,7 +107,8 @@ def _limit(limits: Mapping[str, Limit], measures: list[str], report: Report) -> 
     for measure in measures:
         at = limits[measure]
         cells += [Text(seconds(at.seconds), style="dim"), Text(_ratio(at.seconds, at, report), style="dim")]
-    return [*cells, Text(""), Text("")]
+    speeds = " / ".join(f"{limits[measure].peak / 1e9:.0f}" for measure in measures)
+    return [*cells, Text(""), Text(f"a large matmul: {speeds} GFLOP/s", style="dim")]
 
 
 def _ratio(value: float, at: Row | Limit, report: Report) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cellgen.lineup import Contestant, Runners, Unavailable
-from cellgen.problem import Disagreement, Problem, agree, problem
-from cellgen.standings import LeftOut, Row
+from cellgen.problem import Disagreement, Problem, agree, matmul, problem
+from cellgen.standings import LeftOut, Limit, Row
 from cellgen.stopwatch import race, timed
 from cellgen.workloads import Shape, Workload
 
+LARGE = "a large matmul"
 MOST = 300  # characters of what went wrong
 CHECKED = 64_000  # sequence steps: beyond these the values are not compared again, the reference would want too much
 
@@ -22,13 +23,16 @@ def contest(
     *,
     repeats: int,
     patience: float,
+    size: int,
     begin: Callable[[str], object],
-) -> tuple[list[Row], list[LeftOut]]:
-    """The timings of a line-up, and who was left out of it.
+) -> tuple[list[Row], list[LeftOut], list[Limit]]:
+    """The timings of a line-up, who was left out of it, and the time that its matmuls alone would take.
 
-    reference: whose values everyone's must be that computes the same equations; it need not take part.
+    reference: whose values everyone's must be that computes the same equations; it need not take part. size: of the
+    large matmul, which takes its turn like everyone: whatever slows the others down slows it down too.
     """
     task = problem(workload, shape)
+    large, flops = matmul(size)
     runners, left_out = {}, []
     for each in lineup:
         try:
@@ -41,16 +45,19 @@ def contest(
     wanted = _values(reference, task) if reference and shape.batch * shape.steps <= CHECKED else {}
     gc.collect()
     gc.freeze()  # the frameworks have made a million objects: without this, tidying up takes longer than the runs
-    rows = []
+    rows, limits = [], []
     for measure in workload.measures:
         values: dict[str, Any] = {}
+        runs = {name: timed(_keeping(values, name, each, measure, data[name])) for name, each in runners.items()}
         timings = race(
-            {name: timed(_keeping(values, name, each, measure, data[name])) for name, each in runners.items()},
+            {LARGE: timed(large), **runs},
             repeats=repeats,
             patience=patience,
             between=gc.collect,
             begin=lambda name, measure=measure: begin(f"{workload.name} {measure}, {shape}: {name}"),
         )
+        seconds = timings[LARGE].median / flops * workload.flops(shape, measure)
+        limits.append(Limit(workload.name, shape, measure, seconds))
         for each in lineup:
             found = timings.get(each.name)
             if found is None:
@@ -62,7 +69,7 @@ def contest(
             else:
                 rows.append(Row(workload.name, shape, each.name, measure, found, each.note))
     gc.unfreeze()
-    return rows, left_out
+    return rows, left_out, limits
 
 
 def _failed(workload: Workload, each: Contestant, error: Exception, when: str = "") -> LeftOut:

@@ -62,6 +62,7 @@ class _Declaring:
         params = tuple(self.param(name, section) for name, section in self.named(document.params))
         norms = tuple(self.norm(name, section) for name, section in self.named(document.norms))
         of_norms = tuple(param for name, section in document.norms.items() for param in self.norm_params(name, section))
+        self.apart_from_norms(of_norms)
         found = dims.dims({axis.name for axis in axes} | {*self.known})
         mask = self.mask({state.name for state in states})
         self.report.stop()
@@ -231,6 +232,16 @@ class _Declaring:
             if scalar is not None and (read := initialiser(scalar, self.report)) is not None:
                 found.append(Param(f"{name}/{part}", None, ((None, read),), scalar.span, scalar.span))
         return found
+
+    def apart_from_norms(self, weights: tuple[Param, ...]) -> None:
+        """Nothing is called what the layer calls a norm's weight, `ln_x_scale`."""
+        for weight in weights:
+            name = weight.name.replace("/", "_")
+            if name in self.taken.where:
+                message = f"`{name}` is what a weight of the norm `{weight.name.split('/')[0]}` is called"
+                context = [Label(weight.span, "this one")]
+                help = "give it or the norm another name"
+                self.report.add("CG112", message, self.taken.where[name], context=context, help=help)
 
     def mask(self, states: set[str]) -> Mask:
         section = self.document.mask

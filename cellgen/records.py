@@ -100,8 +100,6 @@ class WeightView:
     shape: str
     initializer: str
     given: str  # the test under which it exists; empty: always
-    absent: str
-    norm: str
     parts: str
     along: int
 
@@ -205,7 +203,6 @@ class CellView:
     build_dims: tuple[DimView, ...]
     weights: tuple[WeightView, ...]
     initializers: tuple[tuple[str, str], ...]  # by the argument that they are the default of
-    norms: tuple[str, ...]
     activations: tuple[tuple[str, str], ...]
     functions: tuple[str, ...]
     label_slices: tuple[str, ...]

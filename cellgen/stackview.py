@@ -192,7 +192,7 @@ class _StackViewing(Viewing):
     # --- weights and what a step takes
 
     def access(self, slot) -> str:
-        return f"cast(part.{slot.param.name.replace('/', '.')})"
+        return f"cast(part.{slot.param.name.replace('/', '_')})"
 
     def initial(self, state) -> str:
         return super().initial(state).replace("self.", "part.")

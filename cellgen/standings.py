@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cellgen.stopwatch import Timing
-from cellgen.workloads import Shape
+from cellgen.workloads import WORKLOADS, Shape
 
 FORMAT = 1  # of the JSON: a reader can refuse another
 
@@ -40,12 +40,19 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The seconds that the matmuls alone take at the speed of one large matmul."""
+    """The seconds that the matmuls alone take at the speed of one large matmul, which took turns with the contestants.
+
+    peak: that speed, floating-point operations a second.
+    """
 
     workload: str
     shape: Shape
     measure: str
     seconds: float
+
+    @property
+    def peak(self) -> float:
+        return WORKLOADS[self.workload].flops(self.shape, self.measure) / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run. machine: what it ran on, by name; peak: floating-point operations a second of a large matmul."""
+    """One run. machine: what it ran on, by name; peak: floating-point operations a second of a large matmul,
+    the median of all contests."""
 
     machine: Mapping[str, str]
     peak: float | None = None

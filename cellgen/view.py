@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from cellgen.argumentview import arguments, literal
 from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
 from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
-from cellgen.expr import Atom, Axis, Node, Not, Ref, Shape, Test, axis_text, children, rebuild
+from cellgen.expr import Atom, Axis, Node, Ref, Shape, Test, axis_text, children, rebuild
 from cellgen.kerasnames import keywords, renamed
 from cellgen.lower import Slot, Step, uses
 from cellgen.options import choices
@@ -109,9 +109,6 @@ class Viewing:
             build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn])),
             weights=weights,
             initializers=tuple((weight.argument, weight.initializer) for weight in weights),
-            norms=tuple(
-                dict.fromkeys(slot.param.name.split("/")[0] for slot in self.step.slots if "/" in slot.param.name)
-            ),
             activations=tuple((name, self.activation(name)) for name in choices(cell.options)),
             functions=tuple(FUNCTIONS[name] for name in self.functions()),
             label_slices=tuple(self.label_slices()),
@@ -226,7 +223,6 @@ class Viewing:
     # --- weights
 
     def weight(self, slot: Slot) -> WeightView:
-        norm, _, part = slot.param.name.rpartition("/")
         chosen = dict(slot.param.init)
         rest = chosen.pop(None, Initialiser("zeros"))
         own = rest
@@ -241,13 +237,11 @@ class Viewing:
             parts, along = f"[{self.part(rest, own)}]", -1
         sizes = [self.size(axis, "self.") for axis in slot.shape]
         return WeightView(
-            name=part,
+            name=slot.param.name.replace("/", "_"),
             argument=slot.argument,
             shape=f"[{', '.join(sizes)}]",
             initializer=self.initializer(own),
             given=self.outside.test(slot.test) if slot.test else "",
-            absent=self.outside.test(Not(slot.test)) if slot.test else "",
-            norm=norm,
             parts=parts,
             along=along,
         )
@@ -327,7 +321,7 @@ class Viewing:
                 yield text
 
     def access(self, slot: Slot) -> str:
-        return f"cast(self.{slot.param.name.replace('/', '.')})"
+        return f"cast(self.{slot.param.name.replace('/', '_')})"
 
     # --- the step
 

@@ -124,6 +124,30 @@ def test_a_state_that_reads_a_general_one_is_general():
     ) == {"h": ("general", False), "s": ("general", False)}
 
 
+def test_a_state_that_is_handed_on_couples_nothing():
+    """QRNN (Bradbury et al. 2016, arXiv:1611.01576) is affine, lane by lane, given the last inputs."""
+    assert classes(
+        """
+        f = sigmoid(x @ W + last[t-1] @ V + before[t-1] @ W)
+        h = f * h[t-1] + (1 - f) * tanh(last[t-1] @ W)
+        before = last[t-1]
+        last = x
+        """,
+        "h: units, last: [input], before: [input]",
+    ) == {"h": ("affine", True), "last": ("input", False), "before": ("input", False)}
+
+
+def test_a_state_that_reads_itself_is_not_handed_on():
+    assert classes(
+        """
+        m = maximum(m[t-1], x @ W)
+        h = sigmoid(m[t-1]) * h[t-1]
+        """,
+        "m: units, h: units",
+        head="output: h",
+    ) == {"m": ("elementwise", True), "h": ("elementwise", True)}
+
+
 def test_of_scrn_the_slow_state_alone_is_affine():
     typed = Spec.at("scrn").typed()
     found = default(typed, analyse(typed)).recurrences
@@ -473,3 +497,22 @@ def test_notation_is_read_back_as_the_same_expression(stem):
 def test_numbers_are_written_exactly():
     typed, _ = facts("h = tanh(x @ W + 0.1 * h[t-1] - 1e-3)")
     assert notation(typed.cell.equations[0].value) == "tanh(x @ W + 0.1 * h[t-1] - 0.001)"
+
+
+def figures(stem):
+    from cellgen.screen import screen
+
+    lines = re.sub(r"\n {10,}", " ", screen(Spec.at(stem).check()))
+    return {name: re.search(rf"^{name} +(.*)$", lines, re.M)[1] for name in ("parameters", "operations a step")}
+
+
+def test_sizes_of_many_variants_say_what_each_choice_adds():
+    found = figures("regularised_lstm")
+    assert found["parameters"] == "4*units*(input + units + 1); 4*units*(input + units) if not use_bias"
+    wanted = "units*(8*input + 8*units + 23); input + 4*units more if training; 4*units less if not use_bias"
+    assert found["operations a step"] == wanted
+
+
+def test_sizes_that_do_not_add_up_are_told_by_their_ends():
+    largest = "4*units*(input + units + 1) by default; of 4 formulas the largest is units*(4*input + 5*proj + 7)"
+    assert figures("lstmp")["parameters"] == f"{largest} if use_peepholes and proj"

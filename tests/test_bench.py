@@ -144,19 +144,19 @@ def test_the_unrolled_loop_only_runs_at_its_length():
 def test_a_workload_in_a_process_of_its_own():
     """It gives what it gives here, tells what it begins, and its errors are told too."""
     settings, begun = bench.Settings(quick=True, peers=False, only=("cellgen, XLA",)), []
-    found = bench.apart("W2", settings, 1e9, begun.append)
+    found = bench.apart("W2", settings, begun.append)
     assert [(row.contestant, row.measure) for row in found.rows] == [
         ("cellgen, XLA", each) for each in workloads.MEASURES
     ]
     assert len(begun) == bench.tasks("W2", settings)
     with pytest.raises(KeyError, match="W99"):
-        bench.apart("W99", settings, 1e9, begun.append)
+        bench.apart("W99", settings, begun.append)
 
 
 def test_a_process_that_ends_without_a_word_leaves_its_workload_out(monkeypatch):
     monkeypatch.setattr(bench, "get_context", lambda how: multiprocessing.get_context("fork"))
     monkeypatch.setattr(bench, "_child", lambda *arguments: os._exit(9))
-    (left_out,) = bench.apart("W2", bench.Settings(), 1e9, print).left_out
+    (left_out,) = bench.apart("W2", bench.Settings(), print).left_out
     assert left_out == LeftOut("W2", "all of it", "its process ended, exit code 9", failed=True)
 
 
@@ -164,7 +164,7 @@ def test_a_process_that_ends_without_a_word_leaves_its_workload_out(monkeypatch)
 def test_what_is_not_installed_is_left_out_with_a_word(library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     settings = bench.Settings(quick=True, only=(library,))
-    found = bench.measure("W2", settings, 1e9, lambda what: pytest.fail(f"{what} was begun"))
+    found = bench.measure("W2", settings, lambda what: pytest.fail(f"{what} was begun"))
     names = [each.name for each in lineup.LAYER_NORM if each.library == library]
     assert found.left_out == tuple(LeftOut("W2", name, f"{library} is not installed") for name in names)
     assert found.rows == () and names
@@ -174,7 +174,7 @@ def test_what_is_not_installed_is_left_out_with_a_word(library, monkeypatch):
 def test_the_stack_is_left_out_with_a_word(monkeypatch):
     monkeypatch.setitem(WORKLOADS, "W5", replace(WORKLOADS["W5"], spec="no_such_spec"))
     settings = bench.Settings(quick=True, peers=False)
-    found = bench.measure("W5", settings, 1e9, print)
+    found = bench.measure("W5", settings, print)
     names = [each.name for each in settings.lineup(WORKLOADS["W5"])]
     assert found.left_out == tuple(
         LeftOut("W5", name, "no shipped spec `no_such_spec`, and no file of this name") for name in names
@@ -223,12 +223,13 @@ def test_the_table_shows_medians_ratios_and_the_first_call_apart(capsys):
     ours = row("W2", OURS, "training", 0.01, 0.02, 0.03, first=1.5)
     peer = row("W2", RNN, "training", 0.2, first=2.0)
     found = report(ours, peer, limits=(Limit("W2", SHAPE, "training", 0.005),))
+    speed = WORKLOADS["W2"].flops(SHAPE, "training") / 0.005
     benchtable.show(benchtable.table("W2", found))
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     assert [line for line in lines if line] == [
         [OURS, "20.0 ms (15.0-25.0)", "1.00", "1.50 s", ""],
         [RNN, "200 ms (200-200)", "10.00", "2.00 s", "1 run only"],
-        ["limit: the matmuls", "5.00 ms", "0.25", "", ""],
+        ["limit: the matmuls", "5.00 ms", "0.25", "", f"a large matmul: {round(speed / 1e9)} GFLOP/s"],
     ]
 
 
@@ -325,7 +326,32 @@ def run_contest(*contestants, workload="W2"):
 
     reference = next(each for each in lineup.LINEUPS[workload] if each.name == RNN)
     shape = WORKLOADS[workload].quick[0]
-    return contest(WORKLOADS[workload], shape, contestants, reference, repeats=1, patience=9, begin=lambda name: None)
+    how = {"repeats": 1, "patience": 9, "size": 8, "begin": lambda name: None}
+    rows, left_out, limits = contest(WORKLOADS[workload], shape, contestants, reference, **how)
+    assert [each.measure for each in limits] == [*workloads.MEASURES]
+    return rows, left_out
+
+
+def test_the_large_matmul_takes_its_turn_and_the_limit_is_what_it_was_slowed_down_to(monkeypatch):
+    from cellgen import contest
+
+    raced = []
+
+    def race(runs, **how):
+        raced.append(list(runs))
+        seconds = {contest.LARGE: (0.1, 0.4, 0.2), LSTM: (3.0, 1.0, 2.0)}
+        return {name: Timing(9.0, seconds[name]) for name in runs}
+
+    monkeypatch.setattr(contest, "race", race)
+    monkeypatch.setattr(contest, "_wrong", lambda *_: None)
+    shape, how = WORKLOADS["W2"].quick[0], {"repeats": 3, "patience": 9, "size": 8, "begin": print}
+    keras = next(each for each in lineup.LAYER_NORM if each.name == LSTM)
+    rows, _, limits = contest.contest(WORKLOADS["W2"], shape, (keras,), None, **how)
+    assert raced == [[contest.LARGE, LSTM]] * 2 and [row.timing.median for row in rows] == [2.0, 2.0]
+    flops = [WORKLOADS["W2"].flops(shape, measure) for measure in workloads.MEASURES]
+    assert [each.seconds for each in limits] == pytest.approx([0.2 / (2 * 8**3) * each for each in flops])
+    assert [each.peak for each in limits] == pytest.approx([2 * 8**3 / 0.2] * 2)
+    assert bench.Found(tuple(rows), (), tuple(limits)).to(report()).peak == pytest.approx(2 * 8**3 / 0.2)
 
 
 def test_who_computes_something_else_is_left_out_as_failed():

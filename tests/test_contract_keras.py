@@ -76,10 +76,10 @@ def test_configs(subject):
     assert subject.made(trainable=False).get_config()["trainable"] is False
 
 
-def test_a_norm_has_its_weights_under_its_own_name():
+def test_weights_have_names_of_their_own_and_those_of_norms_come_last():
     layer = subject("layer_norm_lstm").layer()
-    names = "x_w h_w ln_x/scale ln_x/shift ln_h/scale ln_h/shift ln_c/scale ln_c/shift".split()
-    assert [w.path.split("/cell/")[1] for w in layer.weights] == names
+    names = "x_w h_w ln_x_scale ln_x_shift ln_h_scale ln_h_shift ln_c_scale ln_c_shift".split()
+    assert [w.name for w in layer.weights] == [w.path.split("/cell/")[1] for w in layer.weights] == names
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

@@ -324,8 +324,8 @@ def test_norms_under_options(built):
     module = built("norms")
     for options, wanted in [
         ({}, ["W", "U"]),
-        ({"rescaled": True}, ["W", "U", "scaled/scale", "shifted/shift"]),
-        ({"rescaled": True, "normalised": False}, ["W", "U", "shifted/shift"]),
+        ({"rescaled": True}, ["W", "U", "scaled_scale", "shifted_shift"]),
+        ({"rescaled": True, "normalised": False}, ["W", "U", "shifted_shift"]),
     ]:
         layer = layer_of(module, UNITS, **options)
         assert [w.path.split("/cell/")[1] for w in layer.weights] == wanted
@@ -390,3 +390,66 @@ def test_two_cells_of_one_name_side_by_side(tmp_path):
     assert abs(model(wanted["x"]) - wanted["y"]).numpy().max() < 1e-6
     """
     child(code, tmp_path)
+
+
+# --- choices --------------------------------------------------------------------------------------------------------
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(
+    ("options", "act", "low", "limit"),
+    [
+        ({}, np.tanh, -1.0, 1.5),
+        ({"act": "relu", "limit": 0.2}, lambda x: np.maximum(x, 0), -1.0, 0.2),
+        ({"act": keras.activations.relu, "limit": None, "low": -0.1}, lambda x: np.maximum(x, 0), -0.1, np.inf),
+    ],
+    ids=["default", "given", "none"],
+)
+def test_what_an_instance_chooses(built, options, act, low, limit):
+    layer = layer_of(built("choices"), UNITS, **options)
+    (kernel, recurrent, bias), x = layer.get_weights(), 3 * sequences()
+    elapsed, h = np.random.default_rng(1).uniform(size=(BATCH, STEPS, 1)), np.zeros((BATCH, UNITS))
+    for step in range(STEPS):
+        t, n = np.split(x[:, step] @ kernel + h @ recurrent + bias, 2, axis=1)
+        k = sigmoid(t - elapsed[:, step])
+        h = np.clip(k * h + (1 - k) * act(n), low, limit)
+    close(layer((x, elapsed)), h)
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "wanted"),
+    [
+        ("act", "gelu", "`act` must be one of relu, tanh. Received: 'gelu'"),
+        ("gate", "tanh", "`gate` must be one of sigmoid, hard_sigmoid"),
+        ("limit", -0.1, "`limit` must be a number, 0.0 or more, or None"),
+        ("low", 0.1, "`low` must be a number, 0.0 or less"),
+        ("low", None, "`low` must be a number, 0.0 or less"),
+    ],
+)
+def test_what_an_instance_cannot_choose(built, option, wrong, wanted):
+    with pytest.raises(ValueError, match=wanted):
+        built("choices").Choices(UNITS, **{option: wrong})
+
+
+def test_parts_of_parts(built):
+    heads, units = 2, 12
+    layer = layer_of(built("parts"), units, heads=heads, halves=3)
+    (w, r, v), x, h = layer.get_weights(), sequences(), np.zeros((BATCH, units))
+
+    def softmax(a):
+        e = np.exp(a - a.max(-1, keepdims=True))
+        return (e / e.sum(-1, keepdims=True)).reshape(BATCH, units)
+
+    for step in range(STEPS):
+        z = (x[:, step] @ w).reshape(BATCH, heads, 2, -1) + np.einsum("bhk,hkgo->bhgo", h.reshape(BATCH, heads, -1), r)
+        i, f = np.tanh(z[:, :, 0]).reshape(BATCH, units), sigmoid(z[:, :, 1]).reshape(BATCH, units)
+        u = x[:, step] @ v
+        h = f * h + i + softmax(u.reshape(BATCH, heads, 3, -1)) * softmax(u.reshape(BATCH, 3, -1))
+    close(layer(x), h)
+    with pytest.raises(ValueError, match="`units` must be a multiple of heads\\*halves. Received: 10"):
+        built("parts").Parts(10, heads=2)

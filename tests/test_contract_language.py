@@ -426,9 +426,9 @@ def test_what_an_instance_chooses(built, options, act, low, limit):
     [
         ("act", "gelu", "`act` must be one of relu, tanh. Received: 'gelu'"),
         ("gate", "tanh", "`gate` must be one of sigmoid, hard_sigmoid"),
-        ("limit", -0.1, "`limit` must be a number, 0.0 or more, or None"),
-        ("low", 0.1, "`low` must be a number, 0.0 or less"),
-        ("low", None, "`low` must be a number, 0.0 or less"),
+        ("limit", -0.1, "`limit` must be a number from 0.0 on, or None"),
+        ("low", 0.1, "`low` must be a number up to 0.0"),
+        ("low", None, "`low` must be a number up to 0.0"),
     ],
 )
 def test_what_an_instance_cannot_choose(built, option, wrong, wanted):

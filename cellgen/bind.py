@@ -149,7 +149,7 @@ def _no_function(call: Call, scope: Scope) -> None:
             help = f"an option that is called is `{name}: {{one_of: activations, default: tanh}}`"
             words = scope.options[name].words
             wrong = [word for word in words if word not in ACTIVATIONS]
-            if len(wrong) < len(words):
+            if 0 < len(wrong) < len(words):
                 help = f"of the words of `{name}`, no activation is {', '.join(f'`{word}`' for word in wrong)}"
         scope.report.refuse("CG208", f"`{name}` is no function", call.name_span, help=help)
     activations = (each.name for each in scope.options.values() if each.kind == "activation")

@@ -15,6 +15,7 @@ from cellgen.declare import Declared, declare
 from cellgen.depth import layers
 from cellgen.diagnostics import Label, Refused, Report, nearest
 from cellgen.expr import Choose, Equation, Given, Node, Not, Pick, Ref, Shape, Test, children, rebuild, walk
+from cellgen.options import called
 from cellgen.parse import Statement, equations
 from cellgen.reader import Call, parts
 from cellgen.readout import readout
@@ -59,6 +60,7 @@ class _Wiring:
         outer = declare(as_cell(document), report, theirs)
         statements = equations(document.wiring, report) if document.wiring else ()
         report.stop()
+        outer = replace(outer, options=called(outer.options, statements))
         self.cell = apart(document, self.cell, outer, report)
         taken = {each.name for each in named(self.cell)} | {each.name for each in outer.options}
         self.sizes, self.depth = layers(document, self.cell, taken, report)

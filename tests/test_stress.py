@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from cellgen.compiler import Spec
 from tests.generated import (
+    BATCH,
     MASK,
+    STEPS,
     WIDTH,
     close,
     imported,
@@ -27,7 +29,7 @@ WAYS = {
     "unrolled": {"unroll": True},
     "debug": {"debug": True},
 }
-everyday = {"eager", "graph", "compiled", "unrolled"}
+everyday = {"graph", "compiled", "unrolled"}
 each_way = pytest.mark.parametrize(
     "way", [pytest.param(way, marks=() if way in everyday else pytest.mark.full) for way in WAYS]
 )
@@ -40,15 +42,17 @@ def poisoned(x, mask, seed=0):
     return np.where(mask[..., None], x, bad)
 
 
+def runs(way, layer, x):
+    """Runs a layer some way on what is like x: all that it returns, then its gradients by x and the weights."""
+    if way not in ("graph", "known sizes"):
+        return lambda x, mask: gradients_of(layer, tf.constant(x), tf.constant(mask))
+    shape = (None, None, WIDTH) if way == "graph" else x.shape
+    specs = [tf.TensorSpec(shape, tf.float64), tf.TensorSpec(shape[:2], tf.bool)]
+    return tf.function(lambda x, mask: gradients_of(layer, x, mask), input_signature=specs, autograph=False)
+
+
 def slopes(way, layer, x, mask):
-    """All that a layer returns, then its gradients by x and the weights."""
-    if way in ("graph", "known sizes"):
-        function = tf.function(lambda x, mask: gradients_of(layer, x, mask), autograph=False)
-        shape = (None, None, WIDTH) if way == "graph" else x.shape
-        return function.get_concrete_function(tf.TensorSpec(shape, tf.float64), tf.TensorSpec(shape[:2], tf.bool))(
-            tf.constant(x), tf.constant(mask)
-        )
-    return gradients_of(layer, tf.constant(x), tf.constant(mask))
+    return runs(way, layer, x)(x, mask)
 
 
 def gradients_of(layer, x, mask):
@@ -60,7 +64,7 @@ def gradients_of(layer, x, mask):
 
 
 @each_way
-@pytest.mark.parametrize("stem", ["lstm", "scrn", *(pytest.param(s, marks=pytest.mark.full) for s in ("gru", "nas"))])
+@pytest.mark.parametrize("stem", ["lstm", *(pytest.param(s, marks=pytest.mark.full) for s in ("scrn", "gru", "nas"))])
 def test_what_is_masked_reaches_nothing(stem, way):
     """What a layer gives, and its gradients, are those with zeros in the masked steps, where the input has none."""
     tried, x = subject(stem), sequences()
@@ -103,3 +107,137 @@ def test_a_masked_step_need_not_be_in_the_domain(logarithmic, way):
     assert not mask.any(1).all()
     wanted = gradients_of(layers[1], tf.constant(np.where(mask[..., None], x, 1.0)), mask)
     close(slopes(way, layers[0], x * mask[..., None], mask), wanted, 1e-9)
+
+
+# --- one sample ------------------------------------------------------------------------------------------------------
+
+
+@each_way
+def test_one_sample_that_is_no_number_reaches_no_other(way):
+    """Not the values and the derivatives by the input of any other; the weights' are lost, as a sum is."""
+    x, mask = sequences(), np.ones_like(MASK)
+    layer = subject("lstm").layer(**WAYS[way], **EVERYTHING)
+    run, count = runs(way, layer, x), len(layer.trainable_weights)
+    wanted = run(x, mask)[:-count]
+    for bad in (np.nan, np.inf):
+        spoilt = x.copy()
+        spoilt[1, 2] = bad
+        for one, other in zip(run(spoilt, mask)[:-count], wanted, strict=True):
+            close(np.delete(one, 1, 0), np.delete(other, 1, 0))
+
+
+# --- nothing to do ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["eager", "graph", pytest.param("compiled", marks=pytest.mark.full)])
+def test_no_samples_no_steps_one_of_each(way):
+    layer = subject("lstm").layer(**WAYS[way], **EVERYTHING)
+    run = runs(way, layer, sequences())
+    for shape in [(0, STEPS), (BATCH, 0), (0, 0), (1, 1)]:
+        for mask in (np.ones(shape, bool), np.zeros(shape, bool)):
+            outputs, h, c, *rest = run(np.ones((*shape, WIDTH)), mask)
+            assert outputs.shape == (*shape, 6) and h.shape == c.shape == (shape[0], 6)
+            assert all(np.isfinite(value).all() for value in (outputs, h, c, *rest))
+            assert np.any(h) == mask.any() and (mask.any() or not any(map(np.any, rest)))
+
+
+# --- far out --------------------------------------------------------------------------------------------------------
+
+
+@each_way
+@pytest.mark.parametrize("dtype", [pytest.param("float64", marks=pytest.mark.full), "float16"])
+def test_saturated_gates(way, dtype):
+    """All gates open: c counts the steps, h is its tanh, and nothing can change it."""
+    layer = subject("lstm").layer(dtype=dtype, **WAYS[way], return_sequences=True)
+    kernel, recurrent, bias = layer.get_weights()
+    layer.set_weights([kernel, recurrent, np.full_like(bias, 3e4)])
+    x = tf.constant(sequences(), dtype)
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return y, tape.gradient(y, [x, *layer.trainable_weights])
+
+    y, gradients = (tf.function(run, autograph=False) if way == "graph" else run)(x)
+    wanted = np.tanh(np.arange(1, STEPS + 1))[None, :, None] * np.ones([BATCH, 1, 6])
+    close(y, wanted, 1e-12 if dtype == "float64" else 1e-3)
+    assert not any(np.any(gradient) for gradient in gradients)
+
+
+SHARES = """\
+cell: Shares
+state: {h: units}
+params: {W: [input, units]}
+norms: {ln: {kind: layer, over: [units], epsilon: 1.0e-5}}
+equations: |
+  a = x @ W
+  p = softmax(ln(a))
+  e = exp(a - 8)
+  h = 0.5 * h[t-1] + p + tanh(e)
+"""
+
+
+@pytest.mark.parametrize("dtype, bound", [("float16", 2e-3), ("bfloat16", 2e-2)])
+def test_norms_and_exponentials_in_half_precision(tmp_path_factory, dtype, bound):
+    """To some roundings of the type, where squares and sums of 300 values would be far off or infinite in it."""
+    folder = tmp_path_factory.mktemp("shares")
+    for name, text in Spec.of(SHARES, f"shares_{dtype}").build(tests=False).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    Layer = layer_class(imported(f"shares_{dtype}", folder))
+    x = np.eye(4)[None] * 2.0
+    weights = [np.random.default_rng(0).integers(-120, 8, size=(4, 300)) / 2.0]
+    a = x @ weights[0]
+    layer = Layer(300, dtype=dtype, return_gates=True, return_sequences=True)
+    layer.build(x.shape)
+    layer.set_weights(weights)
+    _, told = layer(tf.constant(x, dtype))
+    n = (a - a.mean(-1, keepdims=True)) / np.sqrt(a.var(-1, keepdims=True) + 1e-5)
+    p = np.exp(n) / np.exp(n).sum(-1, keepdims=True)
+    np.testing.assert_allclose(np.asarray(tf.cast(told.p, tf.float64)), p, rtol=8 * bound)
+    np.testing.assert_allclose(np.asarray(tf.cast(told.e, tf.float64)), np.exp(a - 8), rtol=bound, atol=1e-7)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("way", ["eager", "graph", "low memory", "compiled"])
+def test_a_hundred_thousand_steps(way):
+    """As numpy steps through them, and gradients as those of the pieces, one after the other from the end."""
+    layer = subject("lstm").layer(units=2, **WAYS[way], return_sequences=True, return_state=True)
+    x = np.random.default_rng(0).normal(size=(1, 100_000, WIDTH))
+    kernel, recurrent, bias = layer.get_weights()
+    h = c = np.zeros(2)
+    outputs = []
+    for projected in x[0] @ kernel + bias:
+        i, f, g, o = np.split(projected + h @ recurrent, 4)
+        i, f, o = (1 / (1 + np.exp(-value)) for value in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        outputs.append(h)
+    y, *state = layer(x)
+    close([y[0], *(value[0] for value in state)], [np.array(outputs), h, c], 1e-9)
+    came = slopes_of(layer, tf.constant(x), None)
+    pieces, wanted = np.split(x, 10, 1), 0
+    starts = [[np.zeros([1, 2])] * 2]
+    for piece in pieces[:-1]:
+        starts.append(layer(piece, initial_state=starts[-1])[1:])
+    d_state, d_x = None, []
+    for piece, start in zip(pieces[::-1], starts[::-1]):
+        start, piece = list(map(tf.constant, start)), tf.constant(piece)
+        with tf.GradientTape() as tape:
+            tape.watch([piece, *start])
+            outputs, *state = layer(piece, initial_state=start)
+            loss = tf.reduce_sum(tf.sin(outputs))
+            if d_state is not None:
+                loss += tf.add_n([tf.reduce_sum(a * b) for a, b in zip(state, d_state)])
+        d_piece, *rest = tape.gradient(loss, [piece, *start, *layer.trainable_weights])
+        d_state, more = [tf.stop_gradient(d) for d in rest[:2]], rest[2:]
+        wanted = more if isinstance(wanted, int) else [a + b for a, b in zip(wanted, more)]
+        d_x.insert(0, d_piece)
+    close(came, [tf.concat(d_x, 1), *wanted], 1e-8)
+
+
+def slopes_of(layer, x, mask):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(tf.sin(layer(x, mask=mask)[0]))
+    return tape.gradient(loss, [x, *layer.trainable_weights])

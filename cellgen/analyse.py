@@ -1,10 +1,10 @@
 """What follows from the structure of a cell alone.
 
-Input: a `TypedCell`. Output: `Facts`, with diagnostics (CG404 to CG408, warnings and notes). No symbolic algebra and
-no numbers: a fact holds because of where the nodes stand.
+Input: a `TypedCell`. Output: `Facts`, with diagnostics (CG404, CG407 and CG411, a warning and notes). No symbolic
+algebra and no numbers: a fact holds because of where the nodes stand.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import combinations
@@ -111,16 +111,20 @@ def analyse(typed: TypedCell) -> Facts:
         test = condition([(variant, each.name in names) for variant, names in zip(variants, there)])
         if test is not None:
             exists_if[each.name] = test
-    said: dict[Remark, list[Variant]] = {}
-    for program, each in zip(programs, facts):
-        for remark in dict.fromkeys(remarks(program, each.gates, each.unreached)):
-            said.setdefault(remark, []).append(each.variant)
     report = Report()
-    for remark, found in said.items():
-        where = condition_suffix([(variant, variant in found) for variant in variants])
-        message = remark.message + where
-        report.add(remark.code, message, remark.span, remark.text, help=remark.help, severity=remark.severity)
+    tell(report, variants, [remarks(program, each.unreached) for program, each in zip(programs, facts)])
     return Facts(facts, exists_if, report.diagnostics)
+
+
+def tell(report: Report, variants: list[Variant], found: list[Iterable[Remark]]) -> None:
+    """The remarks of each variant, each once, with the test under which it holds."""
+    said: dict[Remark, list[Variant]] = {}
+    for variant, some in zip(variants, found):
+        for remark in dict.fromkeys(some):
+            said.setdefault(remark, []).append(variant)
+    for remark, where in said.items():
+        message = remark.message + condition_suffix([(variant, variant in where) for variant in variants])
+        report.add(remark.code, message, remark.span, remark.text, help=remark.help, severity=remark.severity)
 
 
 def _facts(program: Program) -> VariantFacts:

@@ -8,7 +8,8 @@ import numpy as np
 from cellgen.algebra import Algebra
 from cellgen.cell import IDENTITY, TypedCell, TypedVariant
 from cellgen.interpret import Instance
-from cellgen.refute import BATCH, TOLERANCE, Moment, Refutation, Trial, moments, short, worst
+from cellgen.moments import BATCH, Moment, Trial, moments
+from cellgen.refute import TOLERANCE, Refutation, short, worst
 
 __all__ = ["Trial", "contrast"]
 

@@ -1,14 +1,17 @@
 """Where an expression is a number: what is divided by is not 0, a logarithm is of more than 0, a root of no less."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cellgen.cell import Type
 from cellgen.expr import Apply, Node, Number, Path, Ref
 from cellgen.meaning import Meaning
+from cellgen.span import Span
 from cellgen.symbols import Expr
 
 NOT_ZERO, POSITIVE, NOT_NEGATIVE = "is not 0", "is more than 0", "is no less than 0"
+
+MAX_READ = 512  # equations, each as often as it is read under other guards
 
 Types = Mapping[Path, Type]
 Guard = tuple[Expr, int]  # a condition and the value that it has where this arm of a `where` is taken
@@ -16,43 +19,51 @@ Guard = tuple[Expr, int]  # a condition and the value that it has where this arm
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """kind: what must be said of the value, whose lanes these are, where the guards hold; `text` is the author's."""
+    """kind: what must be said of the value, whose lanes these are, where the guards hold; `text` is the author's, the
+    span that of the operation."""
 
     kind: str
     lanes: tuple[Expr, ...]
     text: str
     guards: tuple[Guard, ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
-def demands(meaning: Meaning, node: Node, path: Path, types: Types) -> Iterator[Demand]:
-    """Those of an expression and of the equations of this step that it comes from."""
+def demands(
+    meaning: Meaning, node: Node, path: Path, types: Types, follow: bool = True, carried: bool = False
+) -> Iterator[Demand]:
+    """Those of an expression, and (`follow`) of the equations of this step that it comes from; `carried`: and of those
+    of the steps before."""
     set_names = {name for name, _ in meaning.under.imposed}
     program, seen = meaning.program, set()
-
-    def walk(node: Node, path: Path, types: Types, guards: tuple[Guard, ...]) -> Iterator[Demand]:
+    todo: list[tuple] = [(node, path, types, ())]
+    while todo and len(seen) < MAX_READ:
+        node, path, types, guards = todo.pop()
         node, path = program.chosen(node, path)
         if isinstance(node, Ref):
-            if not node.ago and node.name in program.equations and node not in seen | set_names:
-                seen.add(node)
-                yield from walk(*program.root(node.name), program.variant.types, ())
-            return
+            name, guards = node.name, () if node.ago else guards
+            there = (carried or not node.ago) and name in program.equations and node not in set_names
+            if follow and there and (name, guards) not in seen:
+                seen.add((name, guards))
+                todo.append((*program.root(name), program.variant.types, guards))
+            continue
         below = program.below(node, path)
-        if isinstance(node, Apply) and node.op == "where":
-            condition = tuple(meaning.of(*below[0], types).lanes.values())
-            arms = [((condition[0], wanted),) if len(condition) == 1 else () for wanted in (1, 0)]
-            for child, more in zip(below, ((), *arms)):
-                yield from walk(*child, types, guards + more)
-            return
-        for child in below:
-            yield from walk(*child, types, guards)
+        todo += [(*child, types, guards + more) for child, more in zip(below, arms(meaning, node, path, types))][::-1]
         found = _demanded(node) if isinstance(node, Apply) else None
         if found:
             index, kind = found
             child, at = below[index]
             text = " ".join(child.span.text.split()) if child.span is not None else "it"
-            yield Demand(kind, tuple(meaning.of(child, at, types).lanes.values()), text, guards)
+            yield Demand(kind, tuple(meaning.of(child, at, types).lanes.values()), text, guards, node.span)
 
-    yield from walk(node, path, types, ())
+
+def arms(meaning: Meaning, node: Node, path: Path, types: Types) -> list[tuple[Guard, ...]]:
+    """What guards each child of a node, as a `where` does its arms; a condition that differs by label guards none."""
+    below = meaning.program.below(node, path)
+    if not (isinstance(node, Apply) and node.op == "where"):
+        return [()] * len(below)
+    lanes = tuple(meaning.of(*below[0], types).lanes.values())
+    return [(), *(((lanes[0], wanted),) if len(lanes) == 1 else () for wanted in (1, 0))]
 
 
 def _demanded(node: Apply) -> tuple[int, str] | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
 from functools import cache, lru_cache
-from math import isqrt, log2
+from math import ceil, isqrt, log2, log10
 
 DIGITS = 12  # significant, of what is told
 GUARD = 30
@@ -30,6 +30,11 @@ def precise(digits: int) -> Iterator[None]:
         yield
     finally:
         _digits.reset(token)
+
+
+def kept() -> int:
+    """How many digits values are known to here."""
+    return _digits.get()
 
 
 def value(name: str, x: Fraction) -> Bounds:
@@ -98,7 +103,7 @@ def _pi(digits: int) -> tuple[Fraction, Fraction]:
 def _outward(x: Fraction, up: bool, digits: int) -> Fraction:
     if x == 0:
         return x
-    size = len(str(abs(x.numerator))) - len(str(x.denominator))  # x is about 10 ** size
+    size = ceil((x.numerator.bit_length() - x.denominator.bit_length()) * log10(2))  # x is about 10 ** size
     unit = Fraction(10) ** (size - digits)
     steps = -((-x) // unit) if up else x // unit
     return steps * unit

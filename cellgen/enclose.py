@@ -17,7 +17,7 @@ from functools import reduce
 
 from cellgen import ranges
 from cellgen.images import RANGE
-from cellgen.looks import ONE, Looks, Pair, hull_of, met, symbols_of
+from cellgen.looks import ONE, Looks, Pair, met, symbols_of
 from cellgen.ops import Interval
 from cellgen.polynomials import Polynomial, at, bernstein, by_power, combined, degrees, expression, polynomial
 from cellgen.ranges import BIT, NEGATIVE, POSITIVE, REAL
@@ -36,6 +36,7 @@ class Enclosure(Looks):
 
     def __init__(self, table: Table, leaves: Mapping[Expr, Interval], above: "Enclosure | None" = None):
         self.table, self.leaves, self.facts = table, leaves, {}
+        self.depth = above.depth - 1 if above else MAX_DEPTH
         self._budget = above._budget if above else _Budget()
         self._found: dict[tuple[Expr, int], Interval] = {}
         self._under: dict[tuple[Expr, int], Enclosure | None] = {}
@@ -51,21 +52,21 @@ class Enclosure(Looks):
 
     def of(self, expr: Expr) -> Interval:
         """The range of a normal form."""
-        if (expr, MAX_DEPTH) not in self._found:
+        if (expr, self.depth) not in self._found:
             self._prepare(expr)
-        return self._found[expr, MAX_DEPTH]
+        return self._found[expr, self.depth]
 
     def _prepare(self, expr: Expr) -> None:
         """From the bottom up, what it is made of first: a long chain of equations is no deep recursion."""
         todo, opened = [expr], set()
         while todo:
             each = todo[-1]
-            if (each, MAX_DEPTH) in self._found:
+            if (each, self.depth) in self._found:
                 todo.pop()
             elif each in opened:
                 todo.pop()
                 with self._budget.anew():
-                    self._at(each, MAX_DEPTH)
+                    self._at(each, self.depth)
             else:
                 opened.add(each)
                 todo += [below for below in self._below(each) if below not in opened]
@@ -97,7 +98,7 @@ class Enclosure(Looks):
     def _operands(self, atom: Atom) -> list[Interval]:
         if not atom.coupled:
             return [self.of(expr) for expr in atom.operands]
-        return [hull_of(self.of(expr) for _, expr in lanes) for lanes in atom.operands]
+        return [ranges.hull_of(self.of(expr) for _, expr in lanes) for lanes in atom.operands]
 
     def _mean(self, atom: Atom) -> Interval:
         """Of a sum in which weights stand that sum to 1 along its axes: a mean of what they weigh, and the rest."""
@@ -116,7 +117,7 @@ class Enclosure(Looks):
             or len({(each.operands, each.place[1:]) for each in seen}) > 1
         ):
             return REAL  # they are no weights of one mean
-        mean, rest = hull_of(means), hull_of(rests)
+        mean, rest = ranges.hull_of(means), ranges.hull_of(rests)
         if atom.op == "cumsum":
             mean = ranges.multiply(_CLOSED_UNIT, mean)
         return ranges.add(mean, RANGE["sum"](rest))
@@ -135,7 +136,7 @@ class Enclosure(Looks):
         terms = polynomial(self.table, expr)
         out = met(self._split(terms, depth), self._known(terms))
         op, operands = self.table.made.get(expr, ("", ()))
-        if op and all((each, MAX_DEPTH) in self._found for each in operands):
+        if op and all((each, self.depth) in self._found for each in operands):
             out = met(out, RANGE[op](*(self.of(each) for each in operands)))
         if depth:
             if op:
@@ -206,10 +207,10 @@ class Enclosure(Looks):
 
     def _related(self, terms: Polynomial) -> set[Expr]:
         """The symbols that can be looked into."""
-        symbols = symbols_of(terms)
-        found = {symbol for symbol in symbols if self._is_condition(symbol) or self._is_extreme(symbol)}
+        every = symbols_of(terms)
+        found = {*self._narrowing(every), *filter(self._is_extreme, every)}
         found |= {symbol for symbol, _, _ in self._denominators(terms)}
-        return found | {each for pair in self._all_pairs(symbols) for each in (pair.a, pair.b)}
+        return found | {each for pair in self._all_pairs(every) for each in (pair.a, pair.b)}
 
     # --- facts
 
@@ -230,6 +231,8 @@ class Enclosure(Looks):
     def under(self, symbol: Expr, value: int) -> "Enclosure | None":
         """Where a condition holds, or does not: what it compares is narrowed. None where that cannot be."""
         if (symbol, value) not in self._under:
+            if not self._budget.take_case():
+                return self
             self._under[symbol, value] = self._narrowed(symbol, value)
         return self._under[symbol, value]
 
@@ -256,19 +259,19 @@ class Enclosure(Looks):
 
 
 class _Budget:
-    """What may be done yet for one polynomial."""
+    """What may be done yet: terms for a polynomial, cases for all that is asked under some leaves."""
 
     def __init__(self):
         self._terms, self._cases = MAX_WORK, MAX_CASES
 
     @contextmanager
     def anew(self) -> Iterator[None]:
-        kept = self._terms, self._cases
-        self._terms, self._cases = MAX_WORK, MAX_CASES
+        """Terms for another polynomial."""
+        kept, self._terms = self._terms, MAX_WORK
         try:
             yield
         finally:
-            self._terms, self._cases = kept
+            self._terms = kept
 
     def take(self, terms: int) -> bool:
         self._terms -= terms

@@ -3,8 +3,8 @@
 A value has the batch as its first axis if it depends on a sample (its level is above CONSTANT), and no batch otherwise.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 
 import numpy as np
@@ -36,7 +36,8 @@ from cellgen.settings import Settings
 class Scope:
     """What expressions are evaluated in: the instance, the types of nodes by path, and the number of samples.
 
-    reference, at: the program to be perturbed, if one is, and which of its steps this is.
+    reference, at: the program to be perturbed, if one is, and which of its steps this is. operations, number: of other
+    elements than floats, what the operations are, and what a constant is.
     """
 
     settings: Settings
@@ -45,6 +46,8 @@ class Scope:
     batch: int
     reference: Reference | None = None
     at: int = 0
+    operations: Mapping[str, Callable] = field(default_factory=lambda: NUMPY)
+    number: Callable = float
 
     def stored(self, type: Type) -> tuple[int, ...]:
         """The shape of an array of this type."""
@@ -55,7 +58,7 @@ class Scope:
         type = self.types[path]
         match node:
             case Number(number):
-                value = np.asarray(float(number))
+                value = np.asarray(self.number(number))
             case Ref(name, ago):
                 value = env[f"{name}[t-1]" if ago else name]
             case View(inner):
@@ -79,7 +82,7 @@ class Scope:
             case Apply(op, args):
                 below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
                 types = [self.types[(*path, index)] for index in range(len(args))]
-                value = NUMPY[op](*below, **self._places(node, types))
+                value = self.operations[op](*below, **self._places(node, types))
         return value.reshape(self.stored(type))
 
     def _fitted(self, node: Node, path: Path, env: Mapping, want: Type) -> np.ndarray:
@@ -88,7 +91,7 @@ class Scope:
     def _call(self, op: str, *args: np.ndarray) -> np.ndarray:
         if self.reference:
             self.reference.pass_by(op, args)
-        return NUMPY[op](*args)
+        return self.operations[op](*args)
 
     def _frozen(self, path: Path, compute) -> np.ndarray:
         return self.reference.keep((self.at, path), lambda: compute(replace(self, reference=None)))

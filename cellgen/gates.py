@@ -1,19 +1,12 @@
-"""Factors that weigh what a cell carries, and the bounds that values have by their operations alone."""
+"""Factors that weigh what a cell carries."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
-from cellgen import ranges
 from cellgen.cell import Level
-from cellgen.expr import Activate, Apply, Node, Number, Path, Pick, Ref, View
-from cellgen.images import RANGE
+from cellgen.expr import Apply, Node, Number, Path, Pick, Ref, View
 from cellgen.notation import notation
-from cellgen.ops import Interval
 from cellgen.program import Program
-
-NEGATIVE = ranges.closed(None, Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,70 +72,3 @@ def _carried(program: Program, node: Node) -> str | None:
     if isinstance(node, Ref) and node.ago and not program.cell.state(node.name).binary:
         return node.name
     return None
-
-
-def bounds(program: Program, node: Node, path: Path) -> Interval:
-    """The range of a value whatever its inputs, states and parameters are. An activation is taken as its default."""
-    if program.variant.types[path].binary and not isinstance(node, Number):
-        return ranges.closed(ranges.UNIT.low, ranges.UNIT.high)
-    below = [bounds(program, *child) for child in program.below(node, path)]
-    match node:
-        case Number(value):
-            return ranges.point(value)
-        case Ref(name, 0) if name in program.equations:
-            if name not in program.bounds:
-                program.bounds[name] = bounds(program, *program.root(name))
-            return program.bounds[name]
-        case Ref(name, 0):
-            option = next((each for each in program.cell.options if each.name == name), None)
-            if any(each.name == name and each.kind == "keep" for each in program.cell.noises):
-                return ranges.closed(ranges.UNIT.low, None)
-            return ranges.closed(option.low, option.high) if option else ranges.REAL
-        case Pick() | View():
-            return below[0]
-        case Activate(option):
-            return RANGE[program.cell.option(option).default](*below)
-        case Apply("pow", (_, Number(value))) if value.denominator == 1 and abs(value) < 16:
-            return ranges.power(below[0], int(value))
-        case Apply("add" | "sub" | "neg", _) if below_maximum(program, node):
-            return ranges.meet(RANGE[node.op](*below), NEGATIVE)
-        case Apply(op):
-            return RANGE[op](*below)
-    return ranges.REAL
-
-
-def below_maximum(program: Program, node: Node) -> bool:
-    """Whether a maximum is subtracted that has the rest of the sum among its operands: then the sum is at most zero."""
-    terms = _terms(program, node)
-    for at, (sign, term) in enumerate(terms):
-        if sign < 0:
-            rest = Counter(terms[:at] + terms[at + 1 :])
-            if any(Counter(_terms(program, each)) == rest for each in _operands(program, _defined(program, term))):
-                return True
-    return False
-
-
-def _terms(program: Program, node: Node, sign: int = 1) -> list[tuple[int, Node]]:
-    """The terms of a sum, each with its sign."""
-    node, _ = program.chosen(node)
-    match node:
-        case Apply("add", (a, b)):
-            return _terms(program, a, sign) + _terms(program, b, sign)
-        case Apply("sub", (a, b)):
-            return _terms(program, a, sign) + _terms(program, b, -sign)
-        case Apply("neg", (a,)):
-            return _terms(program, a, -sign)
-    return [(sign, program.made(node))]
-
-
-def _operands(program: Program, node: Node) -> list[Node]:
-    """What a maximum is taken of."""
-    if isinstance(node, Apply) and node.op == "maximum":
-        return [each for arg, _ in program.below(node) for each in _operands(program, arg)]
-    return [node]
-
-
-def _defined(program: Program, node: Node) -> Node:
-    while isinstance(node, Ref) and not node.ago and node.name in program.equations:
-        node, _ = program.root(node.name)
-    return node

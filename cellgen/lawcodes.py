@@ -66,6 +66,14 @@ LAWS = {
         "h = step(x @ W) * h[t-1]",
         "h = straight_through(step(x @ W), sigmoid(x @ W)) * h[t-1]",
     ),
+    "CG410": Code(
+        "an operation without a value everywhere",
+        "A square root is of no less than 0, a logarithm of more than 0, and nothing is divided by 0; it is not shown "
+        "that the equations keep to it, in a run from the initial state. Where they do not, the result is no number, "
+        "and neither is what comes of it. A law that rests on it says so.",
+        "size = sqrt(1 - a ** 2)",
+        "size = sqrt(maximum(1 - a ** 2, 0))",
+    ),
     "CG411": Code(
         "a square weight on the left",
         "Rows are samples, so `U @ h` is `h` times U transposed: what a paper writes `U h`. Where U is square, `h @ U` "
@@ -73,6 +81,13 @@ LAWS = {
         "first such weight, where no other one shows that they stand on the left.",
         "h = tanh(x @ W + U @ h[t-1])",
         "h = tanh(x @ W + h[t-1] @ U)",
+    ),
+    "CG412": Code(
+        "a condition that is decided",
+        "What is compared never changes sides, so one of the two things that it chooses between is never taken. Often "
+        "a function was applied twice, or a threshold is meant for another range.",
+        "soft = sigmoid(sigmoid(s))\nz = step(soft - 0.5)",
+        "soft = sigmoid(s)\nz = step(soft - 0.5)",
     ),
 }
 

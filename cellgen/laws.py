@@ -1,7 +1,7 @@
 """The laws of a cell, and what is looked at in every cell, by sympy.
 
-Input: a `TypedCell` and its `Facts`. Output: `Verdicts`, with diagnostics (CG401 to CG403, CG409). Nothing that is
-written depends on them. Sympy is imported when `laws` runs.
+Input: a `TypedCell` and its `Facts`. Output: `Verdicts`, with diagnostics (CG401 to CG403, CG405, CG406, CG408 to
+CG410, CG412). Nothing that is written depends on them. Sympy is imported when `laws` runs.
 
 The work is bounded by counts, never by a clock: 128 terms a polynomial, 64 cases a claim, 1024 terms to split
 (`symbols`, `prove`, `enclose`), and MAX_WORK equations interpreted for all laws together (`refute`).
@@ -9,10 +9,11 @@ The work is bounded by counts, never by a clock: 128 terms a polynomial, 64 case
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import reduce
 
 from cellgen import ranges
-from cellgen.analyse import Facts, condition_suffix
+from cellgen.analyse import Facts, condition_suffix, tell
 from cellgen.cell import Law, ReducesTo, TypedCell
 from cellgen.diagnostics import Diagnostic, Report
 from cellgen.expr import Ref, walk
@@ -37,7 +38,7 @@ __all__ = ["SYMPY", "Verdict", "Verdicts", "laws"]
 class Verdict:
     """What is known of one claim, each a line or less.
 
-    about: `law`, or what is looked at unasked: `mask`, `range`, `mix`, `gradient`.
+    about: `law`, or what is looked at unasked: `mask`, `range`, `always`, `mix`, `gradient`.
     status: `proved`, `refuted`, `unknown`, `vacuous` or `not applicable`. why: under what, or by what; or empty.
     """
 
@@ -141,14 +142,20 @@ class _Court:
     # --- traits
 
     def look(self) -> tuple[Verdict, ...]:
-        names = [*(state.name for state in self.typed.cell.states), self.typed.cell.output]
+        cell = self.typed.cell
+        names = [*(state.name for state in cell.states), *cell.outputs, *(cell.trace or ())]
         found = self.each(names, lambda program: traits(self.typed, program, self.table))
+        self.remark(found)
         return (
             *self._shown("mask", found, lambda each: (each.mask,)),
             *self._ranges(found),
+            *self._shown("always", found, lambda each: tuple((True, _fixed(*fixed)) for fixed in each.fixed)),
             *self._shown("mix", found, lambda each: tuple((True, mix) for mix in each.mixes)),
             *self._gradients(found),
         )
+
+    def remark(self, found: list[Traits]) -> None:
+        tell(self.report, [program.variant.variant for program in self.programs], [each.remarks for each in found])
 
     def _shown(self, about: str, found: list[Traits], lines: Callable[[Traits], tuple]) -> Iterator[Verdict]:
         every = [lines(each) for each in found]
@@ -193,6 +200,10 @@ class _Court:
             yield Verdict("gradient", PROVED, f"the gradient of {listing(names)} is zero", where.strip())
         if not dead:
             yield Verdict("gradient", PROVED, "every weight can get a gradient")
+
+
+def _fixed(name: str, value: Fraction) -> str:
+    return f"{name} == {ranges.number_text(value)}"
 
 
 def listing(words: list[str]) -> str:

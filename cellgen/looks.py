@@ -1,9 +1,8 @@
 """What can be looked into in a polynomial, beside its terms: each look gives a range that holds of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from itertools import combinations, islice
 
 from cellgen import ranges
@@ -35,25 +34,33 @@ class Looks:
 
     table: Table
 
-    def _is_condition(self, symbol: Expr) -> bool:
+    def is_condition(self, symbol: Expr) -> bool:
         return self.table.atoms[symbol].op == "step" and symbol not in self.leaves
 
     def _is_extreme(self, symbol: Expr) -> bool:
         return self.table.atoms[symbol].op in ("minimum", "maximum", "abs")
 
     def _by_case(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
-        for symbol in filter(self._is_condition, symbols_of(terms)):
-            if min(by_power(terms, symbol)) < 0:  # it is divided by
-                continue
-            if not self._budget.take_case():
-                return REAL
+        """By a condition that narrows what stands beside it."""
+        powers = degrees(terms)  # what is divided by is not set to 0
+        able = [symbol for symbol in self._narrowing(symbols_of(terms)) if powers[symbol][0] >= 0]
+        for symbol in able[:1]:
             cases = []
             for value in (0, 1):
                 under = self.under(symbol, value)
                 if under is not None:
-                    cases.append(under._look(at(terms, symbol, Fraction(value)), depth))
-            return hull_of(cases) if cases else REAL
+                    cases.append(under._look(at(terms, symbol, Fraction(value)), min(depth, under.depth)))
+            return ranges.hull_of(cases) if cases else REAL
         return REAL
+
+    def _narrowing(self, symbols: list[Expr]) -> Iterator[Expr]:
+        """The conditions that compare something which others of the symbols are, or are made of."""
+        conditions = [symbol for symbol in symbols if self.is_condition(symbol)]
+        others = {symbol for symbol in symbols if not self.table.atoms[symbol].binary} if conditions else set()
+        for symbol in conditions:
+            (compared,) = self.table.atoms[symbol].operands
+            if compared.free_symbols & (others | self.table.below(others)):
+                yield symbol
 
     def _by_extreme(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         """A sum with an extreme of p and q is the extreme of two sums: where p is among its terms, they cancel."""
@@ -224,7 +231,3 @@ def symbols_of(terms: Polynomial) -> list[Expr]:
 def met(a: Interval, b: Interval) -> Interval:
     """What is in both. In a case that cannot be they may be apart."""
     return a if ranges.disjoint(a, b) else ranges.meet(a, b)
-
-
-def hull_of(found: Iterable[Interval]) -> Interval:
-    return reduce(ranges.hull, found)

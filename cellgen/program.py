@@ -5,7 +5,6 @@ from functools import cache
 
 from cellgen.cell import Level, TypedCell, TypedVariant
 from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Shape, live_children, rebuild
-from cellgen.ops import Interval
 
 
 class Program:
@@ -16,7 +15,6 @@ class Program:
         self.equations = {each.name: each for each in typed.cell.equations if each.name in variant.live}
         self.states = tuple(state.name for state in typed.cell.states)
         self.reads = cache(self._reads)
-        self.bounds: dict[str, Interval] = {}  # of names, found before by `gates`
 
     def root(self, name: str) -> tuple[Node, Path]:
         """What an equation says, past the choices that are made."""

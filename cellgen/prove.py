@@ -11,8 +11,9 @@ from fractions import Fraction
 
 from cellgen import ranges
 from cellgen.cell import Equal, Fact, FreeOf, Law, Type, TypedCell, Within
+from cellgen.conditions import met
 from cellgen.diagnostics import Report
-from cellgen.domains import Demand, demands
+from cellgen.domains import demands
 from cellgen.enclose import Enclosure
 from cellgen.equate import conditions, zero
 from cellgen.expr import Activate, Apply, Node, Path, Pick, Ref, walk
@@ -81,36 +82,21 @@ class Prover:
             values = [case.of(claim, ("law",), types).lanes.values() for case in cases]
             match law.claim:
                 case Equal():
-                    where = self._equal(law, cases, types)
-                    if where is not None:
-                        said = "; ".join(dict.fromkeys(f"where `{each.text}` {each.kind}" for each in where))
-                        chosen_by = said_of(chosen, activations)
-                        return Outcome(PROVED, ", ".join(filter(None, (chosen_by, said))))
-                    continue
+                    enclosure = Enclosure.given(self.table, self._ranges(law, cases))
+                    lanes = [(case, expr) for case, lanes in zip(cases, values) for expr in lanes]
+                    shown = all(zero(case, enclosure, expr) or enclosure.of(expr) == ZERO for case, expr in lanes)
                 case FreeOf(_, of):
                     leaves = self.table.reads([expr for lanes in values for expr in lanes])
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
                 case Within():
                     enclosure = Enclosure.given(self.table, self._ranges(law, cases))
                     shown, found = self._encloses(enclosure, law, cases, types)
-            if shown:
-                return Outcome(PROVED, said_of(chosen, activations))
+            needed = self._needed(law, cases, types) if shown else None
+            if needed is not None:
+                said = filter(None, (said_of(chosen, activations), needed, self._masked(law, cases[0])))
+                return needed and self.refuted(law) or Outcome(PROVED, ", ".join(said))
         help = "" if found == REAL else f"what is shown is `{notation(claim)} in {interval_text(found)}`"
         return self.refuted(law, help) or Outcome(UNKNOWN, OPEN, help=help)
-
-    def _equal(self, law: Law, cases: list[Meaning], types: Types) -> tuple[Demand, ...] | None:
-        """Under which conditions an equality is shown, in a step of a run; None where it is not."""
-        claim, where = _value(law), []
-        enclosure = Enclosure.given(self.table, self._ranges(law, cases))
-        for case in cases:
-            lanes = case.of(claim, ("law",), types).lanes.values()
-            if not all(zero(case, enclosure, expr) or enclosure.of(expr) == ZERO for expr in lanes):
-                return None
-            found = conditions(case, enclosure, demands(case, claim, ("law",), types))
-            if found is None:
-                return None
-            where += found
-        return tuple(where)
 
     def types(self, node: Node, root: str) -> Types | None:
         return expression_types(self.typed, self.program.variant, node, (root,), self.report)
@@ -127,6 +113,35 @@ class Prover:
             if isinstance(node, Activate)
         }
         return tuple(option.name for option in self.program.cell.options if option.name in found)
+
+    def _needed(self, law: Law, cases: list[Meaning], types: Types) -> str | None:
+        """Under which conditions all that the law comes from is a number, where that is not shown; None if it is in no
+        part of a case. What comes before the step counts for a range.
+        """
+        enclosure, found = Enclosure.given(self.table, self._ranges(law, cases)), {}
+        asked = [(case, demands(case, _value(law), ("law",), types)) for case in cases]
+        if isinstance(law.claim, Within):
+            under = cases[0].under
+            base = Meaning(self.program, self.table, Under(options=under.options, activations=under.activations))
+            names = [ref.name for _, ref in walk(law.claim.value) if isinstance(ref, Ref)]
+            for state in dict.fromkeys(each for name in names for each in self.program.carried(name)):
+                root = self.program.root(state)
+                asked.append((base, demands(base, *root, self.program.variant.types, carried=True)))
+        for case, some in asked:
+            unmet = conditions(case, enclosure, (demand for demand in some if not met(demand, enclosure)))
+            if unmet is None:
+                return None
+            found |= dict.fromkeys(f"`{each.text}` {each.kind}" for each in unmet)
+        return f"where {' and '.join(found)}" if found else ""
+
+    def _masked(self, law: Law, meaning: Meaning) -> str:
+        """What a range law of the output leaves out: before the first step that runs, a masked one gives 0."""
+        cell, claim = self.program.cell, law.claim
+        if not isinstance(claim, Within) or claim.value != Ref(cell.output) or cell.output in self.program.states:
+            return ""
+        if cell.mask.kind != "hold" or ranges.inside(ZERO, self._interval(meaning, claim)):
+            return ""
+        return "of steps that run; a masked one before them gives 0"
 
     # --- cases
 
@@ -256,10 +271,10 @@ class Prover:
 
     def refuted(self, law: Law, help: str = "") -> Outcome | None:
         """What numbers say against a law that is well-typed here and not vacuous."""
-        from cellgen import refute  # and with it numpy: only where numbers are looked for
+        from cellgen import moments, refute  # and with it numpy: only where numbers are looked for
 
         types = self.types(_value(law), "law")
-        trial = refute.Trial(self.typed, self.program.variant, self.work, law.facts)
+        trial = moments.Trial(self.typed, self.program.variant, self.work, law.facts)
         facts = [self.types(fact.name, "fact") for fact in trial.conditions()]
         match law.claim:
             case Equal():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import reduce
 from math import inf
 
 from cellgen.elementary import outward, precise
@@ -76,6 +77,11 @@ def inside(a: Interval, b: Interval) -> bool:
 def hull(a: Interval, b: Interval) -> Interval:
     """The smallest interval around both."""
     return make(least((lower(a), lower(b))), greatest((upper(a), upper(b))))
+
+
+def hull_of(found: Iterable[Interval]) -> Interval:
+    """The smallest interval around one or more."""
+    return reduce(hull, found)
 
 
 def add(a: Interval, b: Interval) -> Interval:

@@ -164,9 +164,9 @@ def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
             return Outcome(VACUOUS, "its facts contradict each other")
         if all(_same(case, Theirs(theirs, prover.table, case, pairs, claim)) for case in cases):
             return Outcome(PROVED, said_of(free, {} if activations == chosen else activations))
-    from cellgen import contrast  # and with it numpy: only where numbers are looked for
+    from cellgen import contrast, moments  # and with it numpy: only where numbers are looked for
 
-    trial = contrast.Trial(prover.typed, program.variant, prover.work, tuple(facts), chosen)
+    trial = moments.Trial(prover.typed, program.variant, prover.work, tuple(facts), chosen)
     found = contrast.contrast(trial, other, theirs.variant, pairs, dict(claim.theirs))
     return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 

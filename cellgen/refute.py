@@ -1,177 +1,33 @@
-"""Numbers that refute a law: runs of the interpreter under the law's own conditions and interventions.
+"""Numbers that refute a law.
 
-The search is the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale,
-each run from the initial state for STEPS steps on a batch of BATCH random sequences. What a law's facts set, they set
-in the step that is looked at. Nothing found proves nothing.
-All laws of a cell share the work that may be done: when it is, nothing more is found.
+What float64 shows against it is only a suspect: the same step, or the whole run to it, is done again in intervals of
+many digits. It counts if they lie outside what the law allows, or if an equation has no value (`0 / 0`, the logarithm
+of a negative number): so neither rounding nor an overflow refutes anything. Nothing found proves nothing.
 """
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import cycle, islice
+from fractions import Fraction
+from itertools import islice
 from math import inf, isfinite
 from random import Random
 
-from cellgen.cell import NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant, Within
-from cellgen.expr import TRAINING, Apply, Node, Number, Path, Pick, Ref
-from cellgen.interpret import Instance
+from cellgen import ranges
+from cellgen.cell import Type, Within
+from cellgen.confirm import DIGITS, UNDEFINED, UNSURE, Again, undefined
+from cellgen.elementary import precise
+from cellgen.expr import Apply, Node, Number, Path, Ref, walk
+from cellgen.moments import BATCH, DRAWS, Moment, Trial, moments, numbers, quiet
 from cellgen.notation import notation
-from cellgen.sizes import multiples
+from cellgen.ops import Interval
+from cellgen.program import Program
 
-DRAWS = 4
-STEPS = 6
-BATCH = 16
-SCALES = (1.0, 3.0, 0.3, 10.0)  # of the weights, a draw each
-TOLERANCE = 1e-6  # relative; float64 is good to 1e-12 here
+TOLERANCE = 1e-6  # relative: a difference of float64 that is looked at again
+SUSPECTS = 2  # places of a step that are looked at again, of a kind
+MAX_AGAIN = 12  # places of all steps that are looked at again for one law
+EXACT_COST = 8  # of the work that an equation takes, done in intervals
 
 Types = Mapping[Path, Type]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a law is tried under: its facts, and what it chooses of activations.
-
-    A step takes from `work` as many as it has equations.
-    """
-
-    typed: TypedCell
-    variant: TypedVariant
-    work: Iterator[int]
-    facts: tuple[Fact, ...] = ()
-    activations: Mapping[str, str] = field(default_factory=dict)
-
-    def options(self) -> dict[str, float]:
-        numeric = {option.name for option in self.typed.cell.options}
-        names = {fact.name.name: fact for fact in self.facts if isinstance(fact.name, Ref)}
-        return {name: float(fact.value) for name, fact in names.items() if name in numeric}
-
-    def conditions(self) -> list[Fact]:
-        return [fact for fact in self.facts if self.is_condition(fact)]
-
-    def imposed(self) -> dict[Node, float]:
-        options = self.options()
-        return {
-            fact.name: float(fact.value)
-            for fact in self.facts
-            if not self.is_condition(fact) and not (isinstance(fact.name, Ref) and fact.name.name in options)
-        }
-
-    def is_condition(self, fact: Fact) -> bool:
-        """A fact on what is 0 or 1 is one."""
-        base = fact.name.value if isinstance(fact.name, Pick) else fact.name
-        return self.variant.names[base.name].binary
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One step of a run: `env` is what the interpreter makes of it under the interventions."""
-
-    instance: Instance
-    weights: Mapping
-    inputs: Mapping
-    state: Mapping
-    env: Mapping
-    training: bool
-    where: str
-
-    def value(self, node: Node, path: Path, types: Types):
-        return _quietly(self.instance.value, node, path, self.env, types, self.training)
-
-    def again(self, state: Mapping, imposed: Mapping[Node, float]) -> "Moment":
-        """The same step from another state."""
-        env = _quietly(self.instance.evaluate, self.weights, self.inputs, state, self.training, impose=imposed)
-        return Moment(self.instance, self.weights, self.inputs, state, env, self.training, self.where)
-
-
-def moments(trial: Trial) -> Iterator[Moment]:
-    """Steps of random runs, each under the interventions; the next goes on from what is without them."""
-    cell, variant, imposed = trial.typed.cell, trial.variant, trial.imposed()
-    training = bool(variant.variant.get(TRAINING, False))
-    for draw in range(DRAWS):
-        rng = Random(draw)
-        instance = Instance(trial.typed, {**given(cell, variant, trial.options(), rng, draw), **trial.activations})
-        weights = {name: numbers(rng, shape, SCALES[draw]) for name, shape in instance.weights.items()}
-        state = instance.initial_state(weights, BATCH)._asdict()
-        chosen = {name: value for name, value in instance.settings.options.items() if isinstance(value, float)}
-        sizes = ", ".join(f"{name}={value:.4g}" for name, value in {**instance.settings.sizes, **chosen}.items())
-        for step in range(STEPS):
-            cost = len(variant.live)
-            if len(list(islice(trial.work, cost))) < cost:
-                return
-            inputs = {
-                port.name: numbers(rng, (BATCH, *instance.settings.shape(port.shape)), 1.0, port.binary)
-                for port in cell.inputs
-                if instance.settings.connected(port)
-            }
-            for noise in cell.noises:
-                if noise.name in variant.names:
-                    shape = instance.settings.shape(variant.names[noise.name].shape)
-                    batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
-                    rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
-                    inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, rate)
-            plain = _quietly(instance.evaluate, weights, inputs, state, training)
-            env = _quietly(instance.evaluate, weights, inputs, state, training, impose=imposed) if imposed else plain
-            yield Moment(instance, weights, inputs, state, env, training, f"step {step + 1} of a run with {sizes}")
-            state = {name: 0 * state[name] + plain[name] for name in state}
-
-
-def _quietly(function: Callable, *args, **kwargs):
-    """Without warnings of overflows: what is not finite is no evidence."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return function(*args, **kwargs)
-
-
-def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: Random, draw: int) -> dict:
-    """What the constructor of an instance of this variant is given.
-
-    Sizes are small; the whole of a quotient is twice or more its divisor, which is 2.
-    """
-    chosen: dict = {port.name: True for port in cell.inputs if port.optional and variant.variant.get(port.name)}
-    sizes, many = cycle((3, 4, 5, 2, 6, 7)), multiples(cell.dims)
-    divisors = {dim.divisor for dim in cell.dims if dim.kind == "quotient"}
-    used = {atom for port in cell.inputs if port.name in chosen for axis in port.shape for atom in axis}
-    for dim in cell.dims:
-        if dim.kind in ("inferred", "required", "number") or variant.variant.get(dim.name) or dim.name in used:
-            chosen[dim.name] = 2 if dim.name in divisors else next(sizes) * many[dim.name]
-    chosen |= {name: variant.variant[name] for name in NEIGHBOURS if name in variant.variant}
-    for option in cell.options:
-        if option.kind in ("flag", "word") and option.name in variant.variant:
-            chosen[option.name] = variant.variant[option.name]
-        elif option.kind == "maybe" and not variant.variant.get(option.name):
-            chosen[option.name] = None
-        elif option.kind in ("number", "maybe", "scheduled"):
-            chosen[option.name] = options[option.name] if option.name in options else _drawn(option, rng, draw)
-    return chosen
-
-
-def _drawn(option: Option, rng: Random, draw: int) -> float:
-    """A numeric option that no fact sets: its default, a number like it, then any of its range."""
-    if option.default is not None and draw < 2:
-        factor = rng.uniform(0.5, 1.0) if draw else 1.0
-        unbounded = option.low is None and option.high is None
-        return float(option.default) * factor if unbounded else float(option.default)
-    if option.low is None:
-        low, high = (-2.0, 2.0) if option.high is None else (float(option.high) - 4.0, float(option.high))
-    else:
-        low, high = float(option.low), float(option.low) + 4.0 if option.high is None else float(option.high)
-    return rng.uniform(low, high)
-
-
-def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):
-    """A nested list of random numbers."""
-    if not shape:
-        return float(rng.random() < 0.5) if binary else scale * rng.gauss(0, 1)
-    return [numbers(rng, shape[1:], scale, binary) for _ in range(shape[0])]
-
-
-def drawn(rng: Random, shape: tuple[int, ...], kind: str, rate: float):
-    """A nested list of what dropout multiplies by, or of what zoneout leaves as it was; one half, of a rate between."""
-    if shape:
-        return [drawn(rng, shape[1:], kind, rate) for _ in range(shape[0])]
-    dropped = rng.random() < (rate if rate in (0, 1) else 0.5)
-    return float(dropped) if kind == "zone" else 0.0 if dropped else 1.0 + (rate > 0)
 
 
 # --- claims ---------------------------------------------------------------------------------------------------------
@@ -185,25 +41,126 @@ class Refutation:
     where: str
 
 
+@dataclass(frozen=True)
+class _Court:
+    """What a law says, and whether what float64 shows against it is so.
+
+    value: what the law is about, at the path ("law",) of `types`; of an equality, the difference. facts: the types of
+    what the conditions name.
+    """
+
+    trial: Trial
+    value: Node
+    types: Types
+    facts: list[Types]
+    again: Iterator[int] = field(default_factory=lambda: iter(range(MAX_AGAIN)))
+
+    def _may(self, equations: int) -> bool:
+        """Whether so many may be done in intervals yet."""
+        cost = equations * EXACT_COST
+        return len(list(islice(self.trial.work, cost))) == cost
+
+    def confirmed(self, moment: Moment, found, place: int, allowed: Interval) -> str | None:
+        """What is wrong there: `beyond` what is allowed, or the name of what is no number. None: nothing, for sure."""
+        width = found.size // BATCH if found.ndim and len(found) == BATCH else found.size
+        again = moment.exactly(place // width, self.trial.imposed())
+        for digits in DIGITS if next(self.again, None) is not None else ():
+            if not self._may(len(again.envs) * len(self.trial.variant.live)):
+                return None
+            with precise(digits):
+                env = again.env()
+                if not self._applies(again, env):
+                    return None
+                value = again.value(self.value, ("law",), self.types, env).flat[place % width]
+            if value is UNDEFINED:
+                return undefined(env, self._comes_of())  # none: it is the law's own, which says where
+            if value is not UNSURE and ranges.disjoint(value, allowed):
+                return BEYOND
+            if value is not UNSURE and ranges.inside(value, allowed):
+                return None
+        return None
+
+    def _comes_of(self) -> list[str]:
+        """What the value comes of in this step, in the equations' order."""
+        program = Program(self.trial.typed, self.trial.variant)
+        names = [ref.name for _, ref in walk(self.value) if isinstance(ref, Ref) and not ref.ago]
+        cone = {each for name in names for each in program.cone(name)}
+        refs = [ref for each in cone for ref in program.reads(each)] + [ref for _, ref in walk(self.value)]
+        carried = {f"{ref.name}[t-1]" for ref in refs if isinstance(ref, Ref) and ref.ago}
+        return [*sorted(carried), *(name for name in program.equations if name in cone)]
+
+    def differ(self, here: Moment, there: Moment, found, place: int) -> bool:
+        """Whether the value is not the same in both."""
+        width = found.size // BATCH if found.ndim and len(found) == BATCH else found.size
+        for digits in DIGITS if next(self.again, None) is not None else ():
+            if not self._may(2 * len(self.trial.variant.live)):
+                return False
+            values = []
+            for moment in (here, there):
+                again = moment.exactly(place // width, self.trial.imposed(), alone=True)
+                with precise(digits):
+                    env = again.env()
+                    if not self._applies(again, env):
+                        return False
+                    values.append(again.value(self.value, ("law",), self.types, env).flat[place % width])
+            if UNSURE not in values:
+                return values[0] != values[1] if UNDEFINED in values else ranges.disjoint(*values)
+        return False
+
+    def _applies(self, again: Again, env: Mapping) -> bool:
+        """Whether the conditions hold."""
+        for fact, types in zip(self.trial.conditions(), self.facts):
+            wanted = ranges.point(fact.value)
+            if any(each != wanted for each in again.value(fact.name, ("fact",), types, env).flat):
+                return False
+        return True
+
+
+BEYOND = ""
+
+
+def _suspects(found, size, rows: list[bool]) -> list[int]:
+    """The places of what is not finite, then of the largest sizes above zero, among the samples that count."""
+    counts = [True] * found.size
+    if found.ndim and len(found) == len(rows):
+        counts = [row for row in rows for _ in range(found.size // len(rows))]
+    elif not any(rows):
+        return []
+    flat, sizes = found.reshape(-1), size.reshape(-1)
+    strange = [place for place in range(len(flat)) if counts[place] and not abs(flat[place]) < inf]
+    large = [place for place in range(len(flat)) if counts[place] and place not in strange and sizes[place] > 0]
+    return strange[:SUSPECTS] + sorted(large, key=lambda place: -sizes[place])[:SUSPECTS]
+
+
+def _ordinary(moment: Moment) -> bool:
+    """Whether the state that the step starts from is made of numbers."""
+    return all((abs(array) < inf).all() for array in moment.state.values())
+
+
+@quiet()
 def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -> Refutation | None:
     """Numbers for `a == b`; `claim` is `a - b`, at the path ("law",) of `types`."""
+    court = _Court(trial, claim, types, facts)
     for moment in moments(trial):
         apart = moment.value(claim, ("law",), types)
         sides = [moment.value(node, ("law", index), types) for index, node in enumerate(claim.args)]
-        place = worst(abs(apart), _rows(trial, moment, facts))
-        if place is None:
-            continue
         # a side that is no smaller than the difference gives the other one
         whole = next((index for index, side in enumerate(sides) if side.shape == apart.shape), None)
-        difference = apart.flat[place]
-        if whole is None:
-            a, b = difference, 0.0
-        else:
-            known = sides[whole].flat[place]
-            a, b = (known, known - difference) if whole == 0 else (known + difference, known)
-        if abs(difference) > TOLERANCE * (1 + abs(a) + abs(b)):
-            return Refutation(_unequal(claim.args, (a, b) if whole is not None else None, difference), moment.where)
+        a = 0 * apart if whole is None else sides[whole] if whole == 0 else sides[whole] + apart
+        b = 0 * apart if whole is None else sides[whole] if whole == 1 else sides[whole] - apart
+        size = abs(apart) - TOLERANCE * (1 + abs(a) + abs(b))
+        for place in _suspects(apart, size, _rows(trial, moment, facts)):
+            wrong = court.confirmed(moment, apart, place, ranges.ZERO)
+            if wrong == BEYOND:
+                values = (a.flat[place], b.flat[place]) if whole is not None else None
+                return Refutation(_unequal(claim.args, values, apart.flat[place]), moment.where)
+            if wrong:
+                return Refutation(_no_number(wrong), moment.where)
     return None
+
+
+def _no_number(name: str) -> str:
+    return f"{name} is not a number"
 
 
 def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, difference: float) -> str:
@@ -215,21 +172,36 @@ def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, differ
     return f"{names[0]} = {short(values[0])}, but {names[1]} = {short(values[1])}"
 
 
+@quiet()
 def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types]) -> Refutation | None:
-    """Numbers for `value in [low, high]`; the ends count as in it."""
+    """Numbers for `value in [low, high]`, of a run from the initial state."""
+    court = _Court(trial, claim.value, types, facts)
     for moment in moments(trial):
         found, rows = moment.value(claim.value, ("law",), types), _rows(trial, moment, facts)
         low, high = (_bound(moment, end) for end in (claim.low, claim.high))
-        for sign, end in ((1, high), (-1, low)):
-            place = worst(sign * found, rows) if end is not None else None
-            if place is not None and sign * (found.flat[place] - end) > TOLERANCE * (1 + abs(end)):
-                side = "above" if sign > 0 else "below"
-                what = f"{notation(claim.value)} = {short(found.flat[place])}, {side} {short(end)}"
-                return Refutation(what, moment.where)
+        allowed = Interval(low, high, low is None or claim.low_open, high is None or claim.high_open)
+        beyond = 0 * found
+        for sign, end, is_open in ((1, high, claim.high_open), (-1, low, claim.low_open)):
+            if end is not None:
+                apart = sign * (found - float(end))
+                beyond = beyond + (1.0 + abs(apart)) * ((apart > 0) | (is_open & (apart == 0)))
+        for place in _suspects(found, beyond, rows):
+            wrong = court.confirmed(moment, found, place, allowed)
+            if wrong == BEYOND:
+                return Refutation(_outside(claim.value, float(found.flat[place]), low, high), moment.where)
+            if wrong:
+                return Refutation(_no_number(wrong), moment.where)
     return None
 
 
-def _bound(moment: Moment, node: Node | None) -> float | None:
+def _outside(node: Node, value: float, low: Fraction | None, high: Fraction | None) -> str:
+    over = low is None or high is not None and value >= high
+    end = high if over else low
+    side = ("above" if over else "below") if value != end else "not below" if over else "not above"
+    return f"{notation(node)} = {short(value)}, {side} {short(float(end))}"
+
+
+def _bound(moment: Moment, node: Node | None) -> Fraction | None:
     """A number, an option of the instance or its negative."""
     match node:
         case None:
@@ -237,24 +209,28 @@ def _bound(moment: Moment, node: Node | None) -> float | None:
         case Apply("neg", (inner,)):
             return -_bound(moment, inner)
         case Ref(name):
-            return float(moment.instance.settings.options[name])
-    return float(node.value)
+            return Fraction(moment.instance.settings.options[name])
+    return node.value
 
 
+@quiet()
 def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Types]) -> Refutation | None:
     """Two steps that differ in a carried state only."""
     rng = Random(DRAWS)
-    for moment in moments(trial):
+    court = _Court(trial, value, types, facts)
+    for moment in filter(_ordinary, moments(trial)):
         old = moment.state[of.name]
         new = 1 - old if trial.typed.cell.state(of.name).binary else old + numbers(rng, old.shape, 1.0)
         other = moment.again({**moment.state, of.name: new}, trial.imposed())
         both = _rows(trial, moment, facts), _rows(trial, other, facts)
         a, b = (each.value(value, ("law",), types) for each in (moment, other))
-        place = worst(abs(a - b), [here and there for here, there in zip(*both)])
-        here, there = (each.flat[place or 0] for each in (a, b))
-        if place is not None and abs(here - there) > TOLERANCE * (1 + abs(here)):
-            what = f"{notation(value)} goes from {short(here)} to {short(there)}"
-            return Refutation(f"{what} when {notation(of)} alone is changed", moment.where)
+        rows = [here and there for here, there in zip(*both)]
+        size = abs(a - b) - TOLERANCE * (1 + abs(a))
+        for place in _suspects(a, size, rows):
+            if court.differ(moment, other, a, place):
+                here, there = a.flat[place], b.flat[place]
+                what = f"{notation(value)} goes from {short(here)} to {short(there)}"
+                return Refutation(f"{what} when {notation(of)} alone is changed", moment.where)
     return None
 
 

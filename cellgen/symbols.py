@@ -62,6 +62,7 @@ class Table:
         self.enclosures: dict[tuple, object] = {}
         self._symbols: dict[Atom, Expr] = {}
         self._order: dict[Expr, int] = {}
+        self._below: dict[Expr, set[Expr]] = {}
 
     def symbol(self, atom: Atom) -> Expr:
         """The symbol of an atom; equal atoms have the same."""
@@ -78,6 +79,19 @@ class Table:
                 self._order.setdefault(each, -1 if each.is_Rational else len(self._order))
             if all(self._order[each] < self._order[out] for each in operands) and not (plain and out in self.made):
                 self.made[out] = op, operands
+        return out
+
+    def below(self, symbols) -> set[Expr]:
+        """All symbols that these are made of, at any depth."""
+        out, todo = set(), list(symbols)
+        while todo:
+            symbol = todo.pop()
+            if symbol not in self._below:
+                operands = self.atoms[symbol].polynomials
+                self._below[symbol] = set().union(*(expr.free_symbols for expr in operands))
+            new = self._below[symbol] - out
+            out |= new
+            todo += new
         return out
 
     def reads(self, polynomials, gradient: bool = False) -> tuple[Expr, ...]:

@@ -1,19 +1,22 @@
 """What is looked at in every cell, whatever its author claims: masks, ranges, mixes, weights without a gradient."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
 from cellgen import ranges
-from cellgen.cell import TypedCell
+from cellgen.cell import Level, TypedCell
 from cellgen.enclose import Enclosure
 from cellgen.expr import Pick, Ref
+from cellgen.hazards import hazards
 from cellgen.invariants import invariants, start
 from cellgen.meaning import Meaning, Under, defaults
 from cellgen.ops import Interval
 from cellgen.polynomials import polynomial
 from cellgen.program import Program
 from cellgen.ranges import interval_text
+from cellgen.remarks import Remark
 from cellgen.symbols import Expr, Table
 
 MAX_TEXT = 60
@@ -21,11 +24,14 @@ MAX_TEXT = 60
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """mask: whether it is shown, and what. ranges: of every value, by name. dead: weights without a gradient."""
+    """mask: whether it is shown, and what. ranges: of every value, by name. fixed: values that are always one number.
+    dead: weights without a gradient. remarks: what ranges tell besides."""
 
     mask: tuple[bool, str]
     ranges: tuple[tuple[str, Interval], ...]
+    fixed: tuple[tuple[str, Fraction], ...]
     mixes: tuple[str, ...]
+    remarks: tuple[Remark, ...]
     dead: tuple[str, ...]
 
 
@@ -38,7 +44,9 @@ def traits(typed: TypedCell, program: Program, table: Table) -> Traits:
     return Traits(
         _mask(program, table, meaning),
         tuple((name, _range(program, name, meaning, enclosure)) for name in program.equations),
+        tuple(_fixed(program, meaning, enclosure)),
         tuple(mix for state in states if (mix := _mix(state, meaning, enclosure, words))),
+        tuple(hazards(program, meaning, enclosure)),
         _dead(program, table),
     )
 
@@ -80,6 +88,14 @@ def _range(program: Program, name: str, meaning: Meaning, enclosure: Enclosure) 
     """Over all lanes; of a state, its initial value as well."""
     lanes = [enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values()]
     return reduce(ranges.hull, [*lanes, *([start(program.cell, name)] if name in program.states else ())])
+
+
+def _fixed(program: Program, meaning: Meaning, enclosure: Enclosure) -> Iterator[tuple[str, Fraction]]:
+    """What each step gives the same number, though it reads something."""
+    for name in program.equations:
+        found = ranges.hull_of(enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values())
+        if program.variant.names[name].level > Level.CONSTANT and found.low is not None and found.low == found.high:
+            yield name, found.low
 
 
 # --- mixes ---

@@ -6,7 +6,7 @@ import pytest
 from cellgen import compile
 from cellgen.compiler import Spec
 from cellgen.interpret import Instance
-from tests.test_laws import cell, statuses
+from tests.test_laws import cell, judged, statuses
 
 CROSSED = cell(
     """
@@ -46,3 +46,117 @@ def test_a_clip_whose_bounds_cross_is_low_everywhere(jit):
     np.testing.assert_allclose(out, oracle.scan(weights, x).outputs, rtol=1e-12)
     first = np.tanh(x[:, 0] @ weights[0]) * 2
     np.testing.assert_allclose(out[:, 0], first, rtol=1e-12)
+
+
+# --- what rounding does refutes nothing ---
+
+MIX = cell(
+    """
+    f = sigmoid(x @ W + h[t-1] @ U)
+    g = tanh(x @ W)
+    z = sigmoid(30 * (x @ W))
+    h = f * h[t-1] + (1 - f) * g + 0 * z
+"""
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "log(1 - z) == -softplus(30 * (x @ W))",
+        "z / (1 - z) == exp(30 * (x @ W))",
+        "(1 + tanh(9 * g)) / (1 - tanh(9 * g)) == exp(18 * g)",
+        "(h - h[t-1]) / (g - h[t-1]) == 1 - f",
+        "exp(1000 * z) / exp(1000 * z) == 1",
+        "z * exp(800 * z + 800) / exp(800 * z + 800) in [0, 1]",
+        "sigmoid(200 * (x @ W)) in (0, 1)",
+        "tanh(60 * (x @ W)) in (-1, 1)",
+        "1 - tanh(60 * (x @ W)) ** 2 in (0, 1]",
+    ],
+)
+def test_rounding_and_overflow_refute_nothing(line):
+    assert statuses(MIX, line)[0] in ("proved", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("1 - z == 0", "1 - z = "),
+        ("relu(h) in (0, inf)", "not above 0"),
+        ("step(g) in [0, 1)", "not below 1"),
+        ("z in (0, 0.999999)", "above 1"),
+    ],
+)
+def test_what_is_so_is_refuted(line, said):
+    (verdict,) = judged(MIX, line).laws
+    assert verdict.status == "refuted" and said in verdict.why
+
+
+# --- what is no number counts against a law ---
+
+
+def verdict(text, line):
+    (found,) = judged(text, line).laws
+    return found.status, found.why
+
+
+def test_the_root_of_what_is_negative_refutes():
+    text = cell(
+        """
+        a = sqrt(-1 - square(x @ W))
+        h = tanh(h[t-1] @ U) * minimum(a, 1)
+    """
+    )
+    for line in ("a in [0, inf)", "h in (-1, 1)"):
+        status, why = verdict(text, line)
+        assert status == "refuted" and why.startswith("a is not a number")
+
+
+def test_a_division_of_zero_by_zero_refutes():
+    text = cell(
+        """
+        a = 1 / relu(x @ W)
+        b = a * relu(x @ W)
+        h = tanh(b + h[t-1])
+    """,
+        weights=("W",),
+    )
+    for line in ("b == 1", "b in [0, 2]", "h in (-1, 1)"):
+        status, why = verdict(text, line)
+        assert status == "refuted" and why.startswith("a is not a number")
+
+
+def test_a_law_says_what_it_needs_that_is_not_shown():
+    text = cell(
+        """
+        n = 0.5 * n[t-1] + x @ W
+        h = tanh(1 / n)
+    """,
+        state="h: units, n: units",
+        weights=("W",),
+    )
+    assert verdict(text, "h in (-1, 1)") == ("proved", "where `n` is not 0")
+    assert verdict(text.replace("x @ W", "exp(x @ W)"), "h in (-1, 1)") == ("proved", "")
+    guarded = text.replace("tanh(1 / n)", "tanh(where(n > 0, 1 / n, 0))")
+    assert verdict(guarded, "h in (-1, 1)") == ("proved", "")
+
+
+def test_an_overflow_is_no_evidence():
+    text = cell("h = exp(-exp(exp(3 * (x @ W)))) + 0 * h[t-1]", weights=("W",))
+    assert verdict(text, "h in [0, 1)")[0] == "proved"
+    text = cell("h = tanh(exp(exp(3 * (x @ W))) - exp(exp(2 * (x @ W)))) + 0 * h[t-1]", weights=("W",))
+    assert verdict(text, "h in [-1, 1]")[0] == "proved"
+    assert verdict(text, "h + sin(h) in [-2, 1.9]")[0] != "refuted"
+
+
+# --- masked steps ---
+
+
+def test_a_law_of_the_output_says_that_a_masked_step_gives_zero():
+    text = cell("h = tanh(x @ W + h[t-1])\ny = 2 + h", "output: y", weights=("W",))
+    assert verdict(text, "y in (1, 3)") == ("proved", "of steps that run; a masked one before them gives 0")
+    assert verdict(text, "y in [0, 3)") == ("proved", "")
+    assert verdict(text.replace("output: y", "output: y\nmask: none"), "y in (1, 3)") == ("proved", "")
+    layer = compile(text=text).Cell(4, return_sequences=True)
+    out = np.asarray(layer(np.ones((1, 3, 2), "float32"), mask=np.array([[False, True, False]])))
+    assert (out[0, 0] == 0).all() and (out[0, 1:] > 1).all()

@@ -1,0 +1,185 @@
+"""Steps of random runs of the interpreter, under a law's conditions and interventions.
+
+They are the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale, each
+run from the initial state for STEPS steps on a batch of BATCH random sequences. What a law's facts set, they set in the
+step that is looked at. All laws of a cell share the work that may be done.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
+from random import Random
+
+from cellgen.cell import NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant
+from cellgen.confirm import Again
+from cellgen.expr import TRAINING, Node, Number, Path, Pick, Ref
+from cellgen.interpret import Instance
+from cellgen.sizes import multiples
+
+DRAWS = 4
+STEPS = 6
+BATCH = 16
+SCALES = (1.0, 3.0, 0.3, 10.0)  # of the weights, a draw each
+
+Types = Mapping[Path, Type]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings of overflows and the like."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a law is tried under: its facts, and what it chooses of activations.
+
+    A step takes from `work` as many as it has equations.
+    """
+
+    typed: TypedCell
+    variant: TypedVariant
+    work: Iterator[int]
+    facts: tuple[Fact, ...] = ()
+    activations: Mapping[str, str] = field(default_factory=dict)
+
+    def options(self) -> dict[str, float]:
+        numeric = {option.name for option in self.typed.cell.options}
+        names = {fact.name.name: fact for fact in self.facts if isinstance(fact.name, Ref)}
+        return {name: float(fact.value) for name, fact in names.items() if name in numeric}
+
+    def conditions(self) -> list[Fact]:
+        return [fact for fact in self.facts if self.is_condition(fact)]
+
+    def imposed(self) -> dict[Node, float]:
+        options = self.options()
+        return {
+            fact.name: float(fact.value)
+            for fact in self.facts
+            if not self.is_condition(fact) and not (isinstance(fact.name, Ref) and fact.name.name in options)
+        }
+
+    def is_condition(self, fact: Fact) -> bool:
+        """A fact on what is 0 or 1 is one."""
+        base = fact.name.value if isinstance(fact.name, Pick) else fact.name
+        return self.variant.names[base.name].binary
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of a run: `env` is what the interpreter makes of it under the interventions."""
+
+    instance: Instance
+    weights: Mapping
+    inputs: Mapping
+    state: Mapping
+    env: Mapping
+    training: bool
+    where: str
+    before: tuple[Mapping, ...]  # the values of the steps before it
+
+    @quiet()
+    def value(self, node: Node, path: Path, types: Types):
+        return self.instance.value(node, path, self.env, types, self.training)
+
+    def again(self, state: Mapping, imposed: Mapping[Node, float]) -> "Moment":
+        """The same step from another state."""
+        env = self.instance.evaluate(self.weights, self.inputs, state, self.training, impose=imposed)
+        return replace(self, state=state, env=env, before=())
+
+    def exactly(self, row: int, imposed: Mapping[Node, float], alone: bool = False) -> Again:
+        """One sample of the run up to it in intervals; or of this step alone, from the state as it is here."""
+        before = () if alone else self.before
+        return Again(self.instance, self.training, (*before, self.env), row, alone, imposed)
+
+
+def moments(trial: Trial) -> Iterator[Moment]:
+    """Steps of random runs, each under the interventions; the next goes on from what is without them."""
+    cell, variant, imposed = trial.typed.cell, trial.variant, trial.imposed()
+    training = bool(variant.variant.get(TRAINING, False))
+    for draw in range(DRAWS):
+        rng = Random(draw)
+        instance = Instance(trial.typed, {**given(cell, variant, trial.options(), rng, draw), **trial.activations})
+        weights = {name: numbers(rng, shape, SCALES[draw]) for name, shape in instance.weights.items()}
+        state = instance.initial_state(weights, BATCH)._asdict()
+        chosen = {name: value for name, value in instance.settings.options.items() if isinstance(value, float)}
+        sizes = ", ".join(f"{name}={value:.4g}" for name, value in {**instance.settings.sizes, **chosen}.items())
+        before: tuple[Mapping, ...] = ()
+        for step in range(STEPS):
+            cost = len(variant.live)
+            if len(list(islice(trial.work, cost))) < cost:
+                return
+            inputs = {
+                port.name: numbers(rng, (BATCH, *instance.settings.shape(port.shape)), 1.0, port.binary)
+                for port in cell.inputs
+                if instance.settings.connected(port)
+            }
+            for noise in cell.noises:
+                if noise.name in variant.names:
+                    shape = instance.settings.shape(variant.names[noise.name].shape)
+                    batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
+                    rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
+                    inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, rate)
+            plain = instance.evaluate(weights, inputs, state, training)
+            env = instance.evaluate(weights, inputs, state, training, impose=imposed) if imposed else plain
+            where = f"step {step + 1} of a run with {sizes}"
+            yield Moment(instance, weights, inputs, state, env, training, where, before)
+            before = (*before, plain)
+            state = {name: 0 * state[name] + plain[name] for name in state}
+
+
+def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: Random, draw: int) -> dict:
+    """What the constructor of an instance of this variant is given.
+
+    Sizes are small; the whole of a quotient is twice or more its divisor, which is 2.
+    """
+    chosen: dict = {port.name: True for port in cell.inputs if port.optional and variant.variant.get(port.name)}
+    sizes, many = cycle((3, 4, 5, 2, 6, 7)), multiples(cell.dims)
+    divisors = {dim.divisor for dim in cell.dims if dim.kind == "quotient"}
+    used = {atom for port in cell.inputs if port.name in chosen for axis in port.shape for atom in axis}
+    for dim in cell.dims:
+        if dim.kind in ("inferred", "required", "number") or variant.variant.get(dim.name) or dim.name in used:
+            chosen[dim.name] = 2 if dim.name in divisors else next(sizes) * many[dim.name]
+    chosen |= {name: variant.variant[name] for name in NEIGHBOURS if name in variant.variant}
+    epsilons = {norm.epsilon.name for norm in cell.norms if isinstance(norm.epsilon, Ref)}
+    for option in cell.options:
+        if option.kind in ("flag", "word") and option.name in variant.variant:
+            chosen[option.name] = variant.variant[option.name]
+        elif option.kind == "maybe" and not variant.variant.get(option.name):
+            chosen[option.name] = None
+        elif option.kind in ("number", "maybe", "scheduled"):
+            value = options[option.name] if option.name in options else _drawn(option, rng, draw)
+            chosen[option.name] = abs(value) if option.name in epsilons else value  # a layer refuses others
+    return chosen
+
+
+def _drawn(option: Option, rng: Random, draw: int) -> float:
+    """A numeric option that no fact sets: its default, a number like it, then any of its range."""
+    if option.default is not None and draw < 2:
+        factor = rng.uniform(0.5, 1.0) if draw else 1.0
+        unbounded = option.low is None and option.high is None
+        return float(option.default) * factor if unbounded else float(option.default)
+    if option.low is None:
+        low, high = (-2.0, 2.0) if option.high is None else (float(option.high) - 4.0, float(option.high))
+    else:
+        low, high = float(option.low), float(option.low) + 4.0 if option.high is None else float(option.high)
+    return rng.uniform(low, high)
+
+
+def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):
+    """A nested list of random numbers."""
+    if not shape:
+        return float(rng.random() < 0.5) if binary else scale * rng.gauss(0, 1)
+    return [numbers(rng, shape[1:], scale, binary) for _ in range(shape[0])]
+
+
+def drawn(rng: Random, shape: tuple[int, ...], kind: str, rate: float):
+    """A nested list of what dropout multiplies by, or of what zoneout leaves as it was; one half, of a rate between."""
+    if shape:
+        return [drawn(rng, shape[1:], kind, rate) for _ in range(shape[0])]
+    dropped = rng.random() < (rate if rate in (0, 1) else 0.5)
+    return float(dropped) if kind == "zone" else 0.0 if dropped else 1.0 + (rate > 0)

@@ -91,7 +91,7 @@ def div(a: Node, b: Node) -> Node:
     match a:
         case Apply("neg", (inner,)):
             return neg(div(inner, b))
-    return a if b == ONE else op("div", a, b)
+    return a if b == ONE or a == ZERO else op("div", a, b)
 
 
 def where(condition: Node, a: Node, b: Node = ZERO) -> Node:
@@ -226,8 +226,7 @@ def _clip(at: At):
 
 
 def _softmax(at: At):
-    total = Apply("sum", (mul(at.d, at.y),), at.node.attrs or (("over", at.type(0).shape[-1]),))
-    return (mul(at.y, sub(at.d, total)),)
+    return (op("softmax_back", at.d, at.y, at=at.place() - len(at.type(0).shape)),)
 
 
 def _spread(mean: bool):

@@ -27,6 +27,7 @@ from cellgen.expr import (
     Ref,
     Shape,
     Test,
+    Variant,
     View,
     holds,
     live_walk,
@@ -113,11 +114,15 @@ class _Derivation:
             (*carried, *self.lanes, *(name for name, live in self.exists.items() if index in live))
             for index in sorted(self.every)
         ]
+        typed = retype(self.typed, joint, roots)
+        live = {name for each in typed.variants for name in each.live}  # a cotangent may have led nowhere
+        joint = replace(joint, equations=tuple(each for each in joint.equations if each.name in live))
+        typed = replace(typed, cell=joint)
         cotangents = (*outputs.values(), *given.values())
         values = self.values
         return Joint(
-            retype(self.typed, joint, roots),
-            len(forward),
+            typed,
+            sum(equation.name in live for equation in forward),
             cotangents,
             carried,
             sent,
@@ -220,11 +225,7 @@ class _Derivation:
             inside = where_ & live
             if inside:
                 by[inside] = add(by[inside], node) if inside in by else node
-        same: dict[Node, Live] = {}
-        for inside, node in by.items():
-            other = same.get(node, frozenset())
-            same[node] = inside | other if not inside & other else inside
-        by = {inside: node for node, inside in same.items()} if len(same) < len(by) else by
+        by = alike(by)
         covered = frozenset().union(*by)
         if len(by) > 1 and covered != live:  # in the other variants nothing was sent
             some = self.combine([(inside, node) for inside, node in by.items()], covered)
@@ -242,7 +243,7 @@ class _Derivation:
             total = choice if total is None else add(total, choice)
         return None if total is None else gathered(total)
 
-    def chosen(self, live: Live) -> tuple:
+    def chosen(self, live: Live) -> tuple[Variant, ...]:
         return tuple(self.variants[index] for index in sorted(live))
 
     # --- expressions
@@ -250,7 +251,7 @@ class _Derivation:
     def push(self, node: Node, path: Path, d: Node, have: Type, live: Live, guards: tuple) -> None:
         """Sends `d`, of type `have`, through a node to the names below it."""
         live = frozenset(i for i in live if path in self.typed.variants[i].types)
-        if not live or not self.values.active_below(node):
+        if not live or d == ZERO or not self.values.active_below(node):  # nothing reaches it, or nothing goes on
             return
         want = self.merged.type(path)
         if self.needs_sum(have, want, path):
@@ -377,3 +378,15 @@ class _Derivation:
         """The equation that reads a name first, or a label of it."""
         wanted = Pick(Ref(name), label) if label else Ref(name)
         return next(each for each in self.cell.equations if any(node == wanted for _, node in walk(each.value)))
+
+
+def alike(by: Mapping[Live, Node]) -> dict[Live, Node]:
+    """What is sent in some variants each, with those that are sent the same as one."""
+    found: dict[Live, Node] = {}
+    for inside, node in by.items():
+        other = next((each for each, same in found.items() if same == node and not each & inside), None)
+        if other is not None:
+            inside |= other
+            del found[other]
+        found[inside] = add(found[inside], node) if inside in found else node
+    return found

@@ -117,6 +117,7 @@ BACKWARD: dict[str, Form] = {
     "zeros": _call("tf.zeros_like"),
     "activation_gradient": Form("_{option}_gradient({0}, {1}, {2})"),
     "cumsum_back": Form("tf.cumsum({0}, axis={axis}, reverse=True)"),
+    "softmax_back": Form("_softmax_back({0}, {1}, {at})", function="_softmax_back"),
     "normalize_pair": Form("{norm}_parts({0}, {axes}, {1})"),
     "normalize_back": Form("{norm}_back({0}, {1}, {2}, {axes})"),
     "reduce_sum": Form("tf.reduce_sum({0}, axis={axes}{keepdims})"),
@@ -188,6 +189,11 @@ def _rms_norm_back(d, hat, rrms, axes):
     wide, along = tf.cast(d, rrms.dtype), tf.cast(hat, rrms.dtype)
     share = tf.reduce_mean(wide * along, list(range(-axes, 0)), keepdims=True)
     return tf.cast((wide - along * share) * rrms, d.dtype)
+''',
+    "_softmax_back": '''
+def _softmax_back(d, y, axis):
+    """Through a softmax: d without its mean as y weighs it, by y."""
+    return y * (d - tf.reduce_sum(d * y, axis, keepdims=True))
 ''',
     "_leaky_relu": """
 def _leaky_relu(x):

@@ -121,7 +121,7 @@ class Symbolic:
 
     def gradient(self, option: str, d: Expr, x: Expr, y: Expr) -> Expr:
         """Through an activation that an option chooses, given its value."""
-        return d * self.call(f"{option}'", x, y)
+        return d * self.call(f"{option}()'", x, y)
 
     def slope(self, name: str, value: Expr, index: int) -> Expr:
         """The derivative of a function by one of its arguments; `value` is the call.
@@ -220,7 +220,7 @@ class Lanes(Scope):
             case Number(number):
                 value = np.array(self.algebra.number(number), dtype=object)
             case Activate(option, inner):
-                value = self.each(partial(self.algebra.call, option), node, path, (inner,), env)
+                value = self.each(partial(self.algebra.call, f"{option}()"), node, path, (inner,), env)
             case Apply("activation_gradient", args):
                 value = self.each(partial(self.algebra.gradient, node.attr("option")), node, path, args, env)
             case Apply(op, args) if EVERY[op].shape == "elementwise":
@@ -273,6 +273,9 @@ class Lanes(Scope):
 
     def _softmax(self, node: Apply, path: Path, x):
         return self.rows(x, (self.axes(node, path)["axis"],), lambda row: self.algebra.along("softmax", row))
+
+    def _softmax_back(self, node: Apply, path: Path, d, y):
+        return y * (d - (d * y).sum(axis=node.attr("at"), keepdims=True))
 
     def _normalize(self, node: Apply, path: Path, x, epsilon):
         axes, layer = self.axes(node, path)["axes"], node.attr("kind") == "layer"

@@ -136,6 +136,7 @@ ADJOINT: dict[str, Op] = _table(
     _elementwise("zeros", 1, "zeros like x", written=False),
     _elementwise("activation_gradient", 3, "of the activation of an `option`: (d, x, its value at x)", written=False),
     Op("cumsum_back", 1, "along", "running sums from the end of an axis", written=False),
+    Op("softmax_back", 2, "first", "through `softmax`: (d, its value), along the axis at `at`", written=False),
     Op("rstd", 2, "stated", "1 / the standard deviation of a norm, (value, epsilon)", written=False),
     Op("normalize_back", 3, "first", "through `normalize`: (d, the normalised value, its rstd)", written=False),
     Op("sum_to", 1, "stated", "undoes a broadcast", written=False),

@@ -1,6 +1,6 @@
 """An operation where it stands in a program, as the rules of `adjoint` look at it."""
 
-from cellgen.adjoint import ZERO, op
+from cellgen.adjoint import ZERO, mul, negated, op
 from cellgen.cell import Type
 from cellgen.expr import Apply, Node, Path, Ref
 from cellgen.merged import Merged
@@ -58,4 +58,9 @@ class At:
         type = (a, b)[wanted]
         value = self.x(1 - wanted)
         batch = type.level.has_batch
+        if not out:  # of two vectors: the number that reaches their product, times the other
+            every, of = mul(self.d, value), self.type(1 - wanted).shape
+            if batch == self.type().level.has_batch:
+                return every
+            return negated(every, lambda every: op("sum_to", every, shape=type.shape, batch=False, of=of))
         return op("product", self.d, value, left=out, right=other, out=own, shape=type.shape, batch=batch)

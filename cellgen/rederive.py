@@ -6,13 +6,18 @@ is bounded by counts (`lanes`).
 
 The program is cut where a cotangent has a name, at its *points*. For each point and each leaf, what the backward step
 says is compared with the sum, over the points that read it, of their cotangent times `diff` of their expression. So
-each claim is about one equation, and together they are the chain rule. Gradients are those of the reference program:
-in `straight_through(f, g)` and `stop_gradient(x)` what has no gradient is frozen.
+each claim is about one equation, and together they are the chain rule. A point whose cotangent nothing reads, or that
+has none, claims nothing; what would go on from it goes on. Gradients are those of the reference program: in
+`straight_through(f, g)` and `stop_gradient(x)` what has no gradient is frozen.
+
+What sympy does not see to be the same is tried with numbers. Only numbers show that it is wrong; where they agree, it
+is not shown, and the finite differences of the generated tests stand for it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,23 +27,30 @@ from cellgen.evaluate import Scope
 from cellgen.expr import Equation, Node, Path, children
 from cellgen.lanes import Lanes, Symbolic, TooMuch, objects
 from cellgen.refuse import weights_alone
+from cellgen.sample import Sample, Undefined
 from cellgen.settings import Settings
 from cellgen.sizes import multiples
 from cellgen.values import said_again
 
 BATCH = SIZE = 2
+SAMPLES = 4  # random points at which a claim is tried that is not shown
+MAX_TRIED = 64  # claims that are tried so
+
+SHOWN, OPEN, WRONG = "shown", "not shown", "wrong"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """compared: how many cotangents, in all variants. wrong: the names of those that are no derivative, and where.
+    """compared: how many cotangents are shown to be derivatives, in all variants.
 
-    open: what there was too much of, or empty.
+    unshown: the names of those that sympy does not see to be, but that no number contradicts. wrong: the names of those
+    that numbers show to be none, and where. open: what there was too much of, or empty.
     """
 
     compared: int
     wrong: tuple[str, ...]
     open: str = ""
+    unshown: tuple[str, ...] = ()
 
 
 def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
@@ -46,22 +58,24 @@ def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
     if alone := weights_alone(typed):
         return Proof(0, (), f"the state `{alone[0]}` reads weights alone")
     algebra = Symbolic()
-    compared, wrong = 0, []
+    found: dict[str, list[str]] = {SHOWN: [], OPEN: [], WRONG: []}
+    too_much = ""
     for index, each in enumerate(typed.variants):
         where = f" where {each.variant}" if each.variant else ""
+        tries = MAX_TRIED - len(found[OPEN]) - len(found[WRONG])
         try:
-            for name, right in _Variant(typed, hoisted, joint, index, algebra).claims():
-                compared += 1
-                if not right:
-                    wrong.append(name + where)
+            for name, verdict in _Variant(typed, hoisted, joint, index, algebra, tries).claims():
+                found[verdict].append(name if verdict == OPEN else name + where)
         except TooMuch as error:
-            return Proof(compared, tuple(wrong), str(error))
-    return Proof(compared, tuple(wrong))
+            too_much = str(error)
+            break
+    return Proof(len(found[SHOWN]), tuple(found[WRONG]), too_much, tuple(dict.fromkeys(found[OPEN])))
 
 
 class _Variant:
-    def __init__(self, typed: TypedCell, hoisted: TypedCell, joint: Joint, index: int, algebra: Symbolic):
+    def __init__(self, typed: TypedCell, hoisted: TypedCell, joint: Joint, index: int, algebra: Symbolic, tries: int):
         self.typed, self.hoisted, self.joint, self.algebra = typed, hoisted, joint, algebra
+        self.tries = tries
         self.cell = hoisted.cell
         self.own, self.variant, self.both = (each.variants[index] for each in (typed, hoisted, joint.typed))
         self.settings = Settings(hoisted, self.given())
@@ -115,34 +129,36 @@ class _Variant:
 
     # --- what is claimed
 
-    def claims(self) -> Iterator[tuple[str, bool]]:
-        """Each cotangent by name, and whether it is what it should be; and each equation that was taken apart."""
+    def claims(self) -> Iterator[tuple[str, str]]:
+        """Each cotangent by name, and what is found of it; and each equation that was taken apart."""
+        self.expressions = self.forward()
+        totals = self.backward()
         yield from self.regrouped()
-        expressions, totals = self.forward(), self.backward()
-        expressions = self.moving(expressions)
-        sums, readers = self.sums(expressions)
+        still = self.still()
+        moving = [path for path in self.expressions if path not in still]
+        sums, readers = self.sums(moving)
         for path, name in self.joint.cotangents.items():
-            if path in expressions and not self.alike(path, name):
-                came = self.env.get(name) if name in self.joint.given else totals.get(name)
-                also = None if name in self.joint.given else self.env.get(name)
-                wanted = np.asarray(self.wanted(sums, self.symbols_at(path)) + self.incoming(path), dtype=object)
-                inside = self.inside(readers, self.symbols_at(path), expressions)
-                yield name, any(self.equal(each, wanted, inside) for each in (came, also))
+            if path in moving and not self.alike(path, name):
+                came = [None if name in self.joint.given else totals.get(name), self.env.get(name)]
+                came = [each for each in came if each is not None]
+                if came:
+                    symbols = self.symbols_at(path)
+                    wanted = self.wanted(sums, symbols) + self.incoming(path)
+                    yield name, self.verdict(came, wanted, self.inside(readers, symbols))
         for name, leaf, came in self.leaves(totals):
-            yield name, self.equal(came, self.wanted(sums, leaf), self.inside(readers, leaf, expressions))
+            yield name, self.verdict([came], self.wanted(sums, leaf), self.inside(readers, leaf))
 
-    def moving(self, expressions: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
-        """Without what is a number in this variant, or comes of numbers alone."""
-        still: set = set()
-        found = {}
-        for path, lanes in expressions.items():
-            if all(lane.free_symbols <= still for lane in lanes.flat):
-                still = still.union(*(symbol.free_symbols for symbol in self.symbols_at(path).flat))
-            else:
-                found[path] = lanes
+    def still(self) -> set[Path]:
+        """Where there is a number in this variant, or what comes of numbers alone: no cotangent of it matters."""
+        symbols: set = set()
+        found = set()
+        for path, lanes in self.expressions.items():
+            if all(lane.free_symbols <= symbols for lane in lanes.flat):
+                symbols = symbols.union(*(symbol.free_symbols for symbol in self.symbols_at(path).flat))
+                found.add(path)
         return found
 
-    def regrouped(self) -> Iterator[tuple[str, bool]]:
+    def regrouped(self) -> Iterator[tuple[str, str]]:
         """Equations of which `centre` and `hoist` took a part out: with that part put back they are the author's."""
         env = dict(self.env)
         authors = {equation.name: equation for equation in self.typed.cell.equations}
@@ -156,15 +172,15 @@ class _Variant:
                 env[equation.name] = self.named(equation, plain, self.variant, env)
             elif author.value != equation.value and equation.name in self.own.live:
                 came = self.named(equation, plain, self.variant, env)
-                yield equation.name, self.equal(came, self.named(author, scope, self.own, env), {})
+                yield equation.name, self.verdict([came], self.named(author, scope, self.own, env), {})
 
     def forward(self) -> dict[Path, np.ndarray]:
         """The expression of each point, over the symbols of the points and leaves below it."""
         found, env = {}, self.env
         for equation in self.settings.live(self.variant):
-            for path in self.joint.cotangents:
-                if path[0] == equation.name and path in self.variant.types and len(path) > 1:
-                    found[path] = self.reads.expression(self.nodes[path], path, env)
+            inner = (path for path in self.points if path[0] == equation.name)
+            for path in sorted(inner, key=len, reverse=True):  # what another reads is before it
+                found[path] = self.reads.expression(self.nodes[path], path, env)
             found[equation.name,] = self.named(equation, self.reads, self.variant, env)
         for told, read in ((self.joint.named, self.reads.value), (self.joint.statistics, self.reads.rstd)):
             for path, name in told.items():
@@ -194,33 +210,33 @@ class _Variant:
                     self.env[name] = found[name]
         return found
 
-    def sums(self, expressions: Mapping[Path, np.ndarray]) -> tuple[dict, dict]:
-        """For each symbol, the sum of what reaches it, and the points that read it."""
+    def sums(self, moving: list[Path]) -> tuple[dict, dict]:
+        """For each symbol, the sum of what reaches it, and the points that it comes from."""
         sums, readers = defaultdict(list), defaultdict(set)
-        for path, lanes in expressions.items():
-            name = self.joint.cotangents.get(path)
-            cotangent = self.env.get(name) if name else None
-            if cotangent is None:
-                continue
+        for path in reversed(moving):
+            lanes, cotangent, sources = self.expressions[path], self.env.get(self.joint.cotangents.get(path)), {path}
+            if cotangent is None:  # nothing is said: what reaches it goes on
+                symbols = self.symbols_at(path)
+                cotangent = self.wanted(sums, symbols) + self.incoming(path)
+                sources = sources.union(*(readers.get(symbol, ()) for symbol in symbols.flat))
             if cotangent.size > lanes.size:  # a state that is the same for all samples
                 lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
             for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
-                for symbol, slope in self.algebra.slopes(lane):
+                for symbol, slope in self.algebra.slopes(lane) if d != 0 else ():
                     sums[symbol].append(d * slope)
-                    readers[symbol].add(path)
+                    readers[symbol] |= sources
         return sums, readers
 
     def alike(self, path: Path, cotangent: str) -> bool:
         """Whether a state is the same for all samples: then what reaches it for each is the one given from outside."""
         return cotangent in self.joint.given and self.env[cotangent].size > self.symbols_at(path).size
 
-    def incoming(self, path: Path):
+    def incoming(self, path: Path) -> np.ndarray | int:
         """What reaches a name from outside the step."""
-        if len(path) > 1:
-            return 0
         leaving = (*self.cell.outputs, *(state.name for state in self.cell.states))
-        names = [given for name, given in zip(leaving, self.joint.given, strict=True) if name == path[0]]
-        return sum(self.env[name].reshape(self.symbols_at(path).shape) for name in names)
+        names = [given for name, given in zip(leaving, self.joint.given, strict=True) if path == (name,)]
+        shape = self.symbols_at(path).shape
+        return sum(d if d.size > np.prod(shape) else d.reshape(shape) for d in map(self.env.get, names))
 
     def leaves(self, totals: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
         """What the step takes from outside: the name of its cotangent, its symbols, and the cotangent."""
@@ -250,21 +266,57 @@ class _Variant:
         wanted = [self.algebra.total(sums.get(symbol, ())) for symbol in symbols.flat]
         return objects(wanted).reshape(symbols.shape)
 
-    def inside(self, readers: Mapping, symbols: np.ndarray, expressions: Mapping[Path, np.ndarray]) -> dict:
+    def inside(self, readers: Mapping, symbols: np.ndarray) -> dict:
         """The symbols of the points that read something, and of what has no name there, with what they stand for."""
         paths = {path for symbol in symbols.flat for path in readers.get(symbol, ())}
         near = {path[0] for path in paths}
-        again = [path for path in self.again if path[0] in near]
         found: dict = {}
-        for path in (*again, *(path for path in expressions if path in paths)):
-            lanes = [lane.xreplace(found) for lane in expressions[path].flat]
-            found |= zip(self.symbols_at(path).flat, lanes)
+        for path in self.expressions:
+            if path in paths or path in self.again and path[0] in near:
+                lanes = [lane.xreplace(found) for lane in self.expressions[path].flat]
+                found |= zip(self.symbols_at(path).flat, lanes)
         return found
 
-    def equal(self, came: np.ndarray | None, wanted: np.ndarray, inside: Mapping) -> bool:
-        if came is None:
-            came = np.full(wanted.shape, self.algebra.zero, dtype=object)
-        return all(self.algebra.equal(a, b, inside) for a, b in zip(came.flat, wanted.flat, strict=True))
+    def verdict(self, came: Iterable[np.ndarray], wanted: np.ndarray, inside: Mapping) -> str:
+        """Of what is said in one way or in several, of which one is enough."""
+        if any(each.tolist() == wanted.tolist() for each in came):
+            return SHOWN
+        wrong = []
+        for each in came:
+            pairs = zip(each.flat, wanted.flat, strict=True)
+            apart = [(a, b) for a, b in pairs if not self.equal(a, b, inside)]
+            if not apart:
+                return SHOWN
+            wrong.append(apart)
+        self.tries -= 1
+        return WRONG if self.tries >= 0 and all(any(self.differ(*pair) for pair in apart) for apart in wrong) else OPEN
+
+    def equal(self, a, b, inside: Mapping) -> bool:
+        try:
+            return self.algebra.equal(a, b, inside)
+        except TooMuch:
+            return False
+
+    def differ(self, a, b) -> bool:
+        """Whether numbers show that two expressions are not the same."""
+        for sample in self.samples:
+            try:
+                if sample.differ(a, b):
+                    return True
+            except Undefined:
+                continue
+        return False
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """Numbers for all that the step reads, and what its values come to."""
+        ranges = {option.name: (option.low, option.high) for option in self.cell.options}
+        samples = [Sample(seed, self.algebra.binary, ranges) for seed in range(SAMPLES)]
+        for path, lanes in self.expressions.items():
+            for symbol, lane in zip(self.symbols_at(path).flat, lanes.flat):
+                for sample in samples:
+                    sample.put(symbol, lane)
+        return samples
 
 
 def _at(node: Node, path: Path) -> Node:

@@ -52,7 +52,11 @@ def _backward(checked: Checked) -> Iterable[tuple[str, str]]:
     """Of the derived backward step."""
     proof = checked.proof
     if proof.open:
-        yield "backward", f"open whether the derived step is the derivative of the equations: {proof.open}"
+        yield "backward", f"not shown whether the derived step is the derivative of the equations: {proof.open}"
+    elif proof.unshown:
+        names = ", ".join(proof.unshown)
+        what = f"not shown for {names}, which no number contradicts; all else is the derivative of the equations"
+        yield "backward", f"{what} ({proof.compared} cotangents)"
     else:
         yield "backward", f"the derived step is the derivative of the equations ({proof.compared} cotangents)"
 

@@ -15,7 +15,7 @@ class Through:
 
     def node(self, node: Apply, args: list[Node], types: list[Type], path: Path) -> Node:
         match node.op:
-            case "normalize_back":
+            case "normalize_back" | "softmax_back":
                 return Apply(node.op, tuple(args), node.attrs)
             case "sum_to":
                 return self.sum_to(node, args[0], types[0], path)

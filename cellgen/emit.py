@@ -101,7 +101,10 @@ TENSORFLOW: dict[str, Form] = {
 }
 
 LOWERED: dict[str, Form] = {
-    "cast": Form("tf.cast({0}, {x}.dtype)"),
+    "cast": Form("tf.cast({0}, {dtype})"),  # of a comparison
+    "constant": Form("tf.constant({0}, {dtype})"),
+    "convert": Form("tf.convert_to_tensor({0}, {dtype})"),
+    "repeat": Form("tf.broadcast_to(tf.convert_to_tensor({0}, {dtype}), [tf.shape({x})[0], {sizes}])"),
     "fill": Form("tf.zeros_like({0}) + {1}", ADD, (CHOOSE, MULTIPLY)),
     "einsum": Form('tf.einsum("{subscripts}", {0}, {1})'),
     "reshape": Form("tf.reshape({0}, [{sizes}])"),
@@ -233,12 +236,14 @@ class Emitter:
     """Prints for one cell: it knows which options are words or flags, and what the input is called.
 
     `prefix` stands before sizes and options: nothing in the step, whose arguments they are, `self.` in the classes.
-    `like` is a value whose dtype plain numbers take, if not the input. `local` names stand without the prefix.
+    `like` is a value whose dtype plain numbers take, and whose batch, if not the input; `dtype` names a dtype for them
+    where there is no such value. `local` names stand without the prefix.
     """
 
     cell: Cell
     prefix: str = ""
     like: str = ""
+    dtype: str = ""
     local: frozenset[str] = frozenset()
 
     def at(self, name: str) -> str:
@@ -269,8 +274,7 @@ class Emitter:
                     text = f"tf.expand_dims({text}, {axis})"
                 return text, ATOM
             case Apply("where", (condition, a, b)):
-                condition = self.text(condition) if self.compares(condition) else f"{self.text(condition, ADD)} > 0.5"
-                return f"tf.where({condition}, {self.text(a)}, {self.text(b)})", ATOM
+                return f"tf.where({self.text(condition)}, {self.text(a)}, {self.text(b)})", ATOM
             case Apply("concat" | "stack" as op, args):
                 parts = ", ".join(map(self.element, args))
                 return f"tf.{op}([{parts}], axis={node.attr('axis')})", ATOM
@@ -293,22 +297,20 @@ class Emitter:
     def is_matmul(self, node: Node) -> bool:
         return isinstance(node, Apply) and node.op == "matmul"
 
-    def compares(self, node: Node) -> bool:
-        return isinstance(node, Apply) and node.op in ("less", "less_equal", "greater", "greater_equal")
-
     def keywords(self, node: Apply) -> dict[str, str]:
         attrs = dict(node.attrs)
         out = {name: str(value) for name, value in attrs.items()}
         out["x"] = self.like or self.cell.inputs[0].name
+        out["dtype"] = self.dtype or f"{out['x']}.dtype"
         if "keepdims" in attrs:
             out["keepdims"] = ", keepdims=True" if attrs["keepdims"] else ""
         if "axes" in attrs and isinstance(attrs["axes"], tuple):
             out["axes"] = str(list(attrs["axes"])) if len(attrs["axes"]) > 1 else str(attrs["axes"][0])
         if node.op.startswith("normalize"):
             out["norm"] = NORMS[attrs["kind"]]
-        if node.op == "reshape":
+        if node.op in ("reshape", "repeat"):
             sizes = [self.size(axis) for axis in attrs["shape"]]
-            out["sizes"] = ", ".join(["-1", *sizes] if attrs["batch"] else sizes)
+            out["sizes"] = ", ".join(["-1", *sizes] if attrs.get("batch") else sizes)
         if node.op == "split" and not isinstance(attrs["sizes"], int):
             sizes = zip(attrs["sizes"], attrs.get("tests") or (None,) * len(attrs["sizes"]))
             out["sizes"] = f"[{', '.join(self.part(each, CHOOSE) for each in sizes)}]"

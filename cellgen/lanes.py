@@ -321,7 +321,8 @@ class Lanes(Scope):
         rest = list(x.shape)
         del rest[x.ndim + node.attr("at")]
         count = x.shape[node.attr("at")] if node.attr("mean") else 1
-        spread = np.expand_dims(np.broadcast_to(d.reshape(-1, *rest[1:]), rest), x.ndim + node.attr("at"))
+        d = d.reshape(-1, *rest[1:]) if rest else d.reshape(())
+        spread = np.expand_dims(np.broadcast_to(d, rest), x.ndim + node.attr("at"))
         return np.broadcast_to(spread, x.shape) / self.algebra.number(count)
 
     def _join(self, node: Apply, path: Path, *parts):

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 
+from cellgen.adjoint import COMPARISONS
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Level, Param, Type, TypedCell
 from cellgen.expr import (
     Activate,
     Apply,
-    Axis,
     Choose,
     Equation,
     Node,
@@ -27,17 +27,18 @@ from cellgen.expr import (
     Test,
     Variant,
     View,
-    children,
     renamed,
     walk,
 )
 from cellgen.hoist import norm_name
 from cellgen.merged import ARITHMETIC, Merged
 from cellgen.ops import EVERY
-from cellgen.parts import Line, Names, Parts, reshape
+from cellgen.parts import Line, Names, Parts, measured, reshape
 from cellgen.refuse import refuse
 from cellgen.through import Through
 from cellgen.variants import when
+
+TYPED = {"where": (1,), "activation_gradient": (0, 1, 2)}  # the arguments from which TensorFlow takes the type
 
 GIVEN = ("required", "number", "alias", "wired")  # the kinds of dims that are arguments
 
@@ -184,6 +185,8 @@ class _Lowering:
                     for index, arm in enumerate((a, b))
                 ]
                 return Choose(renamed(test, self.cell.connections), *arms)
+            case Apply(op) if op in COMPARISONS:
+                return Apply("cast", (self.apply(node, path, sure),))
             case Apply():
                 lowered = self.apply(node, path, sure)
                 if not top and sure and self.is_norm(node):
@@ -200,8 +203,31 @@ class _Lowering:
         return Ref(name)
 
     def tensor(self, node: Node, path: Path, sure: bool) -> Node:
-        lowered = self.node(node, path, False, sure)
-        return Apply("cast", (lowered,)) if self.merged.plain(node, path) else lowered
+        return self.typed_as_input(self.node(node, path, False, sure), node, path)
+
+    def typed_as_input(self, lowered: Node, node: Node, path: Path) -> Node:
+        """A tensor, where it can be a number of Python's."""
+        if not self.merged.plain(node, path):
+            return lowered
+        return Apply("constant" if self.merged.literal(node) else "convert", (lowered,))
+
+    def condition(self, node: Node, path: Path, sure: bool) -> Node:
+        """What `where` asks: a comparison, or whether a value of 0 and 1 is 1."""
+        match node:
+            case Apply(op) if op in COMPARISONS:
+                return self.apply(node, path, sure)
+            case Choose(test, a, b) if all(self.merged.live((*path, index)) for index in (0, 1)):
+                arms = (self.condition(arm, (*path, index), False) for index, arm in enumerate((a, b)))
+                return Choose(renamed(test, self.cell.connections), *arms)
+        return Apply("greater", (self.node(node, path, False, sure), Number(Fraction(1, 2))))
+
+    def of_samples(self, lowered: Node, path: Path, sure: bool) -> Node:
+        """A value of each sample, also where a variant has one for all: operations that couple axes count them."""
+        if sure and not isinstance(lowered, Ref) and self.merged.batched(path):
+            name = self.names.new(f"_{path[0]}_{path[-1]}")
+            self.before.append(Line((name,), lowered))
+            lowered = Ref(name)
+        return self.merged.repeated(lowered, path)
 
     def picked(self, value: Node, label: str, path: Path, sure: bool) -> Node:
         """A label of something that has no name: it is given one, unless only some variants compute it."""
@@ -216,7 +242,7 @@ class _Lowering:
         return Ref(name)
 
     def view(self, value: Node, path: Path, sure: bool) -> Node:
-        inner = self.node(value, (*path, 0), False, sure)
+        inner = self.of_samples(self.node(value, (*path, 0), False, sure), (*path, 0), sure)
         old, new = self.merged.type((*path, 0)), self.merged.type(path)
         algebra = self.merged.algebra(path)
         if len(old.shape) == len(new.shape) and all(map(algebra.equal, old.shape, new.shape)) or not old.shape:
@@ -227,8 +253,14 @@ class _Lowering:
 
     def apply(self, node: Apply, path: Path, sure: bool) -> Node:
         inside = self.is_norm(node)  # the whole of a norm gets one name, not each of its operations
-        args = [self.node(arg, (*path, index), inside and index == 0, sure) for index, arg in enumerate(node.args)]
-        types = [self.merged.type((*path, index)) for index in range(len(args))]
+        below = [(*path, index) for index in range(len(node.args))]
+        args = [
+            self.condition(arg, at, sure)
+            if node.op == "where" and at[-1] == 0
+            else self.node(arg, at, inside and at[-1] == 0, sure)
+            for arg, at in zip(node.args, below)
+        ]
+        types = [self.merged.type(at) for at in below]
         result = self.merged.type(path)
         rule = EVERY[node.op].shape
         if rule == "elementwise":
@@ -237,19 +269,16 @@ class _Lowering:
                     self.alone(arg, of, types[1 - index], result)
                     for index, (arg, of) in enumerate(zip(args, node.args))
                 ]
-            args = [
-                self.expanded(arg, type, result, self.merged.algebra(path))
-                for arg, type in zip(args, types, strict=True)
-            ]
-            if node.op not in ARITHMETIC:
-                first = 1 if node.op == "where" else 0
-                if len(args) > first and self.merged.plain(node.args[first], (*path, first)):
-                    args[first] = Apply("cast", (args[first],))  # TensorFlow takes the type from it
+            args = [self.expanded(arg, at, result, sure) for arg, at in zip(args, below, strict=True)]
+            for index in TYPED.get(node.op, () if node.op in ARITHMETIC else (0,)):
+                args[index] = self.typed_as_input(args[index], node.args[index], below[index])
             return Apply(node.op, tuple(args), node.attrs)
+        if node.op != "join":  # whose parts may be left out
+            args = [self.of_samples(arg, at, sure) for arg, at in zip(args, below, strict=True)]
         if rule == "contract":
             return self.contract(args, types, result, self.merged.algebra(path))
         if rule == "outer":
-            return self.outer(args, types, result, self.merged.algebra(path))
+            return self.outer(args, types, result, path, sure)
         if rule == "normalize":
             return Apply(node.op, tuple(args), (("kind", node.attr("kind")), ("axes", len(node.attr("over")))))
         if rule in ("first", "stated"):
@@ -270,8 +299,9 @@ class _Lowering:
         wide = other.shape == result.shape and other.level.has_batch == result.level.has_batch
         return arg.args[1] if wide and isinstance(of, Apply) and of.op == "spread" else arg
 
-    def expanded(self, arg: Node, type: Type, result: Type, algebra: Algebra) -> Node:
+    def expanded(self, arg: Node, at: Path, result: Type, sure: bool) -> Node:
         """An argument with axes of one put in, so that it broadcasts by position as it does by name."""
+        type, algebra = self.merged.type(at), self.merged.algebra(at[:-1])
         shape, wide = type.shape, result.shape
         if not shape or len(wide) < 2 and len(shape) <= len(wide):
             return arg
@@ -285,7 +315,7 @@ class _Lowering:
             else:
                 lead = places[0]
                 axes = tuple(index - lead for index in range(lead, len(wide)) if index not in places)
-        return Apply("expand", (arg,), (("axes", axes),)) if axes else arg
+        return Apply("expand", (self.of_samples(arg, at, sure),), (("axes", axes),)) if axes else arg
 
     def contract(self, args: list[Node], types: list[Type], result: Type, algebra: Algebra) -> Node:
         a, b = types
@@ -298,12 +328,10 @@ class _Lowering:
         right = [*left[:lead], left[-1], *(next(letters) for _ in b.shape[lead + 1 :])]
         return self.einsum(args, types, left, right, [*left[:-1], *right[lead + 1 :]], result)
 
-    def outer(self, args: list[Node], types: list[Type], result: Type, algebra: Algebra) -> Node:
-        a, b = types
+    def outer(self, args: list[Node], types: list[Type], result: Type, path: Path, sure: bool) -> Node:
+        (a, b), algebra = types, self.merged.algebra(path)
         if algebra.scalar(a.shape) or algebra.scalar(b.shape):
-            return Apply(
-                "mul", tuple(self.expanded(arg, type, result, algebra) for arg, type in zip(args, types, strict=True))
-            )
+            return Apply("mul", tuple(self.expanded(arg, (*path, at), result, sure) for at, arg in enumerate(args)))
         lead = algebra.shared(a.shape, b.shape)
         letters = iter("ijklmnopqrstuvw")
         left = [next(letters) for _ in a.shape]
@@ -355,21 +383,3 @@ class _Lowering:
             if each.name in reads:
                 yield each.name
         yield from (argument for name, argument in self.cell.connections.items() if name in reads)
-
-
-def measured(line: Line) -> Iterator[Axis]:
-    """The axes whose sizes a line names."""
-    for node in uses(line.value):
-        match node:
-            case Apply("reshape"):
-                yield from node.attr("shape")
-            case Apply("split") if not isinstance(node.attr("sizes"), int):
-                yield from node.attr("sizes")
-
-
-def uses(node: Node) -> Iterator[Apply | Activate]:
-    """The operations of a lowered node."""
-    if isinstance(node, Apply | Activate):
-        yield node
-    for child in children(node):
-        yield from uses(child)

@@ -2,7 +2,8 @@
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Type, TypedCell, TypedVariant
-from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, live_children
+from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Variant, live_children, renamed, walk
+from cellgen.variants import when
 
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
 
@@ -35,9 +36,30 @@ class Merged:
         which = next(index for index, each in enumerate(self.typed.variants) if path in each.types)
         return self._algebras[which]
 
+    def batched(self, path: Path) -> tuple[Variant, ...]:
+        """The variants in which a node is a value of each sample, where in others it is one for all; else none."""
+        types = [(each.variant, each.types[path].level.has_batch) for each in self.typed.variants if path in each.types]
+        found = tuple(variant for variant, has_batch in types if has_batch)
+        return found if len(found) < len(types) else ()
+
+    def repeated(self, lowered: Node, path: Path) -> Node:
+        """The node, lowered, as a value of each sample: where it is one for all samples, that as often."""
+        if not (batched := self.batched(path)):
+            return lowered
+        live = tuple(each.variant for each in self.typed.variants if path in each.types)
+        test = renamed(when(batched, live), self.typed.cell.connections)
+        return Choose(test, lowered, Apply("repeat", (lowered,), (("shape", self.type(path).shape),)))
+
     def plain(self, node: Node, path: Path) -> bool:
         """Whether in some variant this is a Python number, not a tensor."""
         return any(self._plain(node, path, each) for each in self.typed.variants if path in each.types)
+
+    def literal(self, node: Node) -> bool:
+        """Whether this is made of written numbers alone."""
+        return not any(
+            isinstance(each, (Ref, Choose)) or isinstance(each, Apply) and each.op not in ARITHMETIC
+            for _, each in walk(node)
+        )
 
     def _plain(self, node: Node, path: Path, where: TypedVariant) -> bool:
         match node:

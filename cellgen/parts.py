@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cellgen.cell import Cell, LabelAxis
-from cellgen.expr import Apply, Node, Path, Pick, Ref, Shape, View, walk
+from cellgen.expr import Activate, Apply, Axis, Node, Path, Pick, Ref, Shape, View, children, walk
 from cellgen.merged import Merged
 
 
@@ -20,6 +20,24 @@ class Line:
         """The targets as Python; one part of one is taken out of its list."""
         alone = len(self.targets) == 1 and isinstance(self.value, Apply) and self.value.op in ("split", "unstack")
         return f"({self.targets[0]},)" if alone else ", ".join(self.targets)
+
+
+def measured(line: Line) -> Iterator[Axis]:
+    """The axes whose sizes a line names."""
+    for node in uses(line.value):
+        match node:
+            case Apply("reshape" | "repeat"):
+                yield from node.attr("shape")
+            case Apply("split") if not isinstance(node.attr("sizes"), int):
+                yield from node.attr("sizes")
+
+
+def uses(node: Node) -> Iterator[Apply | Activate]:
+    """The operations of a lowered node."""
+    if isinstance(node, Apply | Activate):
+        yield node
+    for child in children(node):
+        yield from uses(child)
 
 
 class Names:

@@ -134,8 +134,8 @@ class _Variant:
         self.expressions = self.forward()
         totals = self.backward()
         yield from self.regrouped()
-        still = self.still()
-        moving = [path for path in self.expressions if path not in still]
+        self.still = self.numbers()
+        moving = [path for path in self.expressions if path not in self.still]
         sums, readers = self.sums(moving)
         for path, name in self.joint.cotangents.items():
             if path in moving and not self.alike(path, name):
@@ -143,12 +143,12 @@ class _Variant:
                 came = [each for each in came if each is not None]
                 if came:
                     symbols = self.symbols_at(path)
-                    wanted = self.wanted(sums, symbols) + self.incoming(path)
+                    wanted = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
                     yield name, self.verdict(came, wanted, self.inside(readers, symbols))
         for name, leaf, came in self.leaves(totals):
             yield name, self.verdict([came], self.wanted(sums, leaf), self.inside(readers, leaf))
 
-    def still(self) -> set[Path]:
+    def numbers(self) -> set[Path]:
         """Where there is a number in this variant, or what comes of numbers alone: no cotangent of it matters."""
         symbols: set = set()
         found = set()
@@ -217,7 +217,7 @@ class _Variant:
             lanes, cotangent, sources = self.expressions[path], self.env.get(self.joint.cotangents.get(path)), {path}
             if cotangent is None:  # nothing is said: what reaches it goes on
                 symbols = self.symbols_at(path)
-                cotangent = self.wanted(sums, symbols) + self.incoming(path)
+                cotangent = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
                 sources = sources.union(*(readers.get(symbol, ()) for symbol in symbols.flat))
             if cotangent.size > lanes.size:  # a state that is the same for all samples
                 lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
@@ -272,13 +272,15 @@ class _Variant:
         near = {path[0] for path in paths}
         found: dict = {}
         for path in self.expressions:
-            if path in paths or path in self.again and path[0] in near:
+            if path in paths or path in self.still or path in self.again and path[0] in near:
                 lanes = [lane.xreplace(found) for lane in self.expressions[path].flat]
                 found |= zip(self.symbols_at(path).flat, lanes)
         return found
 
     def verdict(self, came: Iterable[np.ndarray], wanted: np.ndarray, inside: Mapping) -> str:
         """Of what is said in one way or in several, of which one is enough."""
+        # where a value is one for all samples, what reaches it comes from all of them
+        came = [np.asarray(each.sum(axis=0)) if each.size > wanted.size else each for each in came]
         if any(each.tolist() == wanted.tolist() for each in came):
             return SHOWN
         wrong = []

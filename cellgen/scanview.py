@@ -3,12 +3,15 @@
 from cellgen.adjoint import UNARY, reads
 from cellgen.cell import Cell
 from cellgen.emit import AND, Emitter
-from cellgen.expr import TRAINING, Given, Number, Ref, asked, renamed
-from cellgen.lower import GIVEN, Line, Step, measured
+from cellgen.expr import TRAINING, Apply, Given, Number, Ref, asked, renamed
+from cellgen.lower import GIVEN, Step
 from cellgen.options import choices
+from cellgen.parts import Line, measured, uses
 from cellgen.records import ScanView, SegmentView, StatementView
 from cellgen.schedule import Plan, Segment
 from cellgen.statements import code, statements
+
+NUMBERS = ("constant", "convert", "cast", "repeat")  # what makes a tensor of a number
 
 
 def scanview(plan: Plan, step: Step) -> ScanView:
@@ -85,7 +88,7 @@ class _Viewing:
         )
 
     def segment(self, segment: Segment, like: str = "", without: tuple[str, ...] = ()) -> SegmentView:
-        emitter = Emitter(self.cell, like=like)
+        emitter = Emitter(self.cell, like=like, dtype="dtype" if segment is self.plan.once else "")
         lines = [line for block in segment.blocks for line in block.lines]
         if segment is self.plan.forward:
             lines += self.plan.step.opening
@@ -104,6 +107,9 @@ class _Viewing:
             wanted |= {f"_{option}_reads_x" for options in self.plan.arguments.values() for option in options}
         order = [*self.values, *self.arguments]
         parameters = [name for name in dict.fromkeys(order) if name in wanted]
+        nodes = [node for line in lines for node in uses(line.value)]
+        if segment is self.plan.once and any(isinstance(node, Apply) and node.op in NUMBERS for node in nodes):
+            parameters.append("dtype")
         tests = {name: test for name in (*parameters, *segment.gives) if (test := self.test(name, emitter))}
         opening = self.plan.step.opening if segment is self.plan.forward else ()
         body = [*self.opening(opening, emitter), *statements(segment.blocks, emitter)]

@@ -14,8 +14,9 @@ from cellgen.derive import Joint
 from cellgen.expr import Apply, Ref, walk
 from cellgen.flow import made, read, reads, targets
 from cellgen.gather import gather
-from cellgen.lower import GIVEN, Block, Line, Step, measured, statements, uses
+from cellgen.lower import GIVEN, Block, Step, statements
 from cellgen.merged import Merged
+from cellgen.parts import Line, measured, uses
 from cellgen.slab import slab
 from cellgen.widen import widen
 
@@ -23,7 +24,7 @@ from cellgen.widen import widen
 CHEAP = (
     *("add", "sub", "mul", "neg", "linear", "square", "less", "less_equal", "greater", "greater_equal"),
     *("minimum", "maximum", "clip", "where", "relu", "relu6", "leaky_relu", "hard_sigmoid", "hard_tanh", "step", "abs"),
-    *("stop_gradient", "straight_through", "expand", "cast", "reshape", "fill"),
+    *("stop_gradient", "straight_through", "expand", "cast", "constant", "convert", "reshape", "fill"),
 )
 
 
@@ -132,9 +133,11 @@ class _Scheduling:
         loop, kept = list(whole.loop), {*whole.names, *arguments} & {*whole.names, *kept}
         returning, after = list(whole.apart(returning)), list(whole.apart(after))
         outside = read(loop) | read(returning) | read(after) | result
+        before, loop = self.kept_of_samples(before, outside), self.kept_of_samples(loop, kept)
+        returning = self.kept_of_samples(returning, sent)
         return Plan(
             self.joint,
-            replace(self.step, dims=self.dims([*loop, *returning, *after])),
+            replace(self.step, dims=self.dims([*before, *loop, *returning, *after])),
             once=segment(once, made(once) & (read(before) | outside)),
             before=segment(before, made(before) & outside),
             forward=segment(loop, kept, result),
@@ -198,6 +201,19 @@ class _Scheduling:
     def widened(self, loop: list[Block], given: set[str]) -> list[Block]:
         """The loop with longer operations where neighbouring parts go through the same activation."""
         return list(widen(loop, self.merged, given, self.taken))
+
+    def kept_of_samples(self, blocks: list[Block], kept: set[str]) -> list[Block]:
+        """What is kept of many steps is a value of each sample, also where it is one for all of them."""
+        found = []
+        for block in blocks:
+            lines = []
+            for line in block.lines:
+                lines.append(line)
+                for name in line.targets if targets(block) & kept else ():
+                    if self.merged.batched((name,)):
+                        lines.append(Line((name,), self.merged.repeated(Ref(name), (name,))))
+            found.append(replace(block, lines=tuple(lines)))
+        return found
 
     def dims(self, loop: list[Block]) -> tuple[str, ...]:
         """The sizes that are arguments of what runs."""

@@ -11,8 +11,9 @@ from cellgen.cell import Dim, EitherInitialiser, Initialiser, Input
 from cellgen.emit import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
 from cellgen.expr import Atom, Axis, Node, Ref, Shape, Test, axis_text, children, rebuild
 from cellgen.kerasnames import keywords, renamed
-from cellgen.lower import Slot, Step, uses
+from cellgen.lower import Slot, Step
 from cellgen.options import choices
+from cellgen.parts import uses
 from cellgen.portview import WIDTH, asks_training, besides, noises, shape_of, shown
 from cellgen.records import (
     ArgumentView,

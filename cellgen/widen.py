@@ -55,7 +55,7 @@ class _Widening:
     def _users(self) -> Iterator[tuple[str, Block]]:
         """Blocks that do no more than apply an activation to a name, by that name."""
         for block in self.blocks:
-            if block.test is None and len(block.lines) == 1:
+            if block.test is None and len(block.lines) == 1 and not self.merged.batched((block.name,)):
                 match block.lines[0].value:
                     case Apply(op, (Ref(name),)) if op in ACTIVATIONS:
                         yield name, block

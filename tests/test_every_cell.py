@@ -1,0 +1,198 @@
+"""Small cells with what rarely stands in one: whatever is well-typed is checked, built and run, and is right.
+
+Values against the interpreter and gradients against its finite differences, in float64, with random weights.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import cellgen
+from cellgen import interpret
+from cellgen.compiler import Spec
+
+RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
+PLAIN = "state: {h: units}\nparams: {W: [input, units]}\n"
+BIAS = "state: {h: units}\nparams: {W: [input, units], U: [units, units], b: [units]}\n"
+FLAG = "options: {f: false}\n"
+PAIR = "params: {W: [input, gates*units], U: [units, gates*units], b: [gates*units]}\n"
+
+
+def spec(head, *equations):
+    return f"cell: Odd\n{head}equations: |\n" + "".join(f"  {line}\n" for line in equations)
+
+
+CELLS = {
+    # a cotangent that leads nowhere
+    "a detector alone": spec(PLAIN, "h = step(x @ W)"),
+    "a state of 0 and 1": spec(
+        "state: {h: units, s: {shape: [units], values: [0, 1]}}\nparams: {W: [input, units], U: [units, units]}\n",
+        "h = tanh(x @ W + h[t-1] @ U) * (1 - s[t-1])",
+        "s = step(h - 0.1)",
+    ),
+    "a spiking neuron": spec(
+        "state: {v: units, s: {shape: [units], values: [0, 1]}}\noutput: s\n"
+        "params: {W: [input, units], U: [units, units]}\n",
+        "v = 0.9 * v[t-1] * (1 - s[t-1]) + x @ W + s[t-1] @ U",
+        "s = step(v - 1)",
+    ),
+    "a gate that is held": spec(PLAIN, "u = x @ W", "s = stop_gradient(u)", "h = s * h[t-1] + u"),
+    "a running maximum that is held": spec(
+        "state: {h: units, m: units}\nparams: {W: [input, units], U: [units, units]}\n",
+        "m = stop_gradient(maximum(x @ W, m[t-1]))",
+        "h = tanh(x @ W + h[t-1] @ U) * sigmoid(m)",
+    ),
+    "z (1 - z) of 0 or 1": spec(RNN, "z = step(x @ W)", "h = tanh(h[t-1] @ U) * (z * (1 - z)) + x @ W"),
+    "a mean of steps": spec(
+        "dims: {heads: required, proj: required}\nstate: {h: proj}\nparams: {W: [input, heads, proj]}\n",
+        "h = h[t-1] + mean(0.5 * step(x @ W), over=heads)",
+    ),
+    # what cancels, and what is folded
+    "a / a": spec(RNN, "a = 2 + sigmoid(h[t-1] @ U)", "h = tanh(x @ W) * (a / a)"),
+    "equal arms": spec("options: {f: true}\n" + PLAIN, "h = h[t-1] + (h[t-1] if f else h[t-1]) + x @ W"),
+    "0 * a product": spec(RNN, "h = tanh(x @ W) + 0 * (h[t-1] @ U)"),
+    "a product ** 0": spec(RNN, "h = tanh(x @ W) + (h[t-1] @ U) ** 0"),
+    "0 * h": spec(PLAIN, "h = tanh(x @ W) + 0 * h[t-1]"),
+    "h - h": spec(PLAIN, "h = tanh(x @ W) * sigmoid(h[t-1] - h[t-1])"),
+    # products of vectors
+    "x @ e": spec("state: {h: units}\nparams: {e: [input], B: [units]}\n", "u = x @ e", "h = tanh(u * B + h[t-1])"),
+    "k @ h": spec(
+        "state: {h: units}\nparams: {W: [input, units], k: [units]}\n", "u = k @ h[t-1]", "h = tanh(x @ W + u * h[t-1])"
+    ),
+    "q @ k": spec(
+        "state: {h: units}\nparams: {W: [input, units], Q: [input, units], K: [input, units]}\n",
+        "q = x @ Q",
+        "k = x @ K + h[t-1]",
+        "h = tanh(x @ W + (q @ k) * h[t-1])",
+    ),
+    # axes of one name
+    "a softmax of a square weight": spec(RNN, "h = tanh(x @ W + h[t-1] @ softmax(U))"),
+    "a softmax of a square value": spec(
+        "state: {c: units}\nparams: {W: [input, units, units]}\n", "R = softmax(x @ W)", "c = c[t-1] @ R"
+    ),
+    # comparisons
+    "a comparison before the loop": spec(RNN, "a = x @ W", "h = tanh(where(a > 0, h[t-1] @ U, a))"),
+    "a comparison of what an option chooses": spec(
+        FLAG + RNN, "h = where(step(x @ W) if f else step(h[t-1] - 0.1), tanh(h[t-1] @ U), x @ W)"
+    ),
+    # one for all samples in a variant, or a plain number
+    "a factor or a number": spec(FLAG + RNN, "h = h[t-1] * (h[t-1] @ U if f else 0.3) + x @ W"),
+    "a value or a number": spec(FLAG + RNN, "a = h[t-1] @ U if f else 0.3", "h = tanh(h[t-1] * a + x @ W)"),
+    "a value or a weight": spec(FLAG + BIAS, "a = h[t-1] @ U if f else b", "h = tanh(h[t-1] * a + x @ W)"),
+    "of the input, or a number": spec(FLAG + RNN, "a = x @ W if f else 0.3", "h = tanh((h[t-1] @ U) * a)"),
+    "of the input, or a weight, in products": spec(
+        FLAG + BIAS, "a = x @ W if f else b", "h = tanh((h[t-1] @ U) * a) + (a @ U) * h[t-1]"
+    ),
+    "of the state, or a weight, along an axis": spec(
+        FLAG + BIAS, "a = tanh(h[t-1] @ U if f else b)", "h = tanh(x @ W + a @ U) + softmax(a) + cumsum(a)"
+    ),
+    "an activation of one or the other": spec(
+        "options: {f: false, g: {one_of: activations, default: softplus}}\n" + RNN,
+        "h = tanh(x @ W) * g(h[t-1] @ U if f else 0.3)",
+    ),
+    "gates of one or the other": spec(
+        f"{FLAG}gates: [i, o]\nstate: {{h: units}}\n{PAIR}",
+        "z: [gates, units] = h[t-1] @ U if f else b",
+        "h = tanh(x @ W.i) * sigmoid(z.i) + sigmoid(z.o) * h[t-1]",
+    ),
+    "gates of one or the other, before the loop": spec(
+        f"{FLAG}gates: [i, o]\nstate: {{h: units}}\n{PAIR}",
+        "z: [gates, units] = (x @ W if f else 0.3 * b) + b + h[t-1] @ U",
+        "h = z.o + tanh(z.i) * h[t-1]",
+    ),
+}
+
+# every constant has the dtype of what is computed, in every position
+NUMBERS = [
+    *("minimum(0.3, a)", "maximum(a, 0.3)", "minimum(0.3, 0.7) * a", "maximum(0.1, 0.3) * a"),
+    *("where(a > 0.1, 0.3, h[t-1])", "where(a > 0.1, h[t-1], 0.3)", "where(a > 0.1, 0.3, 0.7)"),
+    *("clip(a, 0.1, 0.3)", "clip(0.3, 0.1, 0.7) * a", "exp(a) ** 0.3", "0.3 ** 0.7 * a"),
+    *("0.3 / (2 + tanh(a))", "a / 0.3", "0.3 - a", "1 / 3 + a", "a / (1 + abs(1 / 3))", "outer(0.3, a)"),
+    *("straight_through(0.3, a)", "straight_through(step(a), 0.3 * a)", "a * stop_gradient(0.3)"),
+    "a * sigmoid(1 / 3) * exp(0.1) * log(0.3) * sqrt(0.7) * square(0.7) * sin(0.3) * cos(0.1) * tanh(0.7)",
+    "a * gelu(0.3) * selu(-0.3) * elu(-0.7) * softplus(0.1) * silu(0.3) * mish(0.3) * softsign(0.3) * relu(0.3)",
+    "a * leaky_relu(-0.3) * hard_sigmoid(0.3) * hard_silu(0.3) * hard_tanh(0.3) * relu6(0.3) * exponential(0.1)",
+    "gelu(a) + selu(a) + elu(a) + leaky_relu(a) + mish(a) + softsign(a)",
+    "hard_sigmoid(a) + hard_silu(a) + relu6(10 * a) + softplus(a) + log_sigmoid(a) + silu(a)",
+    "a * f(0.3) + f(a)",
+]
+
+
+class Trial:
+    """A layer and its oracle on random weights, inputs and states."""
+
+    def __init__(self, text, **options):
+        typed = Spec.of(text).typed(laws=False)
+        sizes = {dim.name: size for dim, size in zip(typed.cell.dims, (3, 4, 2)) if dim.kind != "quotient"}
+        inferred = {dim.name for dim in typed.cell.dims if dim.kind == "inferred"}
+        self.oracle, self.reference = interpret.Instance(typed, {**sizes, **options}), interpret.Reference()
+        rng, settings = np.random.default_rng(0), self.oracle.settings
+        x = rng.normal(size=(3, 4, *settings.shape(typed.cell.inputs[0].shape)))
+        state = [rng.normal(size=(3, *settings.shape(each.shape))) for each in typed.cell.states]
+        state = [(s > 0) * 1.0 if each.binary else s for s, each in zip(state, typed.cell.states)]
+        self.arguments = {name: value for name, value in {**sizes, **options}.items() if name not in inferred}
+        layer = getattr(cellgen.compile(text=text), typed.cell.name)
+        self.layer = layer(
+            **self.arguments, return_sequences=True, return_state=True, dtype="float64", jit_compile=False
+        )
+        self.layer.build(x.shape)
+        for weight in self.layer.trainable_weights:
+            weight.assign(rng.normal(size=weight.shape) / 2)
+        self.count = len(self.layer.trainable_weights)
+        self.arrays = [*(np.asarray(weight) for weight in self.layer.trainable_weights), x, *state]
+        self.cotangents = [rng.normal(size=value.shape) for value in self.outcome(self.arrays)]
+        self.rng = rng
+
+    def outcome(self, arrays):
+        """What the oracle returns."""
+        weights, x, state = arrays[: self.count], arrays[self.count], arrays[self.count + 1 :]
+        outputs, _, final = self.oracle.scan(weights, x, initial_state=state, reference=self.reference)
+        return [outputs, *final]
+
+    def loss(self, at):
+        return sum(np.sum(a * b) for a, b in zip(self.outcome([at[n] for n in range(len(at))]), self.cotangents))
+
+    def compared(self, bound):
+        """Values within a bound; gradients along a direction of each array."""
+        x, *state = inputs = [*map(tf.constant, self.arrays[self.count :])]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            values = self.layer(x, initial_state=state)
+            loss = tf.add_n([tf.reduce_sum(a * b) for a, b in zip(values, self.cotangents)])
+        wanted = self.outcome(self.arrays)
+        assert len(values) == len(wanted)
+        for a, b in zip(values, wanted):
+            np.testing.assert_allclose(a, b, rtol=bound, atol=bound)
+        step = min(1e-4, self.reference.margin / 300)
+        assert step > 1e-8
+        for at, slope in enumerate(tape.gradient(loss, [*self.layer.trainable_weights, *inputs])):
+            along = self.rng.normal(size=self.arrays[at].shape)
+            came = 0.0 if slope is None else np.sum(np.asarray(slope) * along)
+            wanted = interpret.derivative(self.loss, dict(enumerate(self.arrays)), {at: along}, step)
+            np.testing.assert_allclose(came, wanted, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_it_is_built_and_right(name):
+    for f in (True, False) if "f: " in CELLS[name] else (None,):
+        Trial(CELLS[name], **({} if f is None else {"f": f})).compared(1e-14)
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+def test_numbers_are_exact(value):
+    head = "options: {f: {one_of: activations, default: softplus}}\n" if " f(" in value else ""
+    Trial(spec(head + PLAIN, "a = x @ W", f"h = 0.1 * h[t-1] + {value}")).compared(1e-15)
+
+
+def test_a_state_starts_from_the_number_that_is_written():
+    head = "state: {h: {shape: [units], initial: 0.3}}\nparams: {W: [input, units]}\n"
+    layer = Trial(spec(head, "h = 0.1 * h[t-1] + x @ W")).layer
+    assert np.all(np.asarray(layer.get_initial_state(2)[0]) == 0.3)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_its_derivative_is_shown(name):
+    from cellgen.compiler import proved
+
+    proof = proved(Spec.of(CELLS[name]).typed())
+    assert proof.compared and not (proof.wrong or proof.open or proof.unshown)

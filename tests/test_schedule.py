@@ -14,8 +14,8 @@ from cellgen.expr import Apply, Ref, walk
 from cellgen.flow import made
 from cellgen.fresh import fresh
 from cellgen.hoist import hoist
-from cellgen.parts import uses
 from cellgen.ops import ACTIVATIONS
+from cellgen.parts import uses
 from cellgen.planscreen import bytes_a_step, planscreen
 from cellgen.rederive import rederive
 from tests.generated import committed, layer_class

@@ -1,7 +1,7 @@
 """The derivative of each operation, as an expression: what reaches its result sent on to its arguments.
 
-`ADJOINTS` is total over `ops.OPS`. A rule takes an `At`, the operation where it stands, and returns one expression for
-each argument; None where nothing is sent. At a kink it is what TensorFlow takes.
+`ADJOINTS` is total over `ops.OPS`, and has `zeros`. A rule takes an `At`, the operation where it stands, and returns
+one expression for each argument; None where nothing is sent. At a kink it is what TensorFlow takes.
 """
 
 from collections.abc import Callable
@@ -262,6 +262,7 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     "clip": _clip,
     "where": lambda at: (None, at.d, at.d),  # `derive` selects what each arm has sent, when it is finished
     "stop_gradient": lambda at: (None,),
+    "zeros": lambda at: (None,),
     "straight_through": lambda at: (None, at.d),
     "sum": _spread(False),
     "mean": _spread(True),

@@ -179,6 +179,7 @@ def build(specs, folder, check, force, strict, format):
 
     def work(spec):
         diagnostics = spec.check().diagnostics
+        diagnostics = [each for each in diagnostics if each.code != NOT_YET]  # which `build` raises
         try:
             return spec.build(), diagnostics
         except SpecError as error:

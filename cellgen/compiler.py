@@ -9,6 +9,7 @@
 | shapes   | `Cell`             | `TypedCell`, every value typed in every variant     |
 | analyse  | `TypedCell`        | `Facts`, by structure                               |
 | laws     | both               | verdicts, by sympy; nothing below reads them        |
+| ready    | `TypedCell`        | the same, with states of each sample, inputs whole  |
 | lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
 | centre   | `TypedCell`        | the same, means taken off weights, not off products |
 | commute  | that               | the same, numbers a sample inside the matmuls       |
@@ -189,12 +190,14 @@ class Spec:
         """Everything that can be known without running it. Raises `SpecError` if the spec is not well-typed."""
         from cellgen.analyse import analyse
         from cellgen.laws import laws
+        from cellgen.refuse import refused
 
         typed = self.typed()
         facts = analyse(typed)
         verdicts, proof = laws(typed, facts), proved(typed)
-        told = (_brought(each, self._link, INHERITED) for each in facts.diagnostics + verdicts.diagnostics)
         stack = self.stack() if self.is_stack else None
+        found = refused(typed, stack) + facts.diagnostics + verdicts.diagnostics
+        told = (_brought(each, self._link, INHERITED) for each in found)
         return Checked(typed, facts, verdicts, proof, stack, (*self._hidden(typed.cell), *told))
 
     def _hidden(self, cell: Cell) -> tuple[Diagnostic, ...]:
@@ -216,6 +219,7 @@ class Spec:
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
         from cellgen.lower import lower
+        from cellgen.ready import ready
         from cellgen.render import render
         from cellgen.testview import testview
         from cellgen.view import view
@@ -223,6 +227,7 @@ class Spec:
         typed = self.typed()
         if self.is_stack:
             return self._stack_files(typed, tests)
+        typed = ready(typed)
         step = lower(typed)
         plan = planned(typed)
         text = render(view(step, plan), "cell.py.j2", templates())
@@ -239,6 +244,7 @@ class Spec:
 
     def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
         from cellgen.lower import statements
+        from cellgen.ready import ready
         from cellgen.refuse import refuse, refuse_stack
         from cellgen.render import render
         from cellgen.stackview import stackview
@@ -247,6 +253,7 @@ class Spec:
         stack = self.stack()
         refuse_stack(stack)
         refuse(typed)
+        typed = ready(typed)
         view = stackview(stack, statements(typed), planned(typed))
         text = render(view, "stack.py.j2", templates())
         if not tests:
@@ -299,9 +306,10 @@ def planned(typed: TypedCell) -> "Plan":
     from cellgen.commute import commute
     from cellgen.derive import derive
     from cellgen.hoist import hoist
+    from cellgen.ready import ready
     from cellgen.schedule import schedule
 
-    return schedule(derive(hoist(commute(centre(typed)))))
+    return schedule(derive(hoist(commute(centre(ready(typed))))))
 
 
 def proved(typed: TypedCell) -> "Proof":
@@ -310,8 +318,10 @@ def proved(typed: TypedCell) -> "Proof":
     from cellgen.commute import commute
     from cellgen.derive import derive
     from cellgen.hoist import hoist
+    from cellgen.ready import ready
     from cellgen.rederive import rederive
 
+    typed = ready(typed)
     hoisted = hoist(commute(centre(typed)))
     proof = rederive(typed, hoisted, derive(hoisted))
     assert not proof.wrong, f"this is no derivative: {', '.join(proof.wrong)}"

@@ -105,7 +105,6 @@ LOWERED: dict[str, Form] = {
     "constant": Form("tf.constant({0}, {dtype})"),
     "convert": Form("tf.convert_to_tensor({0}, {dtype})"),
     "repeat": Form("tf.broadcast_to(tf.convert_to_tensor({0}, {dtype}), [tf.shape({x})[0], {sizes}])"),
-    "fill": Form("tf.zeros_like({0}) + {1}", ADD, (CHOOSE, MULTIPLY)),
     "einsum": Form('tf.einsum("{subscripts}", {0}, {1})'),
     "reshape": Form("tf.reshape({0}, [{sizes}])"),
     "split": Form("tf.split({0}, {sizes}, axis={axis})"),

@@ -164,6 +164,10 @@ def _binary(node: Apply, types: list[Type]) -> bool:
     match node.op:
         case "step" | "less" | "less_equal" | "greater" | "greater_equal":
             return True
+        case "zeros":
+            return True
+        case "add":
+            return types[1].binary and isinstance(node.args[0], Apply) and node.args[0].op == "zeros"
         case "mul" | "minimum" | "maximum":
             return all(type.binary for type in types)
         case "sub":

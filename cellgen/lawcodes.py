@@ -94,9 +94,10 @@ LAWS = {
 GENERATED = {
     "CG601": Code(
         "no code is generated for this yet",
-        "The language has it, `cellgen check` checks it and the interpreter runs it, but the generated cell cannot do "
-        "it yet. `cellgen build` leaves the spec out.",
-        "inputs: {x: [parts]}\nequations: |\n  h = sigmoid(x.a) * h[t-1] + x.b",
-        "inputs: {x: [parts]}\nequations: |\n  all_x = x\n  h = sigmoid(all_x.a) * h[t-1] + all_x.b",
+        "The language has it, `cellgen check` shows what follows from it and the interpreter runs it, but no code is "
+        "generated for it: Keras asks for the sizes of states and of the output before there is an input.",
+        "state: {h: [input]}\nequations: |\n  h = 0.5 * h[t-1] + x",
+        "inputs: {x: [input_dim]}\ndims: {input_dim: required}\nstate: {h: [input_dim]}\n"
+        "equations: |\n  h = 0.5 * h[t-1] + x",
     ),
 }

@@ -12,7 +12,7 @@ from itertools import chain
 
 from cellgen.adjoint import COMPARISONS
 from cellgen.algebra import Algebra
-from cellgen.cell import Cell, Level, Param, Type, TypedCell
+from cellgen.cell import Cell, Param, Type, TypedCell
 from cellgen.expr import (
     Activate,
     Apply,
@@ -141,13 +141,6 @@ class _Lowering:
         if equation.name in self.parts.flat:
             value, path = value.value, (*path, 0)
         lowered = self.node(value, path, top=True)
-        if any(state.name == equation.name for state in self.cell.states) and any(
-            each.types[(equation.name,)].level == Level.CONSTANT
-            for each in self.typed.variants
-            if equation.name in each.live
-        ):
-            # without a batch of its own: the state's
-            lowered = Apply("fill", (Ref(self.names.of(Ref(equation.name, 1))), lowered))
         lines = (*self.before, Line((equation.name,), lowered), *self.parts.lines(equation.name))
         return Block(equation.name, equation.text, self.when(where), lines)
 

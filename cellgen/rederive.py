@@ -26,7 +26,6 @@ from cellgen.derive import Joint
 from cellgen.evaluate import Scope
 from cellgen.expr import Equation, Node, Path, children
 from cellgen.lanes import Lanes, Symbolic, TooMuch, objects
-from cellgen.refuse import weights_alone
 from cellgen.sample import Sample, Undefined
 from cellgen.settings import Settings
 from cellgen.sizes import multiples
@@ -55,8 +54,6 @@ class Proof:
 
 def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
     """Compares every cotangent in every variant. Sympy is imported here."""
-    if alone := weights_alone(typed):
-        return Proof(0, (), f"the state `{alone[0]}` reads weights alone")
     algebra = Symbolic()
     found: dict[str, list[str]] = {SHOWN: [], OPEN: [], WRONG: []}
     too_much = ""

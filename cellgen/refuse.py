@@ -1,66 +1,41 @@
 """What the language has and the interpreter runs, but no code is generated for yet."""
 
-from cellgen.cell import Level, TypedCell
-from cellgen.diagnostics import Report
-from cellgen.expr import Pick, Ref, Shape, axis_text, live_walk, walk
+from cellgen.cell import TypedCell
+from cellgen.diagnostics import Diagnostic, Report
+from cellgen.expr import Shape, axis_text
 from cellgen.span import Span
 from cellgen.stack import Stack
-
-CHECKED = "`cellgen check` and the interpreter know it; the generated code does not yet"
 
 
 def refuse(typed: TypedCell) -> None:
     """Raises `SpecError` (CG601) with everything in the cell that cannot be generated."""
+    report = _sizes_of(typed)
+    report.stop()
+
+
+def refused(typed: TypedCell, stack: Stack | None = None) -> tuple[Diagnostic, ...]:
+    """What `refuse` and `refuse_stack` would raise."""
+    return (*(_inputs_of(stack).diagnostics if stack else ()), *_sizes_of(typed).diagnostics)
+
+
+def _sizes_of(typed: TypedCell) -> Report:
     report = Report()
-    _labels(typed, report)
     if typed.cell.shown is None:  # the sizes of a layer are those of the ones below it
         _sizes(typed, report)
-    for name in weights_alone(typed):
-        state = next(each for each in typed.cell.states if each.name == name)
-        help = "it is the same at every step: read the weights where it is read, or say `initial:`"
-        report.add(
-            "CG601", f"no code is generated for a state that reads weights alone, `{name}`", state.span, help=help
-        )
-    report.stop()
+    return report
 
 
 def refuse_stack(stack: Stack) -> None:
     """Raises `SpecError` (CG601) with what no stack can be generated with."""
+    _inputs_of(stack).stop()
+
+
+def _inputs_of(stack: Stack) -> Report:
     report = Report()
     for port in stack.inputs[1:]:
         help = "put both side by side into one input: `inputs: {x: [input]}`"
         report.add("CG601", f"no code is generated for a second input of a stack, `{port.name}`", port.span, help=help)
-    report.stop()
-
-
-def weights_alone(typed: TypedCell) -> list[str]:
-    """The states that some variant computes from weights, without the input or a state."""
-    cell, found = typed.cell, {}
-    for each in typed.variants:
-        reading = {weight.name for weight in each.weights}
-        for equation in cell.equations:  # in order, so that what reads such a name is one
-            names = (
-                node.name
-                for _, node in live_walk(equation.value, each.variant)
-                if isinstance(node, Ref) and not node.ago
-            )
-            if equation.name in each.live and reading & {*names}:
-                reading.add(equation.name)
-                if each.types[(equation.name,)].level is Level.CONSTANT:
-                    found[equation.name] = None
-    return [state.name for state in cell.states if state.name in found]
-
-
-def _labels(typed: TypedCell, report: Report) -> None:
-    cell = typed.cell
-    ports = {port.name for port in cell.inputs}
-    for equation in cell.equations:
-        for _, node in walk(equation.value):
-            if isinstance(node, Pick) and isinstance(node.value, Ref) and node.value.name in ports:
-                port = node.value.name
-                message = f"no code is generated for a part of an input, `{port}.{node.label}`"
-                help = f"write an equation `all_{port} = {port}` and read `all_{port}.{node.label}`"
-                report.add("CG601", message, node.span, help=help)
+    return report
 
 
 def _sizes(typed: TypedCell, report: Report) -> None:

@@ -417,13 +417,14 @@ def test_a_name_that_no_module_can_have_is_an_error(run, here, stem):
 def test_of_a_folder_build_leaves_out_what_cannot_be_generated_yet(run, here):
     Path("specs").mkdir()
     Path("specs/leaky.yaml").write_text(GOOD)
-    refused = Path(__file__).parent / "diagnostics" / "CG601_part_of_an_input" / "bad.yaml"
-    Path("specs/ports.yaml").write_text(refused.read_text())
+    Path("specs/ports.yaml").write_text("cell: Ports\nstate: {h: input}\nequations: |\n  h = 0.5 * h[t-1] + x\n")
     code, out, err = run("build")
     assert code == 0 and out == "wrote generated/leaky.py\nwrote generated/test_leaky.py\n"
     assert "left out: specs/ports.yaml" in err
     code, out, err = run("build", "specs/ports.yaml")
     assert code == 1 and out == "" and "error[CG601]" in err
+    code, out, err = run("check", "specs/ports.yaml")
+    assert code == 1 and "recurrence" in out and "error[CG601]" in err
 
 
 # --- test -----------------------------------------------------------------------------------------------------------

@@ -70,6 +70,31 @@ CELLS = {
     "a softmax of a square value": spec(
         "state: {c: units}\nparams: {W: [input, units, units]}\n", "R = softmax(x @ W)", "c = c[t-1] @ R"
     ),
+    # a state that reads weights alone, parts of an input
+    "a state of weights": spec(
+        "state: {h: units, k: units}\nparams: {W: [input, units], U: [units, units], b: [units]}\n",
+        "h = tanh(x @ W + h[t-1] @ U + k[t-1])",
+        "k = 2 * b",
+    ),
+    "a state of weights in a variant": spec(
+        FLAG + "state: {h: units, k: units}\nparams: {W: [input, units], U: [units, units], b: [units]}\n",
+        "h = tanh(x @ W + h[t-1] @ U + k[t-1])",
+        "k = h[t-1] if f else 2 * b",
+    ),
+    "parts of an input": spec(
+        "gates: [a, b]\ninputs: {x: [gates*units]}\nstate: {h: units}\n", "h = sigmoid(x.a) * h[t-1] + x.b"
+    ),
+    # scalars of weights
+    "a sum of a weight": spec(
+        "state: {h: units}\nparams: {W: [input, units], v: [units]}\n",
+        "c = sum(v) * v",
+        "h = tanh(where(h[t-1] > 0.2, sum(h[t-1]) * v, c + h[t-1])) + x @ W",
+    ),
+    "a product of weights": spec(
+        "state: {h: units, c: units}\nparams: {W: [input, units], b: [units], v: [units]}\n",
+        "c = (v @ b) * (h[t-1] * h[t-1])",
+        "h = tanh(where(c[t-1] > b, 3, h[t-1])) + x @ W",
+    ),
     # comparisons
     "a comparison before the loop": spec(RNN, "a = x @ W", "h = tanh(where(a > 0, h[t-1] @ U, a))"),
     "a comparison of what an option chooses": spec(
@@ -182,6 +207,22 @@ def test_it_is_built_and_right(name):
 def test_numbers_are_exact(value):
     head = "options: {f: {one_of: activations, default: softplus}}\n" if " f(" in value else ""
     Trial(spec(head + PLAIN, "a = x @ W", f"h = 0.1 * h[t-1] + {value}")).compared(1e-15)
+
+
+@pytest.mark.parametrize(
+    "head, line",
+    [
+        ("output: y\nparams: {W: [input, units], V: [units, input]}\n", "  y = h @ V + x\n"),
+        ("params: {W: [input, units]}\n", ""),
+    ],
+    ids=["output", "state"],
+)
+def test_what_is_not_built_is_told_by_check(head, line):
+    states = "state: {h: units}\n" if line else "state: {h: units, x_last: [input]}\n"
+    lines = "  h = 0.5 * h[t-1] + x @ W\n" + (line or "  x_last = x\n")
+    lines = lines if line else lines.replace("x @ W", "(x + x_last[t-1]) @ W")
+    found = Spec.of(f"cell: Wide\n{states}{head}equations: |\n{lines}").check().diagnostics
+    assert [(each.code, each.severity) for each in found if each.severity == "error"] == [("CG601", "error")]
 
 
 def test_a_state_starts_from_the_number_that_is_written():

@@ -152,23 +152,6 @@ def test_what_is_sent_to_a_second_input_is_compared():
     assert {name.split()[0] for name in found} == {"z_below"}
 
 
-def test_a_state_that_reads_weights_alone_is_left_open():
-    assert proved(Spec.of(KEPT).typed()).open == "the state `k` reads weights alone"
-
-
-KEPT = """
-cell: Kept
-state: {h: units, k: units}
-params:
-  W: [input, units]
-  U: [units, units]
-  b: [units]
-equations: |
-  h = tanh(x @ W + h[t-1] @ U + k[t-1])
-  k = 2 * b
-"""
-
-
 def test_a_cotangent_that_is_not_sent_is_found():
     typed, hoisted, joint = stages("simple_rnn")
     less = replace(joint, sent=joint.sent[1:])

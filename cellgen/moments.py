@@ -158,7 +158,7 @@ def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: 
 
 
 def _drawn(option: Option, rng: Random, draw: int) -> float:
-    """A numeric option that no fact sets: its default, a number like it, then any of its range."""
+    """A numeric option that no fact sets: its default, a number like it, the end of its range, any number of it."""
     if option.default is not None and draw < 2:
         factor = rng.uniform(0.5, 1.0) if draw else 1.0
         unbounded = option.low is None and option.high is None
@@ -167,7 +167,8 @@ def _drawn(option: Option, rng: Random, draw: int) -> float:
         low, high = (-2.0, 2.0) if option.high is None else (float(option.high) - 4.0, float(option.high))
     else:
         low, high = float(option.low), float(option.low) + 4.0 if option.high is None else float(option.high)
-    return rng.uniform(low, high)
+    ends = [float(end) for end in (option.low, option.high) if end is not None]
+    return ends[-1] if ends and draw == 2 else rng.uniform(low, high)
 
 
 def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):

@@ -203,7 +203,7 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class FreeOf:
-    """`value free of c[t-1]`."""
+    """`value free of c[t-1]`, or of an input or a parameter."""
 
     value: Node
     of: Ref
@@ -222,10 +222,10 @@ class ReducesTo:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`name == number`; the name is a Ref, or a Pick of one."""
+    """`name == value`; the name is a Ref, or a Pick of one. An expression as value does not come from the name."""
 
     name: Node
-    value: Fraction
+    value: Fraction | str | Node
     span: Span = field(default=None, compare=False, repr=False)
 
 
@@ -235,6 +235,8 @@ class Law:
     facts: tuple[Fact, ...]
     text: str
     span: Span = field(default=None, compare=False, repr=False)
+    tests: tuple[Test, ...] = ()  # of the variants that it speaks of
+    choices: tuple[tuple[str, str], ...] = ()  # what options choose, of activations
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from cellgen.bind import bind, bind_all
 from cellgen.cell import IDENTITY, Cell, Dim, Equal, Fact, FreeOf, Law, Option, ReducesTo, Within
 from cellgen.diagnostics import Refused, nearest
-from cellgen.expr import Apply, Node, Number, Pick, Ref
+from cellgen.expr import Apply, Given, Is, Node, Not, Number, Pick, Ref, Test
 from cellgen.lawtext import LawText
 from cellgen.load import NUMBER
 from cellgen.scope import Scope
@@ -21,8 +21,12 @@ def claims(texts: tuple[LawText, ...], scope: Scope, other: Other) -> tuple[Law,
     found = []
     for text in texts:
         try:
-            facts = tuple(Fact(_fact(node, scope), value, span) for node, value, span in text.facts)
-            found.append(Law(_claim(text, scope, other), facts, " ".join(text.text.split()), text.span))
+            said = [_fact(node, value, span, scope) for node, value, span in text.facts]
+            facts = tuple(each for each in said if isinstance(each, Fact))
+            choices = tuple(each for each in said if isinstance(each, tuple))
+            tests = tuple(each for each in said if not isinstance(each, (Fact, tuple)))
+            claim = _claim(text, scope, other)
+            found.append(Law(claim, facts, " ".join(text.text.split()), text.span, tests, choices))
         except Refused:
             pass
     return tuple(found)
@@ -33,23 +37,58 @@ def _claim(text: LawText, scope: Scope, other: Other) -> Equal | FreeOf | Within
         case "equal":
             return Equal(*bind_all((text.a, text.b), scope))
         case "free":
-            return FreeOf(*bind_all((text.a, text.b), scope))
+            return _free(text, scope)
         case "within":
             return _within(text, scope)
         case _:
             return _reduces(text, scope, other)
 
 
-def _fact(node: Ref | Pick, scope: Scope) -> Node:
+def _free(text: LawText, scope: Scope) -> FreeOf:
+    value, of = bind_all((text.a, text.b), scope)
+    if not of.ago and of.name not in scope.inputs and of.name not in scope.params:
+        help = f"a state's last value is `{of.name}[t-1]`" if of.name in scope.states else ""
+        scope.report.refuse(
+            "CG202", "`free of` is about a state's last value, an input or a weight", of.span, help=help
+        )
+    return FreeOf(value, of)
+
+
+def _fact(node: Ref | Pick, value, span: Span, scope: Scope) -> Fact | Test | tuple[str, str]:
+    """What is set, what is asked of a variant, or what an option chooses of activations."""
     base = node.value if isinstance(node, Pick) else node
-    option = scope.options.get(base.name)
-    if option is not None and option.kind in ("flag", "activation", "word"):
-        message, help = f"the option `{base.name}` is no number", "facts set values and numeric options"
-        scope.report.refuse("CG202", message, node.span, help=help)
-    if base.ago:
-        help = f"write `when {base.name} == ...`"
-        scope.report.refuse("CG202", "a fact is about this step's value", node.span, help=help)
-    return bind(node, scope)
+    option, dim = scope.options.get(base.name), scope.dims.get(base.name)
+    kind, word = option.kind if option is not None else "", value.name if isinstance(value, Ref) else ""
+    if kind == "flag" and word in ("true", "false"):
+        value = word == "true"
+    if isinstance(value, bool):
+        question = Given(base.name, node.span)
+        scope.test(question)
+        return question if value else Not(question, span)
+    if dim is not None and dim.kind == "alias" and word == dim.value or kind == "maybe" and word == "none":
+        return Not(Given(base.name, node.span), span)
+    if kind == "word" and word:
+        question = Is(base.name, word, span)
+        scope.test(question)
+        return question
+    if kind == "activation" and word in option.words:
+        return base.name, word
+    wanted = {
+        "flag": f"write `when {base.name}` or `when not {base.name}`",
+        "activation": f"it is one of the activations, as in `when {base.name} == tanh`",
+        "word": f"it is one of {', '.join(option.words)}" if option else "",
+    }
+    if kind in wanted:
+        scope.report.refuse("CG202", f"the option `{base.name}` is not given so", span, help=wanted[kind])
+    if option is not None and not isinstance(value, Fraction):
+        help = f"write `when {base.name} == 1`"
+        scope.report.refuse("CG202", f"the option `{base.name}` is set to a number", span, help=help)
+    if isinstance(value, Fraction):
+        return Fact(bind(node, scope), value, span)
+    if isinstance(node, Pick):
+        help = "name the part in an equation of its own"
+        scope.report.refuse("CG202", "a part of a value is set to a number", span, help=help)
+    return Fact(*bind_all((node, value), scope), span)
 
 
 def _within(text: LawText, scope: Scope) -> Within:

@@ -123,7 +123,7 @@ EQUATIONS = {
         "this is no equation",
         "A line has the form `name = value`, or `name: [dims] = value`. A bracket is open, a sign or a value is "
         "missing, or an arm of a choice. A law is `a == b`, `a in [low, high]`, `a free of s[t-1]` or "
-        "`reduces to SPEC`, and may end in `when name == number`.",
+        "`reduces to SPEC`, and may end in `when name == value` or `when flag`.",
         "z = x W + b\nh = tanh(z",
         "z = x @ W + b\nh = tanh(z)",
     ),

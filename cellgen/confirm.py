@@ -18,6 +18,7 @@ from cellgen.evaluate import Scope, evaluate
 from cellgen.expr import Node, Number, Path, Ref
 from cellgen.images import RANGE, defined
 from cellgen.interpret import Instance
+from cellgen.meaning import Said
 from cellgen.ops import OPS, Interval
 
 DIGITS = (40, 160)  # tried one after the other
@@ -149,20 +150,25 @@ class Again:
     envs: tuple[Mapping[str, np.ndarray], ...]
     row: int
     given: bool
-    impose: Mapping[Node, float]
+    impose: Mapping[Node, float | list | Said]
 
     def env(self) -> dict[str, np.ndarray]:
         """The values of the last step. In a context of `precise`, which says how exact they are."""
         scope, cell = self._scope(), self.instance.cell
         statements = self.instance.settings.live(scope.variant)
-        made, impose = {each.name for each in statements}, {node: number(value) for node, value in self.impose.items()}
+        made = {each.name for each in statements}
+        impose = {
+            node: each if isinstance(each, Said) else numbers(each) if isinstance(each, list) else number(each)
+            for node, each in self.impose.items()
+        }
         found, state = {}, None
         for env in self.envs:
             read = {name for name in env if name not in made and (self.given or not name.endswith("[t-1]"))}
             found = {name: self._mine(name, env[name], scope) for name in sorted(read)}
             if state is None:
                 state = {} if self.given else {f"{each.name}[t-1]": self._start(each, found) for each in cell.states}
-            found = evaluate(statements, found | state, scope, impose if env is self.envs[-1] else None)
+            step = partial(evaluate, statements, found | state, scope)
+            found = settled(impose, step, self.value) if env is self.envs[-1] else step(None)
             state = {
                 f"{each.name}[t-1]": scope.fit(
                     found[each.name], scope.variant.names[each.name], Type(each.shape, Level.CARRIED)
@@ -190,6 +196,15 @@ class Again:
         out = np.empty(shape, dtype=object)
         out[...] = number(value) if first is None else first
         return out
+
+
+def settled(impose: Mapping, evaluate: Callable, value: Callable) -> Mapping:
+    """The values of a step under interventions: numbers first, then what expressions have in the step so far."""
+    known = {node: each for node, each in impose.items() if not isinstance(each, Said)}
+    for node, each in impose.items():
+        if isinstance(each, Said):
+            known[node] = value(each.node, ("fact",), each.types, evaluate(known))
+    return evaluate(known)
 
 
 def undefined(env: Mapping[str, np.ndarray], names: Iterable[str]) -> str | None:

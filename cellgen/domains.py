@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from cellgen.cell import Type
 from cellgen.expr import Apply, Node, Number, Path, Ref
-from cellgen.meaning import Meaning
+from cellgen.meaning import Meaning, Said
 from cellgen.span import Span
 from cellgen.symbols import Expr
 
@@ -37,6 +37,8 @@ def demands(
     set_names = {name for name, _ in meaning.under.imposed}
     program, seen = meaning.program, set()
     todo: list[tuple] = [(node, path, types, ())]
+    if follow:
+        todo += [(each.node, ("fact",), each.types, ()) for _, each in meaning.under.imposed if isinstance(each, Said)]
     while todo and len(seen) < MAX_READ:
         node, path, types, guards = todo.pop()
         node, path = program.chosen(node, path)

@@ -7,16 +7,18 @@ The work is bounded by counts, never by a clock: 128 terms a polynomial, 64 case
 (`symbols`, `prove`, `enclose`), and MAX_WORK equations interpreted for all laws together (`refute`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
+from itertools import zip_longest
 
 from cellgen import ranges
 from cellgen.analyse import Facts, condition_suffix, tell
 from cellgen.cell import Law, ReducesTo, TypedCell
 from cellgen.diagnostics import Diagnostic, Report
 from cellgen.expr import Ref, walk
+from cellgen.lawtypes import speaks_of
 from cellgen.meaning import defaults
 from cellgen.ops import Interval
 from cellgen.program import Program
@@ -77,10 +79,13 @@ class _Court:
 
     # --- variants
 
-    def each(self, names: Iterable[str], find: Callable[[Program], object]) -> list:
-        """What is found in each variant; found once for variants in which the names come from the same equations."""
+    def each(self, names: Iterable[str], find: Callable[[Program], object], also: Sequence = ()) -> list:
+        """What is found in each variant; found once for variants in which the names come from the same equations.
+
+        also: of each variant, what else must be the same.
+        """
         known: dict[tuple, object] = {}
-        keys = [self._signature(program, names) for program in self.programs]
+        keys = [(self._signature(program, names), more) for program, more in zip_longest(self.programs, also)]
         for program, key in zip(self.programs, keys):
             if key not in known:
                 known[key] = find(program)
@@ -109,7 +114,8 @@ class _Court:
         status = next(each for each in _GRAVEST if any(outcome.status == each for outcome in found))
         mine = [outcome for outcome in found if outcome.status == status]
         why = "; ".join(dict.fromkeys(each.why for each in mine if each.why)) if status == PROVED else mine[0].why
-        where = "" if isinstance(law.claim, ReducesTo) else self.where(found, lambda each: each.status == status)
+        settled = isinstance(law.claim, ReducesTo) and status == PROVED  # the law says in which variants
+        where = "" if settled else self.where(found, lambda each: each.status == status)
         self._tell(law, mine[0], where)
         return Verdict("law", UNKNOWN if status == ILL_TYPED else status, law.text, (why + where).strip(), law.span)
 
@@ -137,7 +143,8 @@ class _Court:
                 self.others[law.claim.stem] = shapes(law.claim.other)
             return [reduces(prover, law, self.others[law.claim.stem]) for prover in self.provers.values()]
         names = [node.name for each in spoken(law) for _, node in walk(each) if isinstance(node, Ref)]
-        return self.each(names, lambda program: self.provers[id(program)].outcome(law))
+        speaks = [speaks_of(law, program.variant.variant) for program in self.programs]
+        return self.each(names, lambda program: self.provers[id(program)].outcome(law), speaks)
 
     # --- traits
 

@@ -20,6 +20,9 @@ MAX_LAWS = 64
 _REDUCES = re.compile(r"reduces\s+to\s+([A-Za-z][A-Za-z0-9_]*)\s*(\(([^()]*)\)\s*)?(with\b|$)")
 
 
+FactText = tuple[Node, "Fraction | bool | Node | Call", Span]  # a name, its value, where; of a flag, whether it is set
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """`[low, high]` or `(low, high)`, mixed brackets included; an infinite bound is None."""
@@ -37,7 +40,7 @@ class LawText:
     kind: str
     a: "Node | Call | str"
     b: "Node | Call | Bounds | tuple"
-    facts: tuple[tuple[Node, Fraction, Span], ...]
+    facts: tuple[FactText, ...]
     text: str
     span: Span
 
@@ -66,12 +69,12 @@ def _law(line: Line, report: Report) -> LawText:
         return LawText("reduces", match[1], both, facts, text, line.span)
     if found := _at_depth_0(claim, r"\bfree\s+of\b"):
         a, b = sides(found)
-        if not isinstance(b, Ref) or b.ago != 1:
+        if not isinstance(b, Ref):
             report.refuse(
                 "CG202",
-                "`free of` is followed by a state's last value",
+                "`free of` is followed by a name",
                 line.at(found[1], len(claim)),
-                help="write `A free of c[t-1]`, with a state's name for c: of inputs and weights it says nothing",
+                help="write `A free of c[t-1]`, `A free of x`",
             )
         return LawText("free", a, b, facts, text, line.span)
     if found := _at_depth_0(claim, r"\bin\b"):
@@ -123,16 +126,20 @@ def _part(line: Line, report: Report, start: int, end: int) -> "Node | Call":
     return reader.value(reader.tree("eval", "law").body)
 
 
-def _fact(line: Line, report: Report, start: int, end: int) -> tuple[Node, Fraction, Span]:
+def _fact(line: Line, report: Report, start: int, end: int) -> FactText:
     start = _begin(line.text, start, end)
+    piece, span = line.text[start:end].strip(), line.at(start, start + len(line.text[start:end].rstrip()))
+    if flag := re.fullmatch(r"(not\s+)?([A-Za-z][A-Za-z0-9_]*)", piece):
+        return Ref(flag[2], 0, span), not flag[1], span
     found = re.search(r"==", line.text[start:end])
     if found:
         name = _part(line, report, start, start + found.start())
-        number = _part(line, report, start + found.end(), end)
+        value = _part(line, report, start + found.end(), end)
         base = name.value if isinstance(name, Pick) else name
-        if isinstance(number, Number) and isinstance(base, Ref):
-            return name, number.value, line.at(start, end)
-    report.refuse("CG201", "a fact is `name == number`", line.at(start, end), help="write `... when f == 1, i == 0`")
+        if isinstance(base, Ref):
+            return name, value.value if isinstance(value, Number) else value, span
+    help = "write `... when f == 1, i == 0`, `when i == 1 - f`, `when use_bias` or `when activation == tanh`"
+    report.refuse("CG201", "a fact is `name == value`, or a flag", span, help=help)
 
 
 def _bounds(line: Line, report: Report, start: int, end: int) -> Bounds:

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 
-from cellgen.cell import Type, TypedCell, TypedVariant
+from cellgen.cell import Law, Type, TypedCell, TypedVariant
 from cellgen.context import Context
 from cellgen.diagnostics import Refused, Report
-from cellgen.expr import Choose, Node, Path, Pick, Ref, asked, live_walk, walk
+from cellgen.expr import Choose, Node, Path, Pick, Ref, Variant, asked, holds, live_walk, walk
 from cellgen.infer import infer
 
 Types = Mapping[Path, Type]
+
+
+def speaks_of(law: Law, variant: Variant) -> bool:
+    """Whether the variant is one of those that a law is about."""
+    questions = (question for test in law.tests for question in asked(test))
+    return all(each.name in variant for each in questions) and all(holds(test, variant) for test in law.tests)
 
 
 def exists(typed: TypedCell, variant: TypedVariant, node: Node) -> bool:

@@ -37,16 +37,24 @@ class Value:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Said:
+    """An expression that a name is set to; `types` of its nodes by path, its own being ("fact",)."""
+
+    node: Node
+    types: Mapping[Path, Type]
+
+
 @dataclass(frozen=True)
 class Under:
     """What a program is evaluated under.
 
-    imposed: numbers for names, or for labels of names, that are no conditions. assumed: 0-or-1 symbols whose value is
-    given. options: numbers for numeric options. activations: what options choose; of one that is not there, any
-    function. reference: as for `Arithmetic`.
+    imposed: numbers for names, or for labels of names, that are no conditions; or expressions for names. assumed:
+    0-or-1 symbols whose value is given. options: numbers for numeric options. activations: what options choose; of one
+    that is not there, any function. reference: as for `Arithmetic`.
     """
 
-    imposed: tuple[tuple[Node, Fraction], ...] = ()
+    imposed: tuple[tuple[Node, Fraction | str | Said], ...] = ()
     assumed: Mapping[Expr, int] = field(default_factory=dict)
     options: Mapping[str, Fraction] = field(default_factory=dict)
     activations: Mapping[str, str] = field(default_factory=dict)
@@ -137,12 +145,20 @@ class Meaning:
         for node, number in self.under.imposed:
             if (node.value if isinstance(node, Pick) else node) != ref:
                 continue
+            if isinstance(number, Said):
+                lanes = dict(self._said(ref, number).lanes)
+                continue
             wanted = self.number(number)
             for path, expr in lanes.items():
                 if node == ref or node.label in path:
                     self.contradicted |= bool(expr.is_Rational and expr != wanted)
                     lanes[path] = wanted
         return Value(value.shape, value.axes, lanes)
+
+    def _said(self, ref: Ref, said: Said) -> Value:
+        program = self.program
+        shape = program.cell.state(ref.name).shape if ref.ago else program.variant.names[ref.name].shape
+        return self._spread(shape, self.of(said.node, ("fact",), said.types))
 
     def _activated(self, option: str, expr: Expr) -> Expr:
         chosen = self.under.activations.get(option)

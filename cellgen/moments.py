@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from random import Random
 
-from cellgen.cell import NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant
-from cellgen.confirm import Again
+from cellgen.cell import IDENTITY, NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant
+from cellgen.confirm import Again, settled
 from cellgen.expr import TRAINING, Node, Number, Path, Pick, Ref
 from cellgen.interpret import Instance
+from cellgen.meaning import Said
 from cellgen.sizes import multiples
 
 DRAWS = 4
@@ -46,6 +47,7 @@ class Trial:
     work: Iterator[int]
     facts: tuple[Fact, ...] = ()
     activations: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[Node, Said] = field(default_factory=dict)  # the expressions that names are set to
 
     def options(self) -> dict[str, float]:
         numeric = {option.name for option in self.typed.cell.options}
@@ -55,13 +57,18 @@ class Trial:
     def conditions(self) -> list[Fact]:
         return [fact for fact in self.facts if self.is_condition(fact)]
 
-    def imposed(self) -> dict[Node, float]:
-        options = self.options()
-        return {
-            fact.name: float(fact.value)
-            for fact in self.facts
-            if not self.is_condition(fact) and not (isinstance(fact.name, Ref) and fact.name.name in options)
-        }
+    def imposed(self, instance: Instance) -> dict[Node, float | list | Said]:
+        options, found = self.options(), {}
+        for fact in self.facts:
+            set_option = isinstance(fact.name, Ref) and fact.name.name in options
+            if fact.name in self.said:
+                found[fact.name] = self.said[fact.name]
+            elif fact.value == IDENTITY:
+                rows, columns = map(range, instance.weights[fact.name.name])
+                found[fact.name] = [[float(row == column) for column in columns] for row in rows]
+            elif not self.is_condition(fact) and not set_option:
+                found[fact.name] = float(fact.value)
+        return found
 
     def is_condition(self, fact: Fact) -> bool:
         """A fact on what is 0 or 1 is one."""
@@ -86,20 +93,33 @@ class Moment:
     def value(self, node: Node, path: Path, types: Types):
         return self.instance.value(node, path, self.env, types, self.training)
 
-    def again(self, state: Mapping, imposed: Mapping[Node, float]) -> "Moment":
-        """The same step from another state."""
-        env = self.instance.evaluate(self.weights, self.inputs, state, self.training, impose=imposed)
-        return replace(self, state=state, env=env, before=())
+    def again(self, trial: Trial, **changed: Mapping) -> "Moment":
+        """The same step with other weights, inputs or states."""
+        given = {"weights": self.weights, "inputs": self.inputs, "state": self.state} | changed
+        env = _step(trial.imposed(self.instance), self.instance, *given.values(), self.training)
+        return replace(self, env=env, before=(), **given)
 
-    def exactly(self, row: int, imposed: Mapping[Node, float], alone: bool = False) -> Again:
+    def exactly(self, row: int, imposed: Mapping, alone: bool = False) -> Again:
         """One sample of the run up to it in intervals; or of this step alone, from the state as it is here."""
         before = () if alone else self.before
         return Again(self.instance, self.training, (*before, self.env), row, alone, imposed)
 
 
+def _step(impose: Mapping, instance: Instance, weights, inputs, state, training: bool) -> Mapping:
+    """The values of one step under interventions."""
+
+    def evaluate(known: Mapping) -> Mapping:
+        return instance.evaluate(weights, inputs, state, training, impose=known)
+
+    def value(node: Node, path: Path, types: Types, env: Mapping):
+        return instance.value(node, path, env, types, training)
+
+    return settled(impose, evaluate, value)
+
+
 def moments(trial: Trial) -> Iterator[Moment]:
     """Steps of random runs, each under the interventions; the next goes on from what is without them."""
-    cell, variant, imposed = trial.typed.cell, trial.variant, trial.imposed()
+    cell, variant = trial.typed.cell, trial.variant
     training = bool(variant.variant.get(TRAINING, False))
     for draw in range(DRAWS):
         rng = Random(draw)
@@ -109,6 +129,7 @@ def moments(trial: Trial) -> Iterator[Moment]:
         chosen = {name: value for name, value in instance.settings.options.items() if isinstance(value, float)}
         sizes = ", ".join(f"{name}={value:.4g}" for name, value in {**instance.settings.sizes, **chosen}.items())
         before: tuple[Mapping, ...] = ()
+        imposed = trial.imposed(instance)
         for step in range(STEPS):
             cost = len(variant.live)
             if len(list(islice(trial.work, cost))) < cost:
@@ -125,7 +146,7 @@ def moments(trial: Trial) -> Iterator[Moment]:
                     rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
                     inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, rate)
             plain = instance.evaluate(weights, inputs, state, training)
-            env = instance.evaluate(weights, inputs, state, training, impose=imposed) if imposed else plain
+            env = _step(imposed, instance, weights, inputs, state, training) if imposed else plain
             where = f"step {step + 1} of a run with {sizes}"
             yield Moment(instance, weights, inputs, state, env, training, where, before)
             before = (*before, plain)

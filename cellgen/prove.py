@@ -5,7 +5,7 @@ is an intervention. Each claim is first tried for every activation that options 
 At most MAX_CASES cases are looked at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -18,8 +18,8 @@ from cellgen.enclose import Enclosure
 from cellgen.equate import conditions, zero
 from cellgen.expr import Activate, Apply, Node, Path, Pick, Ref, walk
 from cellgen.invariants import invariants, start
-from cellgen.lawtypes import exists, expression_types
-from cellgen.meaning import Meaning, Under, defaults
+from cellgen.lawtypes import exists, expression_types, speaks_of
+from cellgen.meaning import Meaning, Said, Under, defaults
 from cellgen.notation import notation
 from cellgen.ops import Interval
 from cellgen.program import Program
@@ -63,19 +63,59 @@ class Prover:
 
     def outcome(self, law: Law) -> Outcome:
         """What can be said of a law that is no `reduces to`."""
-        if not all(exists(self.typed, self.program.variant, node) for node in spoken(law)):
+        if not self.has(law):
             return Outcome(ABSENT)
         types = self.types(_value(law), "law")
-        if types is None or any(self.types(fact.name, "fact") is None for fact in law.facts):
+        if types is None or not self.well_said(law.facts):
             return Outcome(ILL_TYPED, "its shapes do not agree")
         try:
             return self._outcome(law, _value(law), types)
         except _TooMany:
             return Outcome(UNKNOWN, f"more than {MAX_CASES} cases")
 
+    def has(self, law: Law) -> bool:
+        """Whether the law speaks of this variant, and all that it names is here."""
+        variant = self.program.variant
+        return speaks_of(law, variant.variant) and all(exists(self.typed, variant, node) for node in spoken(law))
+
+    def well_said(self, facts: Iterable[Fact]) -> bool:
+        """Whether each name of a fact has a shape, and what it is set to fits it; if not, it is reported."""
+        return all(map(self._well_said, facts))
+
+    def _well_said(self, fact: Fact) -> bool:
+        name = self.types(fact.name, "fact")
+        if name is None or isinstance(fact.value, (Fraction, str)):
+            return name is not None
+        base, report = _base(fact.name), self.report
+        read = [ref.name for _, ref in walk(fact.value) if isinstance(ref, Ref) and not ref.ago]
+        if not base.ago and any(base.name == each or base.name in self.program.cone(each) for each in read):
+            report.add("CG206", f"`{base.name}` is set to what comes from it", fact.span)
+            return False
+        if self._is_condition(fact):
+            report.add("CG202", f"`{base.name}` is 0 or 1, and a fact says which", fact.span)
+            return False
+        both = self.types(Apply("sub", (fact.name, fact.value), (), fact.span), "fact")
+        if both is not None and both["fact",].shape != name["fact",].shape:
+            report.add("CG302", f"`{base.name}` is set to a value of another shape", fact.span)
+        return both is not None and both["fact",].shape == name["fact",].shape
+
+    def trial(self, facts: tuple[Fact, ...], choices: Mapping[str, str]):
+        """What numbers are looked for under."""
+        from cellgen.moments import Trial  # and with it numpy: only where numbers are looked for
+
+        said = {each.name: self._said(each) for each in facts}
+        said = {name: each for name, each in said.items() if isinstance(each, Said)}
+        return Trial(self.typed, self.program.variant, self.work, facts, choices, said)
+
+    def _said(self, fact: Fact) -> Fraction | str | Said:
+        """What the name is set to."""
+        plain = isinstance(fact.value, (Fraction, str))
+        return fact.value if plain else Said(fact.value, self.types(fact.value, "fact"))
+
     def _outcome(self, law: Law, claim: Node, types: Types) -> Outcome:
-        chosen, found = self.activations(spoken(law)), REAL
-        for activations in ({}, defaults(self.program.cell)) if chosen else ({},):
+        given, found = dict(law.choices), REAL
+        chosen = tuple(name for name in self.activations(spoken(law)) if name not in given)
+        for activations in (given, defaults(self.program.cell) | given) if chosen else (given,):
             cases = self.cases(law.facts, activations)
             if not cases:
                 return Outcome(VACUOUS, "its facts contradict each other")
@@ -93,7 +133,8 @@ class Prover:
                     shown, found = self._encloses(enclosure, law, cases, types)
             needed = self._needed(law, cases, types) if shown else None
             if needed is not None:
-                said = filter(None, (said_of(chosen, activations), needed, self._masked(law, cases[0])))
+                by = said_of(chosen, {} if activations == given else activations)
+                said = filter(None, (by, needed, self._masked(law, cases[0])))
                 return needed and self.refuted(law) or Outcome(PROVED, ", ".join(said))
         help = "" if found == REAL else f"what is shown is `{notation(claim)} in {interval_text(found)}`"
         return self.refuted(law, help) or Outcome(UNKNOWN, OPEN, help=help)
@@ -159,7 +200,7 @@ class Prover:
             elif self._is_condition(fact):
                 conditions.append(fact)
             else:
-                imposed.append((fact.name, fact.value))
+                imposed.append((fact.name, self._said(fact)))
         found, todo, tried = [], [{}], 0
         while todo:
             tried += 1
@@ -203,7 +244,11 @@ class Prover:
         under = Under(options=cases[0].under.options, activations=cases[0].under.activations)
         key = facts, tuple(sorted(under.activations.items()))
         if key not in self._leaves:
-            able = [each for each in self.program.cell.laws if each.facts in ((), facts) and self._is_of_state(each)]
+            chosen = under.activations.items()
+            able = [
+                law for law in self.program.cell.laws if law.facts in ((), facts) and set(law.choices) <= set(chosen)
+            ]
+            able = [law for law in able if speaks_of(law, self.program.variant.variant) and self._is_of_state(law)]
             self._leaves[key] = self._joint(Meaning(self.program, self.table, under), able)
         return self._leaves[key]
 
@@ -271,10 +316,10 @@ class Prover:
 
     def refuted(self, law: Law, help: str = "") -> Outcome | None:
         """What numbers say against a law that is well-typed here and not vacuous."""
-        from cellgen import moments, refute  # and with it numpy: only where numbers are looked for
+        from cellgen import refute  # and with it numpy: only where numbers are looked for
 
         types = self.types(_value(law), "law")
-        trial = moments.Trial(self.typed, self.program.variant, self.work, law.facts)
+        trial = self.trial(law.facts, dict(law.choices))
         facts = [self.types(fact.name, "fact") for fact in trial.conditions()]
         match law.claim:
             case Equal():
@@ -282,7 +327,7 @@ class Prover:
             case FreeOf(value, of):
                 found = refute.refute_free(trial, value, of, types, facts)
             case Within(value) as within:
-                interval = self._interval(self.cases(law.facts, {})[0], within)
+                interval = self._interval(self.cases(law.facts, dict(law.choices))[0], within)
                 state = self.state(value) if not law.facts else None
                 first = start(self.program.cell, state) if state else REAL
                 if ranges.bounded(first) and not ranges.inside(first, interval):
@@ -301,6 +346,7 @@ def _value(law: Law) -> Node:
 def spoken(law: Law) -> list[Node]:
     """The expressions of a law."""
     facts = [fact.name for fact in law.facts]
+    facts += [fact.value for fact in law.facts if not isinstance(fact.value, (Fraction, str))]
     match law.claim:
         case Equal(a, b):
             return [a, b, *facts]

@@ -13,10 +13,10 @@ from cellgen.enclose import Enclosure
 from cellgen.equate import zero
 from cellgen.expr import Axis, Ref, shape_text
 from cellgen.invariants import start
-from cellgen.lawtypes import exists
+from cellgen.lawtypes import exists, speaks_of
 from cellgen.meaning import Meaning, Under, Value, defaults
 from cellgen.program import Program
-from cellgen.prove import ABSENT, OPEN, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of
+from cellgen.prove import ABSENT, ILL_TYPED, OPEN, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of
 from cellgen.symbols import SYMPY, Expr, Table
 
 
@@ -144,7 +144,9 @@ def reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
 
 def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
     program, claim = prover.program, law.claim
-    facts, chosen = list(law.facts), {}
+    if not speaks_of(law, program.variant.variant):
+        return Outcome(ABSENT)
+    facts, chosen = list(law.facts), dict(law.choices)
     for name, value in claim.settings:
         answers = program.variant.variant
         if name in answers and answers[name] != (value if isinstance(value, (bool, str)) else value is not None):
@@ -155,6 +157,8 @@ def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
         elif option is None and isinstance(value, str) or isinstance(value, Fraction):
             facts.append(Fact(Ref(name, 0, law.span), value, law.span))
     facts = [fact for fact in facts if exists(prover.typed, program.variant, fact.name)]
+    if not prover.well_said(facts):
+        return Outcome(ILL_TYPED, "its shapes do not agree")
     pairs = pairs_of(claim, program.cell, other.cell)
     theirs = Program(other, matching(other, pairs, claim, program.variant))
     free = tuple(name for name in prover.activations([Ref(state) for state in program.states]) if name not in chosen)
@@ -164,9 +168,9 @@ def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
             return Outcome(VACUOUS, "its facts contradict each other")
         if all(_same(case, Theirs(theirs, prover.table, case, pairs, claim)) for case in cases):
             return Outcome(PROVED, said_of(free, {} if activations == chosen else activations))
-    from cellgen import contrast, moments  # and with it numpy: only where numbers are looked for
+    from cellgen import contrast  # and with it numpy: only where numbers are looked for
 
-    trial = moments.Trial(prover.typed, program.variant, prover.work, tuple(facts), chosen)
+    trial = prover.trial(tuple(facts), chosen)
     found = contrast.contrast(trial, other, theirs.variant, pairs, dict(claim.theirs))
     return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 

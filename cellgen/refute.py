@@ -63,7 +63,7 @@ class _Court:
     def confirmed(self, moment: Moment, found, place: int, allowed: Interval) -> str | None:
         """What is wrong there: `beyond` what is allowed, or the name of what is no number. None: nothing, for sure."""
         width = found.size // BATCH if found.ndim and len(found) == BATCH else found.size
-        again = moment.exactly(place // width, self.trial.imposed())
+        again = moment.exactly(place // width, self.trial.imposed(moment.instance))
         for digits in DIGITS if next(self.again, None) is not None else ():
             if not self._may(len(again.envs) * len(self.trial.variant.live)):
                 return None
@@ -97,7 +97,7 @@ class _Court:
                 return False
             values = []
             for moment in (here, there):
-                again = moment.exactly(place // width, self.trial.imposed(), alone=True)
+                again = moment.exactly(place // width, self.trial.imposed(moment.instance), alone=True)
                 with precise(digits):
                     env = again.env()
                     if not self._applies(again, env):
@@ -215,13 +215,15 @@ def _bound(moment: Moment, node: Node | None) -> Fraction | None:
 
 @quiet()
 def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Types]) -> Refutation | None:
-    """Two steps that differ in a carried state only."""
+    """Two steps that differ in a carried state, an input or a weight only."""
     rng = Random(DRAWS)
     court = _Court(trial, value, types, facts)
     for moment in filter(_ordinary, moments(trial)):
-        old = moment.state[of.name]
-        new = 1 - old if trial.typed.cell.state(of.name).binary else old + numbers(rng, old.shape, 1.0)
-        other = moment.again({**moment.state, of.name: new}, trial.imposed())
+        held = "state" if of.ago else "inputs" if of.name in moment.inputs else "weights"
+        old = moment.env[f"{of.name}[t-1]" if of.ago else of.name]
+        binary = trial.typed.cell.state(of.name).binary if of.ago else trial.variant.names[of.name].binary
+        new = 1 - old if binary else old + numbers(rng, old.shape, 1.0)
+        other = moment.again(trial, **{held: {**getattr(moment, held), of.name: new}})
         both = _rows(trial, moment, facts), _rows(trial, other, facts)
         a, b = (each.value(value, ("law",), types) for each in (moment, other))
         rows = [here and there for here, there in zip(*both)]

@@ -39,7 +39,7 @@ equations: |
 def judged(text, line):
     typed = Spec.of(text.strip("\n") + f"\nlaws: |\n  {line}\n").typed()
     found = laws(typed, analyse(typed))
-    return found.laws[0], found.diagnostics
+    return found.laws[-1], found.diagnostics
 
 
 def weights(input_part="ifgo"):

@@ -111,9 +111,9 @@ class _StackViewing(Viewing):
         first = [each for each in given if each.name in stack.sizes]
         for each in first:
             name = each.name
-            fits = f"isinstance({name}, (list, tuple)) and {name} and all(map(_is_size, {name}))"
+            fits = f"isinstance({name}, (list, tuple)) and {name} and all(_is_size(size) for size in {name})"
             wanted = "a list of positive integers, one a layer"
-            yield replace(each, fits=fits, wanted=wanted, value=f"tuple(map(int, {name}))")
+            yield replace(each, fits=fits, wanted=wanted, value=f"tuple(int(size) for size in {name})")
         rest = [each for each in given if each.name not in stack.sizes]
         if not stack.sizes:
             count = sum(not each.default for each in rest)

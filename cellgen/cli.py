@@ -10,6 +10,7 @@ import click
 
 from cellgen.benchcommand import bench
 from cellgen.democommand import demo
+from cellgen.fuzzcommand import fuzz
 from cellgen.progress import PATIENCE, Progress
 from cellgen.terminal import bug, count, say, show, tell
 from cellgen.version import __version__
@@ -360,6 +361,7 @@ def schema():
 
 commands.add_command(bench)
 commands.add_command(demo)
+commands.add_command(fuzz)
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------

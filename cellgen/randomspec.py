@@ -1,0 +1,79 @@
+"""Random cells: valid specs over the whole language, each of a seed and a number.
+
+Equations are written from the wanted shape downwards, and whatever an expression asks for (a weight, a value by name,
+an option) is declared when it is read; so almost every spec is valid by construction. The same seed and number give
+the same text in every process and with every Python.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from cellgen.randomcell import Writing
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spec as text, and the texts of the specs that it names, by stem."""
+
+    text: str
+    stem: str = "cell"
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+
+def case(seed: int, number: int) -> Case:
+    """The spec of this number: a cell, one that extends another, or a stack."""
+    rng = Random(f"cellgen {seed} {number}")
+    draw = rng.random()
+    if draw < 0.08:
+        return _extending(rng)
+    if draw < 0.14:
+        return _stacked(rng)
+    return Case(Writing(rng).text())
+
+
+# --- specs that name others -----------------------------------------------------------------------------------------
+
+
+def _extending(rng: Random) -> Case:
+    """A cell, part of whose equations and options stand in another that it extends."""
+    writing = Writing(rng)
+    text = writing.text()
+    lines = text.splitlines()
+    at = lines.index("equations: |") + 1
+    body = lines[at : at + len(writing.equations)]
+    changed = sorted(rng.sample(range(len(body)), rng.randint(1, len(body))))
+    other = list(lines)
+    for index in changed:
+        name, shape, value = writing.equations[index]
+        mark = f": {shape}" if shape else ""
+        other[at + index] = f"  {name}{mark} = {_other(value)}"
+    end = next((index for index, line in enumerate(other) if line == "laws: |"), len(other))
+    base = "\n".join(other[:end]).replace("cell: Fuzz", "cell: Base") + "\n"
+    child = ["extends: base", "cell: Fuzz", "equations: |", *(body[index] for index in changed), *lines[end:]]
+    return Case("\n".join(child) + "\n", "cell", {"base": base, "whole": text})
+
+
+def _other(value: str) -> str:
+    """Another expression that reads the same."""
+    if value.startswith(("affine", "zoneout", "step", "straight_through")):
+        return value
+    return f"2 * ({value})"
+
+
+def _stacked(rng: Random) -> Case:
+    """A stack over a cell whose input and output are vectors."""
+    inner = Writing(rng, plain=True).text()
+    lines = ["stack: FuzzStack", "cell: inner"]
+    if rng.random() < 0.5:
+        lines.append("layers: units")
+        if rng.random() < 0.5:
+            lines += ["wiring: |", "  x = below.h if below else x"]
+    else:
+        above = rng.choice(("below.h + below.x", "tanh(below.h) * below.x", "below.h", "below.x"))
+        lines += ["layers: depth", "params:", "  embed: [input, units]"]
+        lines += ["wiring: |", f"  x = {above} if below else x @ embed"]
+    if rng.random() < 0.4:
+        lines += ["dims: {size: required}", "readout:", "  params:", "    out: [all, size]", "  equations: |"]
+        lines += [f"    y = {rng.choice(('tanh', 'relu', 'linear'))}(concat(each.h) @ out)", "output: y"]
+    return Case("\n".join(lines) + "\n", "pile", {"inner": inner.replace("cell: Fuzz", "cell: Inner")})

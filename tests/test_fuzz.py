@@ -1,0 +1,292 @@
+"""Random cells: what is generated, what is tried of each, that the trial sees what is wrong, what once failed.
+
+`python -m pytest tests/test_fuzz.py --full` also runs some minutes' worth of the seed that is the date.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from cellgen import backward, compiler, edits, fuzz, interpret, planrun, shrink, trialaws
+from cellgen.diagnostics import SpecError
+from cellgen.evaluate import evaluate
+from cellgen.ops import OPS
+from cellgen.randomspec import Case, case
+from cellgen.trial import attempt, spec_of
+
+SEED = 20260101
+REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.yaml"))
+
+
+def attempted(tried, folder, number=0, **how):
+    folder.mkdir(exist_ok=True)
+    return attempt(tried, folder, number, **how)
+
+
+# --- what is generated ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return [case(SEED, number) for number in range(150)]
+
+
+def test_almost_all_are_valid(sample, tmp_path_factory):
+    refused = Counter()
+    for each in sample:
+        try:
+            spec_of(each, tmp_path_factory.mktemp("spec")).typed()
+        except SpecError as error:
+            refused[error.diagnostics[0].code] += 1
+    assert refused.total() <= 3, refused  # 98 % and more; the command's summary says how many were
+
+
+def test_every_operation_and_every_section_appears():
+    texts = [each.text + "".join(each.beside.values()) for each in (case(SEED, number) for number in range(1500))]
+    found = set()
+    for text in texts:
+        found |= {*re.findall(r"\b([a-z_0-9]+)\(", text)} | {*re.findall(r"^([a-z]+):", text, re.M)}
+        found |= {*re.findall(r" (\+|-|\*|/|@|\*\*|<|<=|>|>=|if|free of|when|==|in) ", text)}
+    wanted = {name for name, op in OPS.items() if op.written} | {*"+ - * / @ ** < <= > >= if == in when".split()}
+    wanted |= {"affine", "dropout", "zoneout", "free of"}
+    wanted |= {*"dims gates axes options inputs state output params norms mask equations laws extends stack".split()}
+    wanted |= {*"wiring readout layers".split()}
+    assert wanted - found == set()
+
+
+def test_the_same_number_is_the_same_spec_in_every_process():
+    ask = "from cellgen.randomspec import case; print([case(7, number) for number in range(40)])"
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", ask], env={**_environment(), "PYTHONHASHSEED": each}, capture_output=True, text=True
+        )
+        for each in ("0", "1")
+    ]
+    assert runs[0].stdout == runs[1].stdout != ""
+
+
+def _environment():
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+
+
+# --- what is tried ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", (0, 1, 2, 3, 5))
+def test_a_few_cells(number, tmp_path):
+    outcome = attempted(case(SEED, number), tmp_path / "spec", number)
+    assert not outcome.failures and not outcome.refused, outcome
+
+
+PLAIN = Case("""cell: A
+state: {h: units}
+params: {W: [input, units], U: [units, units]}
+equations: |
+  a = sigmoid(x @ W)
+  h = a * h[t-1] + (1 - a) * tanh(h[t-1] @ U + x @ W)
+laws: |
+  h in (-1, 1)
+  a free of h[t-1]
+  h == a * h[t-1] + (1 - a) * tanh(h[t-1] @ U + x @ W)
+""")
+
+
+def test_all_of_it_is_tried(tmp_path):
+    outcome = attempted(PLAIN, tmp_path / "spec")
+    assert not outcome.failures and not outcome.refused
+    for what in ("checked", "built", "forward compared", "gradient compared", "laws tried", "ranges tried"):
+        assert outcome.notes[what], what
+
+
+def kinds(outcome):
+    return {each.kind for each in outcome.failures}
+
+
+def test_a_wrong_value_is_seen(tmp_path, monkeypatch):
+    """The derived step runs on what `arithmetic` says, the author's equations too: one of them is broken."""
+    monkeypatch.setattr(interpret, "evaluate", lambda *a, **k: {n: v * 1.01 for n, v in evaluate(*a, **k).items()})
+    assert "the derived step has other values" in kinds(attempted(PLAIN, tmp_path / "spec"))
+
+
+def test_a_wrong_plan_is_seen(tmp_path, monkeypatch):
+    value = planrun._Statements.value
+    monkeypatch.setattr(planrun._Statements, "value", lambda self, node, env: 1.001 * value(self, node, env))
+    found = kinds(attempted(PLAIN, tmp_path / "spec"))
+    assert {"the planned step has another value", "the planned step has another gradient"} <= found
+
+
+def test_a_wrong_gradient_is_seen(tmp_path, monkeypatch):
+    mul = backward.Backward.value
+
+    def broken(self, node, path, env):
+        return mul(self, node, path, env) * (1.001 if path[0].startswith("_d_h_prev") and len(path) == 1 else 1)
+
+    monkeypatch.setattr(backward.Backward, "value", broken)
+    assert "the derived gradient is wrong" in kinds(attempted(PLAIN, tmp_path / "spec"))
+
+
+@pytest.mark.parametrize(
+    "law", ["h in (-0.001, 0.001)", "a in (0.6, 1)", "h free of h[t-1]", "h == h[t-1]", "a == sigmoid(x @ W) + h[t-1]"]
+)
+def test_a_verdict_that_is_wrong_is_seen(law, tmp_path):
+    spec = spec_of(replace(PLAIN, text=PLAIN.text.split("laws:")[0] + f"laws: |\n  {law}\n"), tmp_path)
+    checked = spec.check()
+    (verdict,) = checked.verdicts.laws
+    assert verdict.status != "proved"
+    said = replace(checked, verdicts=replace(checked.verdicts, laws=(replace(verdict, status="proved", why=""),)))
+    assert [kind for kind, _ in trialaws.contradictions(said, 0, lambda *_: None)] == ["a proved law is contradicted"]
+
+
+def test_a_range_that_is_wrong_is_seen(tmp_path):
+    checked = spec_of(PLAIN, tmp_path).check()
+    (stated, *_) = [each for each in checked.verdicts.traits if each.about == "range" and each.claim.startswith("a")]
+    wrong = replace(checked, verdicts=replace(checked.verdicts, traits=(replace(stated, claim="a in (0, 1/4)"),)))
+    assert ("a stated range is contradicted") in [k for k, _ in trialaws.contradictions(wrong, 0, lambda *_: None)]
+
+
+def test_an_internal_error_is_taken_down_by_its_place(tmp_path, monkeypatch):
+    def broken(self):
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(compiler.Spec, "check", broken)
+    assert [each.kind for each in attempted(PLAIN, tmp_path / "spec").failures] == ["check: KeyError in trial.stage"]
+
+
+def test_generated_code_is_run_in_every_way(tmp_path):
+    from cellgen.trialrun import Runs
+
+    outcome = attempted(PLAIN, tmp_path / "spec", runs=Runs(), only="run")
+    assert not outcome.failures and outcome.notes["run as generated code"] == 1
+
+
+def test_generated_code_that_is_wrong_is_seen(tmp_path, monkeypatch):
+    from cellgen.trialrun import Runs
+
+    build = compiler.Spec.build
+    monkeypatch.setattr(
+        compiler.Spec,
+        "build",
+        lambda self, **how: {name: text.replace("tf.tanh(", "tf.sin(") for name, text in build(self, **how).items()},
+    )
+    found = kinds(attempted(PLAIN, tmp_path / "spec", runs=Runs(), only="run"))
+    assert "generated: graph: other values" in found and "generated: loop: other values" in found
+
+
+# --- invalid ones -----------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_is_told_where_it_is(sample, tmp_path_factory):
+    told = Counter()
+    for number, each in enumerate(sample):
+        for draw in range(3):
+            changed = edits.edit(each, Random(f"{number} {draw}"))
+            assert changed.case.text != each.text
+            failure, codes = edits.refused(changed, tmp_path_factory.mktemp("spec"))
+            assert failure is None, (number, draw, changed.kind, failure, changed.case.text)
+            told.update(codes)
+    assert len(told) > 20
+
+
+def test_an_edit_that_passes_is_seen(tmp_path):
+    failure, _ = edits.refused(edits.Edit("nothing", PLAIN, 1), tmp_path)
+    assert failure.kind == "edited: nothing: it passes"
+
+
+def test_an_edit_that_is_told_elsewhere_is_seen(tmp_path):
+    wrong = replace(PLAIN, text=PLAIN.text.replace("sigmoid(x", "sigmoyd(x"))
+    failure, codes = edits.refused(edits.Edit("a slip", wrong, 2), tmp_path)
+    assert failure.kind == "edited: a slip: told elsewhere (CG208)" and codes == ("CG208",)
+
+
+# --- smaller ones -----------------------------------------------------------------------------------------------------
+
+
+def test_a_spec_is_shrunk_to_what_fails():
+    tried = next(each for each in (case(SEED, n) for n in range(500)) if "softplus(" in each.text and not each.beside)
+
+    def same(smaller):
+        try:
+            compiler.Spec.of(smaller.text).typed()
+        except SpecError:
+            return False
+        return "softplus(" in smaller.text
+
+    small = shrink.shrink(tried, same)
+    assert same(small) and len(small.text.splitlines()) <= 12 < len(tried.text.splitlines())
+
+
+def test_parts_of_an_expression():
+    assert {*shrink.parts_of("tanh(a + b[t-1]) * 2")} >= {"tanh(a + b[t-1])", "2", "tanh(a) * 2", "(a + b[t-1]) * 2"}
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_resumed_and_told(tmp_path):
+    command = [sys.executable, "-m", "cellgen", "fuzz", "--seed", "3", "--jobs", "1", "-o", str(tmp_path)]
+    for cells in ("2", "4"):
+        done = subprocess.run(
+            [*command, "--cells", cells], env=_environment(), capture_output=True, text=True, cwd=tmp_path
+        )
+        tally = json.loads((tmp_path / "fuzz.json").read_text())
+        assert done.returncode == bool(tally["failures"]), done.stderr
+        assert tally["cells"] == tally["next"] == tally["edited"] == int(cells), done.stderr
+    assert "going on after 2 cells" in done.stderr and "seed 3: 4 random cells" in done.stdout
+
+
+def test_a_process_that_dies_or_hangs_is_a_failure_of_its_cell(tmp_path, monkeypatch):
+    came = iter([fuzz.DIES, fuzz.HANGS])
+    monkeypatch.setattr(fuzz, "each_done", lambda tasks, jobs: ((task, next(came)) for task in tasks if not task.kind))
+    tally = fuzz.Tally(1)
+    fuzz.fuzz(tally, tmp_path / "fuzz.json", 2, float("inf"), 1, lambda _: None)
+    assert {*tally.failures} == {f"{fuzz.DIES} (xla)", f"{fuzz.HANGS} (numpy)"} and tally.next == 2
+
+
+def test_processes_that_die_and_hang(monkeypatch):
+    monkeypatch.setattr(fuzz, "serve", _serve)
+    monkeypatch.setitem(fuzz.LIMITS, "graph", 1)
+    tasks = [fuzz.Task(0, number, "graph" if number == 2 else "numpy") for number in range(4)]
+    assert {task.number: came for task, came in fuzz.each_done(iter(tasks), 1)} == {
+        0: {},
+        1: fuzz.DIES,
+        2: fuzz.HANGS,
+        3: {},
+    }
+
+
+def _serve(pipe):
+    import os
+    import time
+
+    for task in iter(pipe.recv, None):
+        if task.number == 1:
+            os._exit(1)
+        if task.number == 2:
+            time.sleep(600)
+        pipe.send({})
+
+
+# --- what once failed -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
+def test_what_once_failed(path, tmp_path):
+    outcome = attempted(Case(path.read_text(encoding="utf-8")), tmp_path / "spec")
+    assert not outcome.failures and not outcome.refused, (outcome.failures, outcome.refused)
+    assert outcome.notes["built"]
+
+
+@pytest.mark.full
+def test_some_minutes_of_today(tmp_path):
+    command = [sys.executable, "-m", "cellgen", "fuzz", "--minutes", "5", "--jobs", "2", "-o", str(tmp_path)]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr[-4000:]

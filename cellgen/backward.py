@@ -54,6 +54,9 @@ class Backward(Scope):
         axis = self._places(node, [self.types[(*path, 0)]])["axis"]
         return np.flip(np.cumsum(np.flip(d, axis), axis=axis), axis)
 
+    def _softmax_back(self, node: Apply, path: Path, d, y):
+        return y * (d - (d * y).sum(axis=node.attr("at"), keepdims=True))
+
     def _rstd(self, node: Apply, path: Path, x, epsilon):
         over, kind = len(node.attr("over")), node.attr("kind")
         axes = tuple(range(x.ndim - over, x.ndim))
@@ -83,7 +86,8 @@ class Backward(Scope):
     def _spread(self, node: Apply, path: Path, d, x):
         at = x.ndim + node.attr("at")
         rest = [*x.shape[:at], *x.shape[at + 1 :]]
-        spread = np.expand_dims(np.broadcast_to(d.reshape(-1, *rest[1:]), rest), at)
+        d = d.reshape(-1, *rest[1:]) if rest else d.reshape(())
+        spread = np.expand_dims(np.broadcast_to(d, rest), at)
         return np.broadcast_to(spread, x.shape) / (x.shape[at] if node.attr("mean") else 1)
 
     def _join(self, node: Apply, path: Path, *parts):

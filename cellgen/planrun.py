@@ -187,6 +187,9 @@ class _Statements:
             case "cumsum_back":
                 axis = attrs["axis"]
                 return np.flip(np.cumsum(np.flip(args[0], axis), axis=axis), axis)
+            case "softmax_back":
+                d, y = args
+                return y * (d - (d * y).sum(axis=attrs["at"], keepdims=True))
             case "normalize":
                 return _norm(*args, attrs)[0]
             case "normalize_pair":

@@ -166,9 +166,9 @@ def _divided(table: Table, a: Expr, b: Expr) -> Expr | None:
     """The polynomial `a / b`, if it is one."""
     if a == 0 or b.is_Rational:
         return None
-    if any(each.is_Pow and each.exp < 0 for each in (a + b).atoms(table.sympy.Pow)):
+    if any(each.is_Pow and each.exp < 0 for each in a.atoms(table.sympy.Pow) | b.atoms(table.sympy.Pow)):
         return None
-    symbols = sorted((a + b).free_symbols, key=str)
+    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
     quotient, remainder = table.sympy.div(a, b, *symbols)
     return quotient.expand() if remainder == 0 else None
 

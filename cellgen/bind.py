@@ -4,6 +4,9 @@ A norm `ln(v)` becomes `normalize(v, epsilon) * scale + shift`. Raises `Refused`
 CG210, CG214, CG216), with every mistake of an expression told.
 """
 
+import operator
+from math import isfinite, nan
+
 from cellgen.cell import Norm
 from cellgen.diagnostics import Refused, nearest
 from cellgen.expr import Activate, Apply, Choose, Node, Number, Pick, Ref, children, rebuild
@@ -60,9 +63,39 @@ def bind(node: "Node | Call", scope: Scope) -> Node:
     match node:
         case Apply("pow"):
             _exponent(node, scope)
-        case Apply("div", (_, Number(value, span))) if value == 0:
-            scope.report.refuse("CG216", "a division by 0", span)
+        case Apply("div", (_, divisor)) if _literal(divisor) == 0:
+            scope.report.refuse("CG216", "a division by 0", divisor.span)
+    value = _literal(node)
+    if isinstance(value, complex) or value is not None and not isfinite(value):
+        text = " ".join(node.span.text.split())
+        scope.report.refuse("CG216", f"`{text}` is no number that a float can hold", node.span)
     return node
+
+
+def _literal(node: Node) -> float | complex | None:
+    """What is made of numbers alone, as the generated code computes it; NaN where Python has no value for it."""
+    match node:
+        case Number(value):
+            return float(value)
+        case Apply(op, args) if op in _ARITHMETIC:
+            values = [_literal(arg) for arg in args]
+            if None in values:
+                return None
+            try:
+                return _ARITHMETIC[op](*values)
+            except (ArithmeticError, TypeError):
+                return nan
+    return None
+
+
+_ARITHMETIC = {
+    "neg": operator.neg,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "pow": operator.pow,
+}
 
 
 def bind_all(parts, scope: Scope) -> tuple[Node, ...]:

@@ -102,12 +102,12 @@ def test_what_runs_where_nobody_knows_the_batch(stem, monkeypatch):
     module, ran = committed(stem), []
 
     def spied(name):
-        scan = getattr(module, name)
-        return lambda *args, **kwargs: ran.append(name) or scan(*args, **kwargs)
+        way = getattr(module, name)
+        return lambda *args, **kwargs: ran.append(name) or way(*args, **kwargs)
 
-    for name in ("_scan", "_scan_compiled", "_scan_in_bucket"):
+    for name in ("_inline", "_in_graph", "_by_xla"):
         monkeypatch.setattr(module, name, spied(name))
-    monkeypatch.setattr(module, "_traced", lambda scan, widths, eager, **how: scan)  # nothing need be compiled here
+    monkeypatch.setattr(module, "_traced", lambda traces, key, function, **how: function)  # nothing is compiled
     size = {"units": [3, 3], "embedding": 2} if stem == "hm_lstm_stack" else {"units": 2}
     model = keras.Sequential([keras.Input((None, 3)), layer_class(module)(**size)])
     model.compile("sgd", "mse", jit_compile=False)
@@ -119,11 +119,11 @@ def test_what_runs_where_nobody_knows_the_batch(stem, monkeypatch):
         call.get_concrete_function()
         return ran[0]
 
-    assert first(64, True) == "_scan_compiled"
-    assert {first(63, True), first(None, True), first(64, False), first(64, None)} == {"_scan"}
+    assert first(64, True) == "_by_xla"
+    assert {first(63, True), first(None, True), first(64, False), first(64, None)} == {"_inline"}
     ran.clear()
     model.fit(x, y, verbose=0, batch_size=4)
-    assert ran[0] == "_scan_compiled"
+    assert ran[0] == "_by_xla"
 
 
 def test_nothing_is_compiled_for_the_values_of_a_batch(tmp_path):

@@ -27,10 +27,10 @@ def data(steps: int, dtype: str) -> tf.data.Dataset:
 
 
 def train(strategy, stem, optimizer, how, steps=70, dtype="float64", jit_compile="auto", epochs=2):
-    """Some epochs, by `model.fit` ("fit") or a loop ("loop") -> the weights, and how often XLA was given a scan."""
+    """Some epochs, by `model.fit` ("fit") or a loop ("loop") -> the weights, and how often XLA was asked."""
     module, ran = importlib.import_module(stem), []
-    scan = module._scan_compiled
-    module._scan_compiled = lambda *args, **kwargs: ran.append(1) or scan(*args, **kwargs)
+    by_xla = module._by_xla
+    module._by_xla = lambda *args, **kwargs: ran.append(1) or by_xla(*args, **kwargs)
     classes = [each for each in vars(module).values() if isinstance(each, type)]
     Layer = next(each for each in classes if issubclass(each, keras.layers.RNN))
     keras.utils.set_random_seed(3)
@@ -53,7 +53,7 @@ def train(strategy, stem, optimizer, how, steps=70, dtype="float64", jit_compile
         else:
             loop(strategy, model, rule, data(steps, dtype), epochs)
     finally:
-        module._scan_compiled = scan
+        module._by_xla = by_xla
     return model.get_weights(), len(ran)
 
 

@@ -1,0 +1,209 @@
+"""One rule for tapes: whatever asks for a derivative, and however the layer runs, it is that of the plain steps."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.generated import close, committed, layer_class
+
+full = pytest.mark.full
+
+
+def made(stem, **how):
+    """A layer of two inputs in float64 with random weights, the same however it runs."""
+    size = {"units": [3, 2]} if stem == "gru_stack" else {"units": 3}
+    layer = layer_class(committed(stem))(**size, return_sequences=True, dtype="float64", **how)
+    layer.build((None, None, 2))
+    rng = np.random.default_rng(0)
+    for weight in layer.trainable_weights:
+        weight.assign(rng.normal(scale=0.5, size=weight.shape))
+    return layer
+
+
+def drawn(batch, steps):
+    rng = np.random.default_rng(steps)
+    mask = rng.random((batch, steps)) > 0.3
+    return (
+        tf.constant(rng.normal(size=(batch, steps, 2))),
+        tf.constant(mask),
+        tf.constant(rng.normal(size=(batch, steps, 2))),
+    )
+
+
+def loss(values):
+    return tf.reduce_sum(tf.sin(values))
+
+
+def plain(call, x, along, weights):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = loss(call(x))
+    return tape.gradient(value, [x, *weights])
+
+
+def persistent(call, x, along, weights):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        values = call(x)
+        first, second = loss(values), tf.reduce_sum(tf.square(values))
+    return [tape.gradient(first, [x, *weights]), tape.gradient(second, weights)]
+
+
+def nested(call, x, along, weights):
+    with tf.GradientTape() as second:
+        second.watch(x)
+        slopes = plain(call, x, along, weights)
+        size = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in slopes])
+    return [slopes, second.gradient(size, [x, *weights])]
+
+
+def penalty(call, x, along, weights):
+    with tf.GradientTape(persistent=True) as second:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(call(x))
+        value += tf.square(tf.norm(tape.gradient(value, x)) - 1)
+    return second.gradient(value, weights)
+
+
+def jacobian(call, x, along, weights):
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        last = call(x)[0, -1]
+    return tape.jacobian(last, [x], experimental_use_pfor=False)
+
+
+def pfor(call, x, along, weights):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        last = call(x)[0, -1]
+    return tape.jacobian(last, [x])
+
+
+def forward(call, x, along, weights):
+    with tf.autodiff.ForwardAccumulator(x, along) as pushed:
+        values = call(x)
+    return [values, pushed.jvp(values)]
+
+
+def curvature(call, x, along, weights):
+    """Forward over reverse."""
+    with tf.autodiff.ForwardAccumulator(x, along) as pushed:
+        slopes = plain(call, x, along, weights)
+    return [slopes, [pushed.jvp(slope) for slope in slopes]]
+
+
+def each_example(call, x, along, weights):
+    def slopes(one):
+        with tf.GradientTape() as tape:
+            value = loss(call(one[None]))
+        return tape.gradient(value, weights)
+
+    return tf.vectorized_map(slopes, x)
+
+
+KINDS = [plain, persistent, nested, penalty, jacobian, pfor, forward, curvature, each_example]
+
+
+def told(kind, layer, x, along, mode, **arguments):
+    """What a kind of tape finds; the graph is around the tape, but inside of the accumulator of forward mode."""
+    weights = layer.trainable_weights
+
+    def call(x):
+        return layer(x, training=True, **arguments)
+
+    if mode == "eager":
+        return kind(call, x, along, weights)
+    if kind is forward:
+        return forward(tf.function(call), x, along, weights)
+    if kind is curvature:
+        with tf.autodiff.ForwardAccumulator(x, along) as pushed:
+            slopes = tf.function(lambda x: plain(call, x, along, weights))(x)
+        return [slopes, [pushed.jvp(slope) for slope in slopes]]
+    return tf.function(lambda x: kind(call, x, along, weights))(x)
+
+
+EVERYDAY = {
+    ("lstm", 70, 2, "eager"): (persistent, nested, forward),
+    ("gru_stack", 5, 2, "eager"): (persistent, forward),
+}
+WAYS = [{}, {"jit_compile": False}, {"jit_compile": True}, {"memory": "low"}, {"unroll": 4}]
+CASES = [
+    pytest.param(
+        stem, steps, batch, mode, kind, marks=() if kind in EVERYDAY.get((stem, steps, batch, mode), ()) else full
+    )
+    for stem in ("lstm", "gru_stack")
+    for steps in (5, 63, 64, 70, 300)
+    for batch in (2, 32)
+    for mode in ("eager", "graph")
+    for kind in KINDS
+]
+
+
+@pytest.mark.parametrize(("stem", "steps", "batch", "mode", "kind"), CASES)
+def test_every_tape(stem, steps, batch, mode, kind, request):
+    """What XLA was chosen for, or not, tells nobody: the values are those of the plain steps, for masks too."""
+    x, mask, along = drawn(batch, steps)
+    ways = WAYS if request.config.getoption("--full") else WAYS[: 1 if steps > 60 else 2]
+    for arguments in ({"mask": mask},) if kind is not each_example else ({},):
+        wanted = told(kind, made(stem, unroll=True), x, along, "eager", **arguments)
+        for how in ways:
+            close(told(kind, made(stem, **how), x, along, mode, **arguments), wanted, 1e-8)
+
+
+def test_forward_mode_inside_of_a_graph_is_refused():
+    """TensorFlow's forward mode passes a custom gradient by there (Keras's own layers end in a TypeError)."""
+    layer, (x, _, along) = made("lstm"), drawn(2, 5)
+    inside = tf.function(lambda x: forward(layer, x, along, []))
+    with pytest.raises(Exception, match="call the tf.function in the ForwardAccumulator"):
+        inside(x)
+
+
+def test_few_steps_at_a_time():
+    """Called eagerly for one step, it is no loop, with the same numbers."""
+    layer, (x, _, along) = made("lstm"), drawn(2, 1)
+    graph = tf.function(lambda x: plain(layer, x, along, layer.trainable_weights))
+    close(plain(layer, x, along, layer.trainable_weights), graph(x))
+
+
+@pytest.mark.parametrize("how", [{"unroll": True}, {"debug": True}, {}], ids=str)
+def test_no_steps(how):
+    layer = made("lstm", return_state=True, **how)
+    x = tf.zeros([2, 0, 2], tf.float64)
+    values = layer(x)
+    assert [value.shape for value in values] == [(2, 0, 3), (2, 3), (2, 3)] and not any(np.any(v) for v in values)
+
+
+def test_traces_go_with_their_layers():
+    module = committed("lstm")
+    before = len(module._TRACES)
+    for units in (11, 12):
+        layer = module.LSTM(units, jit_compile=False)
+        layer(tf.zeros([1, 64, 2]), training=True)
+        assert len(module._TRACES) > before
+    twin = module.LSTM(12, jit_compile=False)
+    count = len(module._TRACES)
+    twin(tf.zeros([1, 64, 2]), training=True)
+    assert len(module._TRACES) == count  # layers of one width share
+    del layer, twin
+    gc.collect()
+    assert len(module._TRACES) == before
+
+
+def test_threads_call_one_layer():
+    layer, found = made("lstm", jit_compile=False), {}
+    inputs = [drawn(2, steps)[0] for steps in (5, 64, 70, 64)]
+
+    def run(index):
+        found[index] = plain(layer, inputs[index], None, layer.trainable_weights)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(inputs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index, x in enumerate(inputs):
+        close(found[index], plain(layer, x, None, layer.trainable_weights))

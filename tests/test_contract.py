@@ -220,7 +220,7 @@ def test_higher_derivatives(subject):
     if subject.stem.startswith("hm_lstm"):
         pytest.skip("its detectors jump: finite differences of a gradient are none there")
     smooth = {name: None for name in ("cell_clip", "proj_clip") if name in subject.arguments}
-    layer, x = subject.layer(**smooth), tf.constant(sequences(2, 3))
+    layer, x = subject.layer(**smooth), tf.constant(sequences(2, 5))
     along = np.random.default_rng(3).normal(size=x.shape)
 
     def gradient(x):

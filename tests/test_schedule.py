@@ -298,7 +298,7 @@ def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
         return output, kept
 
     monkeypatch.setattr(module, "_likely", noted)
-    layer_class(module)(7)(tf.ones([1, 3, 7]))
+    layer_class(module)(7)(tf.ones([1, 5, 7]))
     reads = plan.backward.reads | plan.after.reads
     size = sum(4 * value.shape.num_elements() for name, value in seen[0].items() if name in reads)
     assert size == bytes_a_step(plan).at({"units": 7, "input": 7, "proj": 7, "context": 40}) > 0

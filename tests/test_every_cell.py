@@ -68,6 +68,7 @@ CELLS = {
         "k = x @ K + h[t-1]",
         "h = tanh(x @ W + (q @ k) * h[t-1])",
     ),
+    "x @ x, of every lane": spec(PLAIN, "h = (x @ x) - (x @ W)"),
     # axes of one name
     "a softmax of a square weight": spec(RNN, "h = tanh(x @ W + h[t-1] @ softmax(U))"),
     "a softmax of a square value": spec(

@@ -137,7 +137,7 @@ class _Variant:
         for path, name in self.joint.cotangents.items():
             if path in moving and not self.alike(path, name):
                 came = [None if name in self.joint.given else totals.get(name), self.env.get(name)]
-                came = [each for each in came if each is not None]
+                came = [self.narrowed(each, path) for each in came if each is not None]
                 if came:
                     symbols = self.symbols_at(path)
                     wanted = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
@@ -216,13 +216,25 @@ class _Variant:
                 symbols = self.symbols_at(path)
                 cotangent = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
                 sources = sources.union(*(readers.get(symbol, ()) for symbol in symbols.flat))
-            if cotangent.size > lanes.size:  # a state that is the same for all samples
+            if self.a_number(path):  # of each sample, where other variants have more lanes
+                lanes = np.broadcast_to(lanes.reshape(BATCH, 1), (BATCH, cotangent.size // BATCH))
+            elif cotangent.size > lanes.size:  # a state that is the same for all samples
                 lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
             for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
                 for symbol, slope in self.algebra.slopes(lane) if d != 0 else ():
                     sums[symbol].append(d * slope)
                     readers[symbol] |= sources
         return sums, readers
+
+    def a_number(self, path: Path) -> bool:
+        """Whether a value is one number a sample in this variant."""
+        return self.variant.types[path].level.has_batch and self.symbols_at(path).size == BATCH
+
+    def narrowed(self, cotangent: np.ndarray, path: Path) -> np.ndarray:
+        """What reaches a value that has more lanes in other variants: where it is a number a sample, their sum."""
+        if cotangent.size == self.symbols_at(path).size or not self.a_number(path):
+            return cotangent
+        return np.asarray(cotangent.reshape(BATCH, -1).sum(axis=1), dtype=object).reshape(self.symbols_at(path).shape)
 
     def alike(self, path: Path, cotangent: str) -> bool:
         """Whether a state is the same for all samples: then what reaches it for each is the one given from outside."""

@@ -140,9 +140,9 @@ ENCLOSED: dict[str, Callable] = {
 class Again:
     """One sample of the steps of a run, in intervals.
 
-    envs: what float64 made of each step: inputs, weights and options are taken from it as exactly what they are. The
-    first step starts from the cell's initial state, or as it did there if `given`. impose: as for `evaluate`, in the
-    last step.
+    envs: what float64 made of each step: inputs and weights are taken from it as exactly what they are, an option as
+    the decimal that it is written as. The first step starts from the cell's initial state, or as it did there if
+    `given`. impose: as for `evaluate`, in the last step.
     """
 
     instance: Instance
@@ -185,9 +185,17 @@ class Again:
         return replace(self.instance._scope(1, self.training), operations=ENCLOSED, number=number)
 
     def _mine(self, name: str, value: np.ndarray, scope: Scope) -> np.ndarray:
+        settings = self.instance.settings
+        if isinstance(settings.options.get(name), float):
+            return _array(number(settings.exactly(Ref(name))))
+        rate = next((each.rate for each in settings.cell.noises if (each.name, each.kind) == (name, "keep")), None)
         type = scope.variant.names.get(name)
         batched = name.endswith("[t-1]") or type is not None and type.level.has_batch
-        return numbers(value[self.row : self.row + 1] if batched else value)
+        mine = value[self.row : self.row + 1] if batched else value
+        if rate is None:
+            return numbers(mine)
+        kept = 1 - settings.exactly(rate)  # 0 where everything is dropped
+        return _each(lambda each: number(1 / kept if each else 0), 1)(mine)
 
     def _start(self, state: State, found: Mapping[str, np.ndarray]) -> np.ndarray:
         shape = (1, *self.instance.settings.shape(state.shape))

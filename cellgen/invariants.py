@@ -22,9 +22,16 @@ NARROWINGS = 2
 _STOPS = tuple((Fraction(value), is_open) for value in (-6, -1, 0, 1, 6) for is_open in (True, False))
 
 
-def option_ranges(cell: Cell, meaning: Meaning) -> dict[Expr, Interval]:
-    """The declared ranges of numeric options."""
-    found = {}
+def given_ranges(cell: Cell, meaning: Meaning) -> dict[Expr, Interval]:
+    """The declared ranges of numeric options, and what dropout multiplies by: 0 or 1 / (1 - rate)."""
+    found, options = {}, {option.name: option for option in cell.options}
+    for noise in cell.noises:
+        if noise.kind == "keep" and noise.name in meaning.program.variant.names:
+            rate = meaning.rate(noise)
+            most = options[noise.rate.name].high if rate is None else rate
+            for expr in meaning.name(Ref(noise.name)).lanes.values():
+                if expr.is_Symbol:
+                    found[expr] = ranges.closed(0, 1 / (1 - most) if most < 1 else None)
     for option in cell.options:
         if option.kind in ("number", "maybe", "scheduled") and option.name in meaning.program.variant.names:
             (expr,) = meaning.name(Ref(option.name)).lanes.values()
@@ -55,7 +62,7 @@ def invariants(cell: Cell, table: Table, step: Meaning) -> dict[Expr, Interval]:
         new = step.name(Ref(state.name)).lanes
         for path, leaf in step.name(Ref(state.name, 1)).lanes.items():
             leaves[leaf] = (start(cell, state.name), new[path])
-    known = option_ranges(cell, step)
+    known = given_ranges(cell, step)
     key = (*leaves.items(), *known.items())
     if key not in table.invariants:
         table.invariants[key] = known | _settled(table, leaves, known)

@@ -14,7 +14,7 @@ from random import Random
 
 from cellgen.cell import IDENTITY, NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant
 from cellgen.confirm import Again, settled
-from cellgen.expr import TRAINING, Node, Number, Path, Pick, Ref
+from cellgen.expr import TRAINING, Node, Path, Pick, Ref
 from cellgen.interpret import Instance
 from cellgen.meaning import Said
 from cellgen.sizes import multiples
@@ -143,7 +143,7 @@ def moments(trial: Trial) -> Iterator[Moment]:
                 if noise.name in variant.names:
                     shape = instance.settings.shape(variant.names[noise.name].shape)
                     batch = (BATCH,) if variant.names[noise.name].level.has_batch else ()
-                    rate = noise.rate.value if isinstance(noise.rate, Number) else chosen[noise.rate.name]
+                    rate = float(instance.settings.exactly(noise.rate))
                     inputs[noise.name] = drawn(rng, (*batch, *shape), noise.kind, rate)
             plain = instance.evaluate(weights, inputs, state, training)
             env = _step(imposed, instance, weights, inputs, state, training) if imposed else plain
@@ -200,8 +200,8 @@ def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = Fa
 
 
 def drawn(rng: Random, shape: tuple[int, ...], kind: str, rate: float):
-    """A nested list of what dropout multiplies by, or of what zoneout leaves as it was; one half, of a rate between."""
+    """A nested list of what dropout multiplies by, or of what zoneout leaves; every other number, of a rate between."""
     if shape:
         return [drawn(rng, shape[1:], kind, rate) for _ in range(shape[0])]
     dropped = rng.random() < (rate if rate in (0, 1) else 0.5)
-    return float(dropped) if kind == "zone" else 0.0 if dropped else 1.0 + (rate > 0)
+    return float(dropped) if kind == "zone" else 0.0 if dropped else 1 / (1 - rate)

@@ -354,7 +354,13 @@ class Expressions:
         if not self.scalars or len(self.scalars) < 2 and self.chance(0.4):
             name = self.new("alpha")
             self.sections["options"][name] = self.rng.choice(
-                ("0.5", "{default: 0.9, in: [0, 1]}", "{default: 0.3, in: [-1, 2]}", "{default: 1.0, scheduled: true}")
+                (
+                    "0.5",
+                    "{default: 0.9, in: [0, 1]}",
+                    "{default: 0.3, in: [-1, 2]}",
+                    "{default: 0.2, in: [0.1, 0.9]}",
+                    "{default: 1.0, scheduled: true}",
+                )
             )
             self.scalars.append(name)
         return f"({self.rng.choice(self.scalars)} * {self.expr(dims, depth)})"
@@ -362,7 +368,9 @@ class Expressions:
     def rate(self) -> str:
         if self.chance(0.4):
             return "0.3"
-        self.sections["options"]["rate"] = "{default: 0.2, in: [0, 1]}"
+        self.sections["options"].setdefault(
+            "rate", self.rng.choice(("{default: 0.2, in: [0, 1]}", "{default: 0.3, in: [0, 0.9]}"))
+        )
         return "rate"
 
     def dropped(self, dims: Dims, depth: int) -> str:

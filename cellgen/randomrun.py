@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 
 from cellgen.cell import TypedCell, TypedVariant
-from cellgen.expr import TRAINING, Number
+from cellgen.expr import TRAINING
 from cellgen.interpret import Instance
 from cellgen.moments import drawn, given, numbers
 
@@ -55,8 +55,8 @@ def run_of(typed: TypedCell, variant: TypedVariant, rng: Random, scale: float = 
             if noise.name in variant.names:
                 type = variant.names[noise.name]
                 shape = (*[BATCH] * type.level.has_batch, *settings.shape(type.shape))
-                rate = noise.rate.value if isinstance(noise.rate, Number) else settings.options[noise.rate.name]
-                value = np.asarray(drawn(rng, shape, noise.kind, float(rate)), float).reshape(shape)
+                rate = float(settings.exactly(noise.rate))
+                value = np.asarray(drawn(rng, shape, noise.kind, rate), float).reshape(shape)
                 inputs[noise.name] = held.setdefault(noise.name, value) if noise.held else value
         sequence.append(inputs)
     state = {each.name: array((BATCH, *settings.shape(each.shape)), each.binary) for each in cell.states}

@@ -208,9 +208,7 @@ def _bound(moment: Moment, node: Node | None) -> Fraction | None:
             return None
         case Apply("neg", (inner,)):
             return -_bound(moment, inner)
-        case Ref(name):
-            return Fraction(moment.instance.settings.options[name])
-    return node.value
+    return moment.instance.settings.exactly(node)
 
 
 @quiet()

@@ -5,11 +5,12 @@ Input: a `TypedCell` and a mapping of what was given. Output: `Settings`. Number
 
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from itertools import chain
 from numbers import Integral, Real
 
 from cellgen.cell import NEIGHBOURS, Dim, Input, Option, TypedCell, TypedVariant, default_variant
-from cellgen.expr import TRAINING, Atom, Axis, Equation, Pick, Shape, live_walk, shape_text
+from cellgen.expr import TRAINING, Atom, Axis, Equation, Number, Pick, Ref, Shape, live_walk, shape_text
 
 
 def pick(typed: TypedCell, /, **settings) -> TypedVariant:
@@ -61,6 +62,15 @@ class Settings:
         self.parts = self._parts()
         shapes = {weight.name: weight.shape for variant in self.variants.values() for weight in variant.weights}
         self.weights = {param.name: self.shape(shapes[param.name]) for param in cell.params if param.name in shapes}
+
+    def exactly(self, rate: Number | Ref) -> Fraction:
+        """A number, or an option's: the decimal that it is written as, to which its double is the nearest."""
+        if isinstance(rate, Number):
+            return rate.value
+        option = self.cell.option(rate.name)
+        ends = {float(end): end for end in (option.low, option.high) if end is not None}
+        value = self.options[rate.name]
+        return ends[value] if value in ends else Fraction(repr(value))
 
     def size(self, axis: Axis) -> int:
         """The length of a flat axis."""
@@ -153,8 +163,9 @@ def _checked(option: Option, value: object) -> object:
         case "word" | "activation":
             right, wanted = value in option.words, f"one of {', '.join(option.words)}"
         case _:
-            low = -math.inf if option.low is None else option.low
-            high = math.inf if option.high is None else option.high
+            # as doubles, which are what a layer is given: that of 9/10 is a little more than 9/10
+            low = -math.inf if option.low is None else float(option.low)
+            high = math.inf if option.high is None else float(option.high)
             right = isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
             right = right or (option.kind == "maybe" and value is None)
             wanted = f"a number in [{low}, {high}]" + " or None" * (option.kind == "maybe")

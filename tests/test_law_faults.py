@@ -48,6 +48,46 @@ def test_a_clip_whose_bounds_cross_is_low_everywhere(jit):
     np.testing.assert_allclose(out[:, 0], first, rtol=1e-12)
 
 
+# --- an option is the decimal that it is written as, of which a layer is given the nearest double ---
+
+
+def test_the_end_of_a_range_may_be_given_though_its_double_is_beyond_it():
+    text = cell(
+        """
+    a = rate * step(x @ W)
+    h = tanh(h[t-1] @ U + x @ W) * a
+""",
+        "options: {rate: {default: 0.2, in: [0.1, 0.9]}}",  # the double nearest to 0.9 is more than 9/10
+    )
+    assert statuses(text, "a in [0, 0.9]", "a in [0.1, 0.9]", "10 * a in [0, 8.9]", "a in [0, rate]") == [
+        "proved",
+        "refuted",
+        "refuted",
+        "proved",
+    ]
+    assert compile(text=text).Cell(4, rate=0.9)(np.ones((2, 5, 3), "float32")).shape == (2, 4)
+
+
+def test_what_dropout_multiplies_by_is_0_or_one_by_what_is_kept():
+    text = cell(
+        """
+    a = sigmoid(x @ W)
+    d = dropout(a, rate, per=step)
+    h = tanh(h[t-1] @ U + d)
+""",
+        "options: {rate: {default: 0.2, in: [0, 0.9]}}",
+    )
+    found = {
+        "d in [0, 1.25] when rate == 0.2": "proved",
+        "d in [0, 1.2] when rate == 0.2": "refuted",
+        "d in [0, 2] when rate == 0.5": "proved",
+        "d in [0, 10]": "proved",  # 1 / (1 - 0.9)
+        "d in [0, 5]": "refuted",
+        "d == a when rate == 0": "proved",
+    }
+    assert statuses(text, *found) == list(found.values())
+
+
 # --- what rounding does refutes nothing ---
 
 MIX = cell(

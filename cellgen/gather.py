@@ -5,11 +5,11 @@ way back the products stay apart, which is faster there. Only the order of a sum
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from cellgen.expr import Apply, Both, Choose, Node, Number, Ref, Test
+from cellgen.expr import Apply, Axis, Both, Choose, Node, Number, Ref, Test
 from cellgen.flow import names
 from cellgen.lower import Block
 from cellgen.parts import Line
@@ -32,13 +32,14 @@ class Term:
     blocks: tuple[Block, ...] = ()  # those that it was read through
 
 
-def gather(loop: Sequence[Block], matrices: set[str], wanted: set[str], taken: set[str]) -> Gathered:
-    """matrices: weights of two axes; wanted: names that something else reads; taken: names that are not free."""
+def gather(loop: Sequence[Block], matrices: Mapping[str, Axis], wanted: set[str], taken: set[str]) -> Gathered:
+    """matrices: the last axis of each weight of two; wanted: names that something else reads; taken: names that are not
+    free."""
     return _Gathering(loop, matrices, wanted, taken).run()
 
 
 class _Gathering:
-    def __init__(self, loop: Sequence[Block], matrices: set[str], wanted: set[str], taken: set[str]):
+    def __init__(self, loop: Sequence[Block], matrices: Mapping[str, Axis], wanted: set[str], taken: set[str]):
         self.loop, self.matrices, self.taken = loop, matrices, set(taken)
         count = Counter(name for block in loop for line in block.lines for name in names(line.value))
         self.alone = {  # read once, in a sum perhaps
@@ -58,7 +59,7 @@ class _Gathering:
         if len(line.targets) != 1 or not isinstance(line.value, Apply) or line.value.op != "add":
             return block
         terms = list(self.terms(line.value, None, ()))
-        products = [term for term in terms if self.is_product(term.value)]
+        products = self.as_wide([term for term in terms if self.is_product(term.value)])
         if len(products) < 2 or all(term.test for term in products):
             return block
         products.sort(key=lambda term: term.test is not None)
@@ -107,6 +108,11 @@ class _Gathering:
             case Apply("matmul", (_, Ref(name))):
                 return name in self.matrices
         return False
+
+    def as_wide(self, products: list[Term]) -> list[Term]:
+        """The products of one width, which most of them have: a narrower one is spread over the sum."""
+        widths = [self.matrices[term.value.args[1].name] for term in products]
+        return [term for term, width in zip(products, widths) if width == max(widths, key=widths.count)]
 
     def operand(self, term: Term, index: int) -> Node:
         value = term.value.args[index]

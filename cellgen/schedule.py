@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from cellgen.cell import Level
 from cellgen.derive import Joint
-from cellgen.expr import Apply, Ref, walk
+from cellgen.expr import Apply, Axis, Ref, walk
 from cellgen.flow import made, read, reads, targets
 from cellgen.gather import gather
 from cellgen.lower import GIVEN, Block, Step, statements
@@ -148,11 +148,12 @@ class _Scheduling:
             slabs=whole.slabs,
         )
 
-    def matrices(self) -> set[str]:
-        """The weights of two axes, by the names that the step gives them."""
-        found = {slot.argument for slot in self.step.slots if slot.whole and len(slot.shape) == 2}
+    def matrices(self) -> dict[str, Axis]:
+        """The last axis of each weight of two axes, by the names that the step gives them."""
+        shapes = {slot.argument: slot.shape for slot in self.step.slots if slot.whole}
         once = (block.name for block in self.step.blocks if self.level(block) is Level.CONSTANT)
-        return found | {name for name in once if len(self.merged.type((name,)).shape) == 2}
+        shapes |= {name: self.merged.type((name,)).shape for name in once}
+        return {name: shape[1] for name, shape in shapes.items() if len(shape) == 2}
 
     def level(self, block: Block) -> Level:
         return self.merged.type((block.name,)).level

@@ -42,5 +42,7 @@ class _Commuting:
         if not (isinstance(weight, Ref) and weight.name in self.weights and self.merged.live(product)):
             return False
         algebra, factor, value = self.merged.algebra(product), self.merged.type(number), self.merged.type((*product, 0))
+        made = self.merged.type(product)
         scalar = algebra.scalar(factor.shape) and factor.level.has_batch
-        return scalar and value.level is Level.CARRIED and len(value.shape) == 1 and not algebra.scalar(value.shape)
+        wide = len(value.shape) == 1 and not algebra.scalar(value.shape) and not algebra.scalar(made.shape)
+        return scalar and value.level is Level.CARRIED and wide

@@ -63,7 +63,7 @@ class _Gathering:
         if len(products) < 2 or all(term.test for term in products):
             return block
         products.sort(key=lambda term: term.test is not None)
-        through = tuple(dict.fromkeys(each for term in products for each in term.blocks))
+        through = tuple(dict.fromkeys(each for term in terms for each in term.blocks))
         self.gone |= {each.name for each in through}
         value: Node = Apply(
             "matmul", (self.joined([self.operand(t, 0) for t in products], -1), self.weights(products, block))

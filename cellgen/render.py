@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,14 @@ def page(view: Any, template: str, folder: Path) -> str:
 
 
 def _filled(view: Any, template: str, folder: Path, escape: bool) -> str:
-    environment = jinja2.Environment(
+    shown = {field.name: getattr(view, field.name) for field in fields(view)}
+    return _environment(folder, escape).get_template(template).render(shown)
+
+
+@cache
+def _environment(folder: Path, escape: bool) -> jinja2.Environment:
+    """What keeps the templates of a folder as it has compiled them, and looks whether a file has changed."""
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -35,7 +43,6 @@ def _filled(view: Any, template: str, folder: Path, escape: bool) -> str:
         keep_trailing_newline=True,
         autoescape=escape,
     )
-    return environment.get_template(template).render({field.name: getattr(view, field.name) for field in fields(view)})
 
 
 def layout(text: str, name: str) -> str:

@@ -78,6 +78,38 @@ def test_what_is_masked_reaches_nothing(stem, way):
     assert not np.any(dx[~MASK]) and np.any(dx[MASK])
 
 
+# the steps of a loss
+READ = np.array([[0, 0, 0, 1, 1, 1], [1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1]], bool)
+RESETS = np.array([[1, 1, 1, 0, 1, 1], [1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [0, 1, 0, 1, 0, 1]], bool)
+
+
+@each_way
+@pytest.mark.parametrize("whole", [True, pytest.param(False, marks=pytest.mark.full)], ids=["all steps", "the last"])
+def test_what_was_before_a_reset_reaches_nothing(way, whole):
+    """Nor does padding at the end, of which no loss is made: it runs, but 0 times what is no number is 0. (Unrolled,
+    TensorFlow differentiates, to which it is none.)
+    """
+    layer, x = subject("layer_norm_lstm").layer(**WAYS[way], return_sequences=whole), sequences()
+    read = READ if whole else READ[:, -1]
+    state = [np.where(RESETS[:, :1], 0.0, np.nan) * np.ones([1, 6])] * 2
+
+    def slopes(layer, x, state):
+        x, *state = map(tf.convert_to_tensor, (x, *state))
+        with tf.GradientTape() as tape:
+            tape.watch([x, *state])
+            values = layer(x, initial_state=state, mask=tf.constant(RESETS))
+            values = tf.boolean_mask(values, read)
+            loss = tf.reduce_sum(tf.sin(values))
+        return [values, *tape.gradient(loss, [x, *state, *layer.trainable_weights])]
+
+    run = tf.function(slopes, autograph=False) if way in ("graph", "known sizes") else slopes
+    came = run(layer, poisoned(x, READ), state)
+    twin = subject("layer_norm_lstm").layer(unroll=True, return_sequences=whole, weights=layer.trainable_weights)
+    wanted = slopes(twin, x * READ[..., None], [np.zeros([BATCH, 6])] * 2)
+    count = 1 if WAYS[way].get("unroll") is True or "debug" in WAYS[way] else len(wanted)
+    close(came[:count], wanted[:count], 1e-9)
+
+
 LOGARITHMIC = """\
 cell: Logarithmic
 state: {h: units}

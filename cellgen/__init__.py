@@ -33,6 +33,8 @@ def compile(*, path: str | Path | None = None, text: str | None = None, stem: st
     try:
         spec = Spec.at(path) if text is None else Spec.of(text, stem)
         checked = spec.check()
+        if wrong := [each for each in checked.diagnostics if each.severity == "error"]:
+            raise SpecError(wrong)
         files = spec.build(tests=False)
     except SpecError as error:
         raise SpecError(error.diagnostics) from None

@@ -1,79 +1,187 @@
-"""Numbers that refute `reduces to`: a step from which the other cell goes on otherwise than ours."""
+"""Numbers that refute `reduces to`: a step from which the other cell goes on otherwise than ours.
 
-from collections.abc import Iterable, Mapping
+As in `refute`, what float64 shows is done again in intervals: the run of our cell, and the other's step from there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
+from math import inf
 
 import numpy as np
 
 from cellgen.algebra import Algebra
-from cellgen.cell import IDENTITY, TypedCell, TypedVariant
+from cellgen.cell import IDENTITY, Type, TypedCell, TypedVariant
+from cellgen.confirm import ENCLOSED, UNDEFINED, UNSURE, number, numbers
+from cellgen.elementary import precise
+from cellgen.evaluate import Scope, evaluate
+from cellgen.expr import Path, Shape
 from cellgen.interpret import Instance
-from cellgen.moments import BATCH, Moment, Trial, moments
-from cellgen.refute import TOLERANCE, Refutation, short, worst
+from cellgen.moments import BATCH, Moment, Trial, moments, quiet
+from cellgen.ops import Interval
+from cellgen.refute import TOLERANCE, Court, Refutation, no_number, short, suspects, unlike
 
 __all__ = ["Trial", "contrast"]
 
 Set = Mapping[str, bool | Fraction | str | None]  # what options and weights of the other cell are given
+Types = Mapping[Path, Type]
 
 
+@quiet()
 def contrast(
-    trial: Trial, other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str], given: Set
+    trial: Trial, facts: list[Types], other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str], given: Set
 ) -> Refutation | None:
-    """`pairs` gives the other cell's names in ours."""
-    cell, ours = other.cell, trial.typed.cell
-
-    def named(names: Iterable[str], mine: Mapping) -> dict:
-        return {name: mine[pairs[name]] for name in names if pairs[name] in mine}
-
-    options = {each.name for each in (*cell.options, *cell.dims)}
-    chosen = {
-        name: float(value) if isinstance(value, Fraction) else value for name, value in given.items() if name in options
-    }
-    dims = [dim.name for dim in cell.dims if dim.kind != "quotient" and variant.variant.get(dim.name, True)]
+    """`pairs` gives the other cell's names in ours. facts: the types of what the conditions name."""
+    court, ours = Court(trial, facts), trial.typed.cell
+    told = [*((state.name, pairs[state.name]) for state in other.cell.states), (other.cell.output, ours.output)]
     for moment in moments(trial):
-        settings = moment.instance.settings
-        sizes = named(dims, settings.sizes)
-        mine = named((option.name for option in cell.options), settings.options)
-        theirs = Instance(other, {**sizes, **mine, **chosen})
-        weights = {name: _weight(moment, theirs, variant, name, pairs, given) for name in theirs.weights}
-        inputs = named((each.name for each in (*cell.inputs, *cell.noises)), moment.env)
-        state = named((each.name for each in cell.states), moment.state)
-        found = theirs.evaluate(weights, inputs, state, moment.training)
-        for name, our_name in (*((name, pairs[name]) for name in state), (cell.output, ours.output)):
-            place = worst(abs(found[name] - moment.env[our_name]), [True] * BATCH)
-            if place is None:
-                continue
-            here, there = moment.env[our_name].flat[place], found[name].flat[place]
-            if abs(here - there) > TOLERANCE * (1 + abs(there)):
-                said = f"{our_name} = {short(here)}, but"
-                return Refutation(f"{said} {name} = {short(there)} in {cell.name}", moment.where)
+        both, rows = _Both(moment, trial.variant, other, variant, pairs, given), court.rows(moment)
+        found = both.theirs(moment.env)
+        for name, our_name in told:
+            a, b = both.mine(moment.env, name, our_name), both.shown(found, name)
+            size = abs(a - b) - TOLERANCE * (1 + abs(b))
+            for place in suspects(a - b, size, rows):
+                said = _confirmed(court, both, (name, our_name), place)
+                if said:
+                    return Refutation(said, moment.where)
     return None
 
 
-def _weight(moment: Moment, theirs: Instance, variant: TypedVariant, name: str, pairs: Mapping, given: Set):
-    """The other cell's weight, of ours: label by label."""
-    shape = theirs.weights[name]
-    if name in given:
-        return np.eye(*shape) if given[name] == IDENTITY else np.full(shape, float(given[name]))
-    atoms = Algebra.of(theirs.cell, variant.same).flat(variant.names[name].shape)
-    out = np.zeros([theirs.settings.length(atom) for atom in atoms])
-    for place in _places(theirs, atoms):
-        label = next((each for each in place.values() if f"{name}.{each}" in pairs), None)
-        mine, *picked = pairs[f"{name}.{label}" if label else name].split(".")
-        picked += [pairs[each] for each in place.values() if each != label]
-        part = out[tuple(_slice(theirs, atom, place.get(atom)) for atom in atoms)]
-        part[...] = _part(moment, mine, picked).reshape(part.shape)
-    return out.reshape(shape)
+def _confirmed(court: Court, both: "_Both", names: tuple[str, str], place: int) -> str | None:
+    """What is otherwise there, if it is so. names: the other cell's, and ours."""
+    (name, our_name), moment, once = names, both.moment, replace(both, exact=True)
+    width = both.mine(moment.env, *names).size // BATCH
+    again = moment.exactly(place // width, court.trial.imposed(moment.instance))
+    for digits in court.digits(len(again.envs) * len(both.ours.live) + len(both.variant.live)):
+        with precise(digits):
+            env = again.env()
+            if not court.applies(again, env):
+                return None
+            a, b = once.mine(env, *names).flat[place % width], once.shown(once.theirs(env), name).flat[place % width]
+        if UNSURE not in (a, b):
+            if not unlike(a, b):
+                return None
+            there = no_number(name) if b is UNDEFINED else f"{name} = {_short(b)}"
+            here = no_number(our_name) if a is UNDEFINED else f"{our_name} = {_short(a)}"
+            return f"{here}, but {there} in {both.other.cell.name}"
+    return None
 
 
-def _part(moment: Moment, name: str, labels: list[str]):
-    """Of our weight, the part of some labels."""
-    instance = moment.instance
-    variant = instance.settings.variants[moment.training]
-    atoms = Algebra.of(instance.cell, variant.same).flat(variant.names[name].shape)
-    whole = moment.env[name].reshape([instance.settings.length(atom) for atom in atoms])
-    place = next(each for each in _places(instance, atoms) if sorted(each.values()) == sorted(labels))
-    return whole[tuple(_slice(instance, atom, place.get(atom)) for atom in atoms)]
+def _short(a: Interval) -> str:
+    try:
+        return short(float(a.low))
+    except OverflowError:
+        return short(inf if a.low > 0 else -inf)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A step of ours, and what the other cell makes of it: of floats for all samples, or `exact`, in intervals for one.
+
+    ours, variant: the variants of our cell and of the other.
+    """
+
+    moment: Moment
+    ours: TypedVariant
+    other: TypedCell
+    variant: TypedVariant
+    pairs: Mapping[str, str]
+    given: Set
+    exact: bool = False
+
+    @cached_property
+    def instance(self) -> Instance:
+        """Of the other cell."""
+        cell, settings = self.other.cell, self.moment.instance.settings
+        dims = [dim.name for dim in cell.dims if dim.kind != "quotient" and self.variant.variant.get(dim.name, True)]
+        mine = {name: self.pairs[name] for name in (*dims, *(option.name for option in cell.options))}
+        known = {**settings.sizes, **settings.options}
+        chosen = {name: known[our_name] for name, our_name in mine.items() if our_name in known}
+        for name in mine.keys() & self.given.keys():
+            chosen[name] = float(self.given[name]) if isinstance(self.given[name], Fraction) else self.given[name]
+        return Instance(self.other, chosen)
+
+    def _scope(self, instance: Instance, variant: TypedVariant) -> Scope:
+        in_intervals = {"operations": ENCLOSED, "number": number} if self.exact else {}
+        return Scope(instance.settings, variant, variant.types, 1 if self.exact else BATCH, **in_intervals)
+
+    def theirs(self, env: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The values of the other cell's step, from those of a step of ours."""
+        cell, names, found = self.other.cell, self.variant.names, {}
+        for name, value in self.instance.settings.options.items():
+            if isinstance(value, float):
+                found[name] = self._option(name, env)
+        for name in self.instance.weights:
+            found[name] = self._weight(name, env)
+        for port in (*cell.inputs, *cell.noises):
+            if port.name in names and self.pairs[port.name] in env:
+                found[port.name] = self._read(port.name, names[port.name].shape, env)
+        for state in cell.states:
+            found[f"{state.name}[t-1]"] = self._read(state.name, state.shape, env, ago=True)
+        return evaluate(self.instance.settings.live(self.variant), found, self._scope(self.instance, self.variant))
+
+    def _option(self, name: str, env: Mapping) -> np.ndarray:
+        """As exactly as it is said."""
+        if name not in self.given and self.pairs[name] in env:
+            return env[self.pairs[name]]
+        default = next(each.default for each in self.other.cell.options if each.name == name)
+        return self._array(Fraction(self.given.get(name, default)))
+
+    def _weight(self, name: str, env: Mapping) -> np.ndarray:
+        if name not in self.given:
+            return self._read(name, self.variant.names[name].shape, env)
+        shape, said = self.instance.weights[name], self.given[name]
+        return self._array(np.eye(*shape)) if said == IDENTITY else np.full(shape, self._array(said))
+
+    def _array(self, value) -> np.ndarray:
+        return numbers(value) if self.exact else np.asarray(value, np.float64)
+
+    def mine(self, env: Mapping, name: str, our_name: str) -> np.ndarray:
+        """A value of ours as the other cell has it that it calls `name`: of all samples."""
+        instance = self.moment.instance
+        have, kept = self.ours.names[our_name], instance._carried(our_name, self.ours)
+        array = self._scope(instance, self.ours).fit(env[our_name], have, kept)
+        shape = self.instance._carried(name, self.variant).shape
+        return self._filled(shape, lambda place: (array, kept.shape, [self.pairs[each] for each in place.values()]))
+
+    def shown(self, found: Mapping, name: str) -> np.ndarray:
+        """A state or the output of the other cell."""
+        kept = self.instance._carried(name, self.variant)
+        return self._scope(self.instance, self.variant).fit(found[name], self.variant.names[name], kept)
+
+    def _read(self, name: str, shape: Shape, env: Mapping, ago: bool = False) -> np.ndarray:
+        """What the other cell reads under a name, which may be several of ours, a label each."""
+
+        def source(place: Mapping[str, str]) -> tuple[np.ndarray, Shape, list[str]]:
+            label = next((each for each in place.values() if f"{name}.{each}" in self.pairs), None)
+            mine, *picked = self.pairs[f"{name}.{label}" if label else name].split(".")
+            picked += [self.pairs[each] for each in place.values() if each != label]
+            own = self.moment.instance.cell.state(mine).shape if ago else self.ours.names[mine].shape
+            return env[f"{mine}[t-1]" if ago else mine], own, picked
+
+        return self._filled(shape, source)
+
+    def _filled(self, shape: Shape, source: Callable[[dict[str, str]], tuple[np.ndarray, Shape, list[str]]]):
+        """An array of the other cell, label by label: of each, one of ours, its shape, and the labels of the part."""
+        theirs, out, lead = self.instance, None, ()
+        atoms = Algebra.of(theirs.cell, self.variant.same).flat(shape)
+        for place in _places(theirs, atoms):
+            array, own, labels = source(place)
+            if out is None:
+                lead = array.shape[: array.ndim - len(self.moment.instance.settings.shape(own))]
+                out = np.empty((*lead, *(theirs.settings.length(atom) for atom in atoms)), array.dtype)
+            part = out[(..., *(_slice(theirs, atom, place.get(atom)) for atom in atoms))]
+            part[...] = self._part(array, own, lead, labels).reshape(part.shape)
+        return out.reshape((*lead, *theirs.settings.shape(shape)))
+
+    def _part(self, array: np.ndarray, shape: Shape, lead: tuple[int, ...], labels: list[str]) -> np.ndarray:
+        """Of an array of ours, the part of some labels."""
+        ours = self.moment.instance
+        atoms = Algebra.of(ours.cell, self.ours.same).flat(shape)
+        whole = array.reshape((*lead, *(ours.settings.length(atom) for atom in atoms)))
+        place = next(each for each in _places(ours, atoms) if sorted(each.values()) == sorted(labels))
+        return whole[(..., *(_slice(ours, atom, place.get(atom)) for atom in atoms))]
 
 
 def _places(instance: Instance, atoms: tuple) -> list[dict[str, str]]:

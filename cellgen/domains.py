@@ -6,12 +6,18 @@ from dataclasses import dataclass, field
 from cellgen.cell import Type
 from cellgen.expr import Apply, Node, Number, Path, Ref
 from cellgen.meaning import Meaning, Said
+from cellgen.program import Program
 from cellgen.span import Span
 from cellgen.symbols import Expr
 
 NOT_ZERO, POSITIVE, NOT_NEGATIVE = "is not 0", "is more than 0", "is no less than 0"
 
 MAX_READ = 512  # equations, each as often as it is read under other guards
+
+
+class TooMany(Exception):
+    """More than MAX_READ equations."""
+
 
 Types = Mapping[Path, Type]
 Guard = tuple[Expr, int]  # a condition and the value that it has where this arm of a `where` is taken
@@ -33,19 +39,22 @@ def demands(
     meaning: Meaning, node: Node, path: Path, types: Types, follow: bool = True, carried: bool = False
 ) -> Iterator[Demand]:
     """Those of an expression, and (`follow`) of the equations of this step that it comes from; `carried`: and of those
-    of the steps before."""
+    of the steps before. Raises `TooMany`."""
     set_names = {name for name, _ in meaning.under.imposed}
     program, seen = meaning.program, set()
+    partial = _partial(program) if follow else set()
     todo: list[tuple] = [(node, path, types, ())]
     if follow:
         todo += [(each.node, ("fact",), each.types, ()) for _, each in meaning.under.imposed if isinstance(each, Said)]
-    while todo and len(seen) < MAX_READ:
+    while todo:
         node, path, types, guards = todo.pop()
         node, path = program.chosen(node, path)
         if isinstance(node, Ref):
             name, guards = node.name, () if node.ago else guards
-            there = (carried or not node.ago) and name in program.equations and node not in set_names
+            there = (carried or not node.ago) and name in partial and node not in set_names
             if follow and there and (name, guards) not in seen:
+                if len(seen) == MAX_READ:
+                    raise TooMany
                 seen.add((name, guards))
                 todo.append((*program.root(name), program.variant.types, guards))
             continue
@@ -57,6 +66,18 @@ def demands(
             child, at = below[index]
             text = " ".join(child.span.text.split()) if child.span is not None else "it"
             yield Demand(kind, tuple(meaning.of(child, at, types).lanes.values()), text, guards, node.span)
+
+
+def _partial(program: Program) -> set[str]:
+    """The equations that demand something, themselves or by what they read."""
+    found = {
+        name
+        for name in program.equations
+        if any(isinstance(node, Apply) and _demanded(node) for node, _ in program.walk(*program.root(name)))
+    }
+    while new := {name for name in program.equations if any(ref.name in found for ref in program.reads(name))} - found:
+        found |= new
+    return found
 
 
 def arms(meaning: Meaning, node: Node, path: Path, types: Types) -> list[tuple[Guard, ...]]:

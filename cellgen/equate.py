@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from cellgen.closed import ABOVE, BELOW, NOT_ABOVE, NOT_BELOW, ZERO, Closed, Names, Split
-from cellgen.domains import NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand
+from cellgen.conditions import met
+from cellgen.domains import NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand, TooMany
 from cellgen.enclose import Enclosure
 from cellgen.meaning import Meaning
 from cellgen.quotients import Key, Monomial, Quotient, TooLong
@@ -28,16 +29,20 @@ def zero(meaning: Meaning, enclosure: Enclosure, expr: Expr) -> bool:
     return expr == 0 or _worst(meaning, enclosure, lambda closed: FAILS if closed.of(expr).top else HOLDS) == HOLDS
 
 
-def conditions(meaning: Meaning, enclosure: Enclosure, found: Iterable[Demand]) -> tuple[Demand, ...] | None:
-    """The demands that are not shown to be met; None where one is not in a whole case."""
-    out = []
-    for demand in found:
-        worst = max((_met(meaning, enclosure, demand, expr) for expr in demand.lanes), default=HOLDS)
-        if worst == FAILS:
-            return None
-        if worst == OPEN:
-            out.append(demand)
-    return tuple(out)
+def wherever(enclosure: Enclosure, asked: Iterable[tuple[Meaning, Iterable[Demand]]]) -> str | None:
+    """Which demands are not shown to hold, as `where ...`. None: one is not in a whole case, or there are too many."""
+    found: dict[str, None] = {}
+    try:
+        for meaning, demand in ((meaning, demand) for meaning, some in asked for demand in some):
+            if not met(demand, enclosure):
+                worst = max((_met(meaning, enclosure, demand, expr) for expr in demand.lanes), default=HOLDS)
+                if worst == FAILS:
+                    return None
+                if worst == OPEN:
+                    found[f"`{demand.text}` {demand.kind}"] = None
+    except TooMany:
+        return None
+    return f"where {' and '.join(found)}" if found else ""
 
 
 def _met(meaning: Meaning, enclosure: Enclosure, demand: Demand, expr: Expr) -> int:

@@ -11,11 +11,10 @@ from fractions import Fraction
 
 from cellgen import ranges
 from cellgen.cell import Equal, Fact, FreeOf, Law, Type, TypedCell, Within
-from cellgen.conditions import met
 from cellgen.diagnostics import Report
 from cellgen.domains import demands
 from cellgen.enclose import Enclosure
-from cellgen.equate import conditions, zero
+from cellgen.equate import wherever, zero
 from cellgen.expr import Activate, Apply, Node, Path, Pick, Ref, walk
 from cellgen.invariants import invariants, start
 from cellgen.lawtypes import exists, expression_types, speaks_of
@@ -46,7 +45,10 @@ class Outcome:
     help: str = ""
 
 
-class _TooMany(Exception):
+TOO_MANY = Outcome(UNKNOWN, f"more than {MAX_CASES} cases")
+
+
+class TooManyCases(Exception):
     """More cases than are looked at."""
 
 
@@ -70,8 +72,8 @@ class Prover:
             return Outcome(ILL_TYPED, "its shapes do not agree")
         try:
             return self._outcome(law, _value(law), types)
-        except _TooMany:
-            return Outcome(UNKNOWN, f"more than {MAX_CASES} cases")
+        except TooManyCases:
+            return TOO_MANY
 
     def has(self, law: Law) -> bool:
         """Whether the law speaks of this variant, and all that it names is here."""
@@ -122,14 +124,14 @@ class Prover:
             values = [case.of(claim, ("law",), types).lanes.values() for case in cases]
             match law.claim:
                 case Equal():
-                    enclosure = Enclosure.given(self.table, self._ranges(law, cases))
+                    enclosure = self.enclosure(law.facts, cases)
                     lanes = [(case, expr) for case, lanes in zip(cases, values) for expr in lanes]
                     shown = all(zero(case, enclosure, expr) or enclosure.of(expr) == ZERO for case, expr in lanes)
                 case FreeOf(_, of):
                     leaves = self.table.reads([expr for lanes in values for expr in lanes])
                     shown = not any(self.table.atoms[leaf].place[:2] == (of.name, of.ago) for leaf in leaves)
                 case Within():
-                    enclosure = Enclosure.given(self.table, self._ranges(law, cases))
+                    enclosure = self.enclosure(law.facts, cases)
                     shown, found = self._encloses(enclosure, law, cases, types)
             needed = self._needed(law, cases, types) if shown else None
             if needed is not None:
@@ -159,7 +161,7 @@ class Prover:
         """Under which conditions all that the law comes from is a number, where that is not shown; None if it is in no
         part of a case. What comes before the step counts for a range.
         """
-        enclosure, found = Enclosure.given(self.table, self._ranges(law, cases)), {}
+        enclosure = self.enclosure(law.facts, cases)
         asked = [(case, demands(case, _value(law), ("law",), types)) for case in cases]
         if isinstance(law.claim, Within):
             under = cases[0].under
@@ -168,12 +170,7 @@ class Prover:
             for state in dict.fromkeys(each for name in names for each in self.program.carried(name)):
                 root = self.program.root(state)
                 asked.append((base, demands(base, *root, self.program.variant.types, carried=True)))
-        for case, some in asked:
-            unmet = conditions(case, enclosure, (demand for demand in some if not met(demand, enclosure)))
-            if unmet is None:
-                return None
-            found |= dict.fromkeys(f"`{each.text}` {each.kind}" for each in unmet)
-        return f"where {' and '.join(found)}" if found else ""
+        return wherever(enclosure, asked)
 
     def _masked(self, law: Law, meaning: Meaning) -> str:
         """What a range law of the output leaves out: before the first step that runs, a masked one gives 0."""
@@ -187,7 +184,7 @@ class Prover:
     # --- cases
 
     def cases(self, facts: tuple[Fact, ...], activations: Mapping[str, str]) -> list[Meaning]:
-        """The program under the facts, once for each case of its conditions that is left."""
+        """The program under the facts, once for each case of its conditions that is left. Raises `TooManyCases`."""
         options = {option.name: option for option in self.program.cell.options}
         numbers, conditions, imposed = {}, [], []
         for fact in facts:
@@ -205,7 +202,7 @@ class Prover:
         while todo:
             tried += 1
             if tried > 2 * MAX_CASES:
-                raise _TooMany
+                raise TooManyCases
             assumed = todo.pop()
             meaning = Meaning(self.program, self.table, Under(tuple(imposed), assumed, numbers, activations))
             undecided = self._decided(meaning, conditions)
@@ -233,14 +230,15 @@ class Prover:
 
     # --- ranges
 
-    def _ranges(self, law: Law, cases: list[Meaning]) -> dict[Expr, Interval]:
-        """Of what is carried into a step of a run. What a fact sets holds in the step alone, an option throughout.
+    def enclosure(self, facts: Iterable[Fact], cases: list[Meaning]) -> Enclosure:
+        """From the ranges of what is carried into a step of a run. What a fact sets holds in the step alone, an option
+        throughout.
 
         All range laws of states that hold under them are assumed at t-1 and shown at t; those that are not shown are
         dropped, and the rest tried again.
         """
         options = {option.name for option in self.program.cell.options}
-        facts = tuple(fact for fact in law.facts if _base(fact.name).name in options)
+        facts = tuple(fact for fact in facts if _base(fact.name).name in options)
         under = Under(options=cases[0].under.options, activations=cases[0].under.activations)
         key = facts, tuple(sorted(under.activations.items()))
         if key not in self._leaves:
@@ -250,7 +248,7 @@ class Prover:
             ]
             able = [law for law in able if speaks_of(law, self.program.variant.variant) and self._is_of_state(law)]
             self._leaves[key] = self._joint(Meaning(self.program, self.table, under), able)
-        return self._leaves[key]
+        return Enclosure.given(self.table, self._leaves[key])
 
     def _joint(self, base: Meaning, able: list[Law]) -> dict[Expr, Interval]:
         cell, found = self.program.cell, invariants(self.program.cell, self.table, base)

@@ -5,18 +5,33 @@ pairs; its first input is our first. An option that we lack has its default, or 
 values and its output must be ours. What of it has no counterpart here refutes the law.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 
 from cellgen.cell import Cell, Fact, Law, ReducesTo, TypedCell, TypedVariant, default_variant
+from cellgen.domains import Demand, TooMany, demands
 from cellgen.enclose import Enclosure
-from cellgen.equate import zero
+from cellgen.equate import wherever, zero
 from cellgen.expr import Axis, Ref, shape_text
 from cellgen.invariants import start
 from cellgen.lawtypes import exists, speaks_of
 from cellgen.meaning import Meaning, Under, Value, defaults
 from cellgen.program import Program
-from cellgen.prove import ABSENT, ILL_TYPED, OPEN, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of
+from cellgen.prove import (
+    ABSENT,
+    ILL_TYPED,
+    OPEN,
+    PROVED,
+    REFUTED,
+    TOO_MANY,
+    UNKNOWN,
+    VACUOUS,
+    Outcome,
+    Prover,
+    TooManyCases,
+    said_of,
+)
 from cellgen.symbols import SYMPY, Expr, Table
 
 
@@ -138,6 +153,8 @@ def reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
     """The outcome in one variant of ours."""
     try:
         return _reduces(prover, law, other)
+    except TooManyCases:
+        return TOO_MANY
     except Missing as missing:
         return Outcome(REFUTED, str(missing), "this can never hold", missing.help)
 
@@ -166,17 +183,35 @@ def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
         cases = prover.cases(tuple(facts), activations)
         if not cases:
             return Outcome(VACUOUS, "its facts contradict each other")
-        if all(_same(case, Theirs(theirs, prover.table, case, pairs, claim)) for case in cases):
-            return Outcome(PROVED, said_of(free, {} if activations == chosen else activations))
+        both = [(case, Theirs(theirs, prover.table, case, pairs, claim)) for case in cases]
+        needed = _same(both, partial(prover.enclosure, facts, cases))
+        if needed is not None:
+            said = filter(None, (said_of(free, {} if activations == chosen else activations), needed))
+            return Outcome(PROVED, ", ".join(said))
     from cellgen import contrast  # and with it numpy: only where numbers are looked for
 
     trial = prover.trial(tuple(facts), chosen)
-    found = contrast.contrast(trial, other, theirs.variant, pairs, dict(claim.theirs))
+    types = [prover.types(fact.name, "fact") for fact in trial.conditions()]
+    found = contrast.contrast(trial, types, other, theirs.variant, pairs, dict(claim.theirs))
     return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 
 
-def _same(ours: Meaning, theirs: Theirs) -> bool:
-    """Whether states start and go on alike, and the output is the same."""
+def _same(both: list[tuple[Meaning, Theirs]], enclosed: Callable[[], Enclosure]) -> str | None:
+    """None, or where it is shown in every case that states start and go on alike, and the output is the same."""
+    apart = [(ours, a, b) for ours, theirs in both for a, b in _pairs(ours, theirs) if a != b]
+    try:
+        asked = [each for ours, theirs in both for each in _asked(ours, theirs)]
+    except TooMany:
+        return None
+    if not apart and not any(some for _, some in asked):
+        return ""
+    enclosure = enclosed()
+    shown = all(zero(ours, enclosure, ours.arithmetic.difference(a, b)) for ours, a, b in apart)
+    return wherever(enclosure, asked) if shown else None
+
+
+def _pairs(ours: Meaning, theirs: Theirs) -> Iterator[tuple[Expr, Expr]]:
+    """The lanes of each state and of the output, theirs and ours. Raises `Missing`."""
     mine, other = ours.program.cell, theirs.program.cell
     names = [(name, theirs.pairs[name]) for name in theirs.program.states]
     for name, our_name in names:
@@ -186,8 +221,6 @@ def _same(ours: Meaning, theirs: Theirs) -> bool:
             raise Missing(f"`{our_name}` starts otherwise")
     if other.mask.kind != mine.mask.kind:
         raise Missing(f"its mask is `{other.mask.kind}`, here it is `{mine.mask.kind}`")
-    enclosure = Enclosure.given(ours.table, {})
-    pairs = []
     for name, our_name in (*names, (other.output, mine.output)):
         a, b = theirs.name(Ref(name)), ours.name(Ref(our_name))
         here = {tuple(sorted(path)): expr for path, expr in b.lanes.items()}
@@ -197,5 +230,22 @@ def _same(ours: Meaning, theirs: Theirs) -> bool:
             raise Missing(f"`{our_name}` is {' here, and '.join(shapes)} in {theirs.stem}")
         if here.keys() != there.keys():
             raise Missing(f"`{our_name}` has other labels than in {theirs.stem}")
-        pairs += [(expr, here[path]) for path, expr in there.items()]
-    return all(a == b or zero(ours, enclosure, ours.arithmetic.difference(a, b)) for a, b in pairs)
+        yield from ((expr, here[path]) for path, expr in there.items())
+
+
+def _asked(ours: Meaning, theirs: Theirs) -> list[tuple[Meaning, list[Demand]]]:
+    """What must hold for one of the cells to be a number, and not for the other."""
+    states = theirs.program.states
+    found = []
+    for meaning, names in ((ours, [theirs.pairs[name] for name in states]), (theirs, states)):
+        names, types = dict.fromkeys((*names, meaning.program.cell.output)), meaning.program.variant.types
+        found.append([each for name in names for each in demands(meaning, Ref(name), (name,), types)])
+    said = [{_of_what(each) for each in some} for some in found]
+    return [
+        (meaning, [each for each in some if _of_what(each) not in others])
+        for meaning, some, others in zip((ours, theirs), found, said[::-1])
+    ]
+
+
+def _of_what(demand: Demand) -> tuple:
+    return demand.kind, frozenset(demand.lanes), demand.guards

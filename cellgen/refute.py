@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
-from math import inf, isfinite
+from math import inf
 from random import Random
 
 from cellgen import ranges
@@ -42,34 +42,59 @@ class Refutation:
 
 
 @dataclass(frozen=True)
-class _Court:
-    """What a law says, and whether what float64 shows against it is so.
-
-    value: what the law is about, at the path ("law",) of `types`; of an equality, the difference. facts: the types of
-    what the conditions name.
-    """
+class Court:
+    """Under what a law is tried, and how much may be done in intervals yet. facts: the types of what the conditions
+    name."""
 
     trial: Trial
+    facts: list[Types]
+    again: Iterator[int] = field(default_factory=lambda: iter(range(MAX_AGAIN)), kw_only=True)
+
+    def digits(self, equations: int) -> Iterator[int]:
+        """How exactly so many equations are done again, for as long as that may be."""
+        for digits in DIGITS if next(self.again, None) is not None else ():
+            cost = equations * EXACT_COST
+            if len(list(islice(self.trial.work, cost))) < cost:
+                return
+            yield digits
+
+    def applies(self, again: Again, env: Mapping) -> bool:
+        """Whether the conditions hold."""
+        for fact, types in zip(self.trial.conditions(), self.facts):
+            wanted = ranges.point(fact.value)
+            if any(each != wanted for each in again.value(fact.name, ("fact",), types, env).flat):
+                return False
+        return True
+
+    def rows(self, moment: Moment) -> list[bool]:
+        """The samples for which the conditions hold."""
+        rows = [True] * BATCH
+        for fact, types in zip(self.trial.conditions(), self.facts):
+            value = moment.value(fact.name, ("fact",), types)
+            for row in range(BATCH):
+                mine = value[row] if value.ndim and len(value) == BATCH else value
+                rows[row] &= bool((abs(mine - float(fact.value)) < 0.5).all())
+        return rows
+
+
+@dataclass(frozen=True)
+class _OfValue(Court):
+    """What a law says of a value, and whether what float64 shows against it is so.
+
+    value: what the law is about, at the path ("law",) of `types`; of an equality, the difference.
+    """
+
     value: Node
     types: Types
-    facts: list[Types]
-    again: Iterator[int] = field(default_factory=lambda: iter(range(MAX_AGAIN)))
-
-    def _may(self, equations: int) -> bool:
-        """Whether so many may be done in intervals yet."""
-        cost = equations * EXACT_COST
-        return len(list(islice(self.trial.work, cost))) == cost
 
     def confirmed(self, moment: Moment, found, place: int, allowed: Interval) -> str | None:
         """What is wrong there: `beyond` what is allowed, or the name of what is no number. None: nothing, for sure."""
         width = found.size // BATCH if found.ndim and len(found) == BATCH else found.size
         again = moment.exactly(place // width, self.trial.imposed(moment.instance))
-        for digits in DIGITS if next(self.again, None) is not None else ():
-            if not self._may(len(again.envs) * len(self.trial.variant.live)):
-                return None
+        for digits in self.digits(len(again.envs) * len(self.trial.variant.live)):
             with precise(digits):
                 env = again.env()
-                if not self._applies(again, env):
+                if not self.applies(again, env):
                     return None
                 value = again.value(self.value, ("law",), self.types, env).flat[place % width]
             if value is UNDEFINED:
@@ -92,34 +117,29 @@ class _Court:
     def differ(self, here: Moment, there: Moment, found, place: int) -> bool:
         """Whether the value is not the same in both."""
         width = found.size // BATCH if found.ndim and len(found) == BATCH else found.size
-        for digits in DIGITS if next(self.again, None) is not None else ():
-            if not self._may(2 * len(self.trial.variant.live)):
-                return False
+        for digits in self.digits(2 * len(self.trial.variant.live)):
             values = []
             for moment in (here, there):
                 again = moment.exactly(place // width, self.trial.imposed(moment.instance), alone=True)
                 with precise(digits):
                     env = again.env()
-                    if not self._applies(again, env):
+                    if not self.applies(again, env):
                         return False
                     values.append(again.value(self.value, ("law",), self.types, env).flat[place % width])
             if UNSURE not in values:
-                return values[0] != values[1] if UNDEFINED in values else ranges.disjoint(*values)
+                return unlike(*values)
         return False
 
-    def _applies(self, again: Again, env: Mapping) -> bool:
-        """Whether the conditions hold."""
-        for fact, types in zip(self.trial.conditions(), self.facts):
-            wanted = ranges.point(fact.value)
-            if any(each != wanted for each in again.value(fact.name, ("fact",), types, env).flat):
-                return False
-        return True
+
+def unlike(a, b) -> bool:
+    """Whether two values of intervals, none of them `UNSURE`, are not the same."""
+    return a != b if UNDEFINED in (a, b) else ranges.disjoint(a, b)
 
 
 BEYOND = ""
 
 
-def _suspects(found, size, rows: list[bool]) -> list[int]:
+def suspects(found, size, rows: list[bool]) -> list[int]:
     """The places of what is not finite, then of the largest sizes above zero, among the samples that count."""
     counts = [True] * found.size
     if found.ndim and len(found) == len(rows):
@@ -140,7 +160,7 @@ def _ordinary(moment: Moment) -> bool:
 @quiet()
 def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -> Refutation | None:
     """Numbers for `a == b`; `claim` is `a - b`, at the path ("law",) of `types`."""
-    court = _Court(trial, claim, types, facts)
+    court = _OfValue(trial, facts, claim, types)
     for moment in moments(trial):
         apart = moment.value(claim, ("law",), types)
         sides = [moment.value(node, ("law", index), types) for index, node in enumerate(claim.args)]
@@ -149,17 +169,17 @@ def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -
         a = 0 * apart if whole is None else sides[whole] if whole == 0 else sides[whole] + apart
         b = 0 * apart if whole is None else sides[whole] if whole == 1 else sides[whole] - apart
         size = abs(apart) - TOLERANCE * (1 + abs(a) + abs(b))
-        for place in _suspects(apart, size, _rows(trial, moment, facts)):
+        for place in suspects(apart, size, court.rows(moment)):
             wrong = court.confirmed(moment, apart, place, ranges.ZERO)
             if wrong == BEYOND:
                 values = (a.flat[place], b.flat[place]) if whole is not None else None
                 return Refutation(_unequal(claim.args, values, apart.flat[place]), moment.where)
             if wrong:
-                return Refutation(_no_number(wrong), moment.where)
+                return Refutation(no_number(wrong), moment.where)
     return None
 
 
-def _no_number(name: str) -> str:
+def no_number(name: str) -> str:
     return f"{name} is not a number"
 
 
@@ -175,9 +195,9 @@ def _unequal(nodes: tuple[Node, ...], values: tuple[float, float] | None, differ
 @quiet()
 def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types]) -> Refutation | None:
     """Numbers for `value in [low, high]`, of a run from the initial state."""
-    court = _Court(trial, claim.value, types, facts)
+    court = _OfValue(trial, facts, claim.value, types)
     for moment in moments(trial):
-        found, rows = moment.value(claim.value, ("law",), types), _rows(trial, moment, facts)
+        found, rows = moment.value(claim.value, ("law",), types), court.rows(moment)
         low, high = (_bound(moment, end) for end in (claim.low, claim.high))
         allowed = Interval(low, high, low is None or claim.low_open, high is None or claim.high_open)
         beyond = 0 * found
@@ -185,12 +205,12 @@ def refute_within(trial: Trial, claim: Within, types: Types, facts: list[Types])
             if end is not None:
                 apart = sign * (found - float(end))
                 beyond = beyond + (1.0 + abs(apart)) * ((apart > 0) | (is_open & (apart == 0)))
-        for place in _suspects(found, beyond, rows):
+        for place in suspects(found, beyond, rows):
             wrong = court.confirmed(moment, found, place, allowed)
             if wrong == BEYOND:
                 return Refutation(_outside(claim.value, float(found.flat[place]), low, high), moment.where)
             if wrong:
-                return Refutation(_no_number(wrong), moment.where)
+                return Refutation(no_number(wrong), moment.where)
     return None
 
 
@@ -215,47 +235,23 @@ def _bound(moment: Moment, node: Node | None) -> Fraction | None:
 def refute_free(trial: Trial, value: Node, of: Ref, types: Types, facts: list[Types]) -> Refutation | None:
     """Two steps that differ in a carried state, an input or a weight only."""
     rng = Random(DRAWS)
-    court = _Court(trial, value, types, facts)
+    court = _OfValue(trial, facts, value, types)
     for moment in filter(_ordinary, moments(trial)):
         held = "state" if of.ago else "inputs" if of.name in moment.inputs else "weights"
         old = moment.env[f"{of.name}[t-1]" if of.ago else of.name]
         binary = trial.typed.cell.state(of.name).binary if of.ago else trial.variant.names[of.name].binary
         new = 1 - old if binary else old + numbers(rng, old.shape, 1.0)
         other = moment.again(trial, **{held: {**getattr(moment, held), of.name: new}})
-        both = _rows(trial, moment, facts), _rows(trial, other, facts)
+        both = court.rows(moment), court.rows(other)
         a, b = (each.value(value, ("law",), types) for each in (moment, other))
         rows = [here and there for here, there in zip(*both)]
         size = abs(a - b) - TOLERANCE * (1 + abs(a))
-        for place in _suspects(a, size, rows):
+        for place in suspects(a, size, rows):
             if court.differ(moment, other, a, place):
                 here, there = a.flat[place], b.flat[place]
                 what = f"{notation(value)} goes from {short(here)} to {short(there)}"
                 return Refutation(f"{what} when {notation(of)} alone is changed", moment.where)
     return None
-
-
-def _rows(trial: Trial, moment: Moment, fact_types: list[Types]) -> list[bool]:
-    """The samples for which the conditions hold."""
-    rows = [True] * BATCH
-    for fact, types in zip(trial.conditions(), fact_types):
-        value = moment.value(fact.name, ("fact",), types)
-        for row in range(BATCH):
-            mine = value[row] if value.ndim and len(value) == BATCH else value
-            rows[row] &= bool((abs(mine - float(fact.value)) < 0.5).all())
-    return rows
-
-
-def worst(found, rows: list[bool]) -> int | None:
-    """The place of the largest finite number among the samples that count."""
-    flat = found.reshape(-1) + 0.0
-    flat[~(flat < inf)] = -inf
-    if found.ndim and len(found) == len(rows):
-        width = len(flat) // len(rows)
-        for row, counts in enumerate(rows):
-            if not counts:
-                flat[row * width : (row + 1) * width] = -inf
-    place = int(flat.argmax())
-    return place if any(rows) and isfinite(flat[place]) else None
 
 
 def short(value: float) -> str:

@@ -621,6 +621,16 @@ def test_compiled_code_can_be_read_and_debugged(here):
         pytest.fail("`units` must be a number")
 
 
+def test_a_law_that_numbers_refute_is_not_built(run, here):
+    Path("bounded.yaml").write_text(REFUTED)
+    code, out, err = run("build", "bounded.yaml", "-o", "out")
+    assert (code, out) == (1, "") and err.startswith("error[CG401]") and err.endswith("nothing was written\n")
+    assert not Path("out").exists()
+    for given in ({"path": "bounded.yaml"}, {"text": REFUTED}):
+        with pytest.raises(cellgen.SpecError, match="CG401"):
+            cellgen.compile(**given)
+
+
 def test_compile_tells_a_mistake_as_check_would():
     with pytest.raises(cellgen.SpecError) as caught:
         cellgen.compile(text=BAD)

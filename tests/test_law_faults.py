@@ -181,6 +181,31 @@ def test_a_law_says_what_it_needs_that_is_not_shown():
     assert verdict(guarded, "h in (-1, 1)") == ("proved", "")
 
 
+def test_more_than_is_looked_at_proves_nothing():
+    """What an equation divides by is read under as many guards as there are ways to it: past a bound it is unknown."""
+
+    def text(depth):
+        nested = "".join(f"e{k} = where(a > {k}, e{k - 1}, 2 * e{k - 1})\n" for k in range(1, depth + 1))
+        first = "a = x @ W\nb = x @ U\ne0 = a / (a - b)\n"
+        return cell(f"{first}{nested}y = 0 * e{depth} + 1\nh = tanh(y + h[t-1])").replace(
+            "U: {shape: [units", "U: {shape: [input"
+        )
+
+    assert verdict(text(2), "y == 1") == ("proved", "where `a - b` is not 0")
+    assert verdict(text(10), "y == 1")[0] == "unknown"
+    harmless = text(10).replace("a / (a - b)", "a * (a - b)")
+    assert verdict(harmless, "y == 1") == ("proved", "")
+
+
+def test_more_cases_than_are_looked_at():
+    steps = "".join(f"s{k} = step(a - {k}) * step(h[t-1] - {k})\n" for k in range(8))
+    text = cell(f"a = x @ W\n{steps}h = tanh(a + h[t-1] @ U) + 0 * ({' + '.join(f's{k}' for k in range(8))})")
+    facts = ", ".join(f"s{k} == 0" for k in range(8))
+    pairs = "with W = kernel, U = recurrent_kernel, bias = 0"
+    for claim in ("h in (-1, 1)", f"reduces to simple_rnn {pairs}"):
+        assert verdict(text, f"{claim} when {facts}") == ("unknown", "more than 64 cases")
+
+
 def test_an_overflow_is_no_evidence():
     text = cell("h = exp(-exp(exp(3 * (x @ W)))) + 0 * h[t-1]", weights=("W",))
     assert verdict(text, "h in [0, 1)")[0] == "proved"

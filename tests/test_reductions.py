@@ -135,6 +135,69 @@ equations: |
     assert found.status == "refuted" and "in UGRNN" in found.why
 
 
+BIASED = RNN.replace("U: [units, units]}", "U: [units, units], bias: [units]}").replace(
+    "h[t-1] @ U)", "h[t-1] @ U + bias)"
+)
+PAIRS = "with U = recurrent_kernel"
+
+
+def changed(h):
+    return BIASED.replace("  h = tanh(x @ kernel + h[t-1] @ U + bias)", f"  a = x @ kernel\n  {h}")
+
+
+@pytest.mark.parametrize(
+    "apart",
+    ["gelu(a) - gelu(-a) - a", "silu(a) - silu(-a) - a", "gelu(a) * (1 + tanh(a)) - 2 * gelu(a) * sigmoid(2 * a)"],
+)
+def test_rounding_refutes_no_reduction(apart):
+    """It is zero, and float64 makes of it some 1e-17."""
+    found, _ = judged(
+        changed(f"h = tanh(a + h[t-1] @ U + bias + 1.0e15 * ({apart}))"), f"reduces to simple_rnn {PAIRS}"
+    )
+    assert found.status in ("proved", "unknown")
+
+
+def test_a_small_difference_refutes():
+    found, diagnostics = judged(
+        changed("h = tanh(a + h[t-1] @ U + bias) + 0.001 * a"), f"reduces to simple_rnn {PAIRS}"
+    )
+    assert found.status == "refuted" and found.why.startswith("h = ") and ", but h = " in found.why
+    assert "step 1 of a run" in diagnostics[0].label.text
+
+
+def test_what_is_no_number_is_another_cell():
+    found, _ = judged(
+        changed("h = tanh(a + h[t-1] @ U + bias) + 0 * sqrt(relu(a) - 0.01)"), f"reduces to simple_rnn {PAIRS}"
+    )
+    assert found.status == "refuted" and found.why.startswith("h is not a number, but h = ")
+    found, _ = judged(changed("h = tanh(a + h[t-1] @ U + bias) * (a - 1) / (a - 1)"), f"reduces to simple_rnn {PAIRS}")
+    assert (found.status, found.why) == ("proved", "where `a - 1` is not 0")
+
+
+def test_what_both_cells_ask_for_goes_without_saying(tmp_path):
+    """Where one is no number, neither is the other."""
+    text = changed("h = tanh((a + h[t-1] @ U) / (a - bias))")
+    (tmp_path / "other.yaml").write_text(text.lstrip())
+    (tmp_path / "one.yaml").write_text(text.lstrip() + "laws: |\n  reduces to other\n")
+    typed = Spec.at(tmp_path / "one.yaml").typed()
+    assert [(each.status, each.why) for each in laws(typed, analyse(typed)).laws] == [("proved", "")]
+
+
+@pytest.mark.parametrize(
+    ("fact", "status"),
+    [("h[t-1] == 0", "unknown"), ("h[t-1] == 0.5", "refuted"), ("s == 1", "unknown"), ("s == 0", "refuted")],
+)
+def test_numbers_are_those_of_what_the_law_is_about(fact, status):
+    """What is set is set for both cells, and a condition holds: the gap is zero there, which no rule sees."""
+    text = changed("gap = where(s > 0, 0, 1) + relu(h[t-1])\n  h = tanh(a + h[t-1] @ U + bias) + gap * (gelu(a) - 2)")
+    text = text.replace("  gap =", "  s = step(h[t-1] + 1)\n  gap =")
+    if fact.startswith("s"):
+        text = text.replace("+ relu(h[t-1])", "+ 0 * a").replace("step(h[t-1] + 1)", "step(a)")
+    text = text.replace("gap * (gelu(a) - 2)", "gap * (gelu(a) - 2) + gelu(a) - gelu(-a) - a")
+    found, _ = judged(text, f"reduces to simple_rnn {PAIRS} when {fact}")
+    assert found.status == status
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("stem", sorted(path.stem for path in shipped().glob("*.yaml")))
 def test_every_two_cells_are_compared(stem):

@@ -36,7 +36,7 @@ CHOICE, UNARY, ATOM = 0, 4, 6
 
 
 def notation(node: Node) -> str:
-    """The expression as an equation would say it. A view is not shown; a norm that has no weights is `normalize`."""
+    """The expression as an equation would say it. A view is not shown; a norm that no author called is `normalize`."""
     return _write(node)[0]
 
 
@@ -60,6 +60,8 @@ def _write(node: Node) -> tuple[str, int]:
             while value.op != "normalize":
                 value = value.args[0]
             return f"{weight.split('/')[0]}({notation(value.args[0])})", ATOM
+        case Apply("normalize", (value, _), span=span) if span is not None:
+            return f"{span.text.split('(')[0].strip()}({notation(value)})", ATOM
         case Apply(op, (a, b)) if op in INFIX:
             symbol, binding = INFIX[op]
             return _infix(op, a, symbol, b, binding), binding

@@ -82,8 +82,9 @@ class Theirs(Meaning):
         value = self.ours.name(Ref(mine, ref.ago))
         path = next((path for path in value.lanes if sorted(path) == sorted(picked)), None)
         if path is None:
-            missing = ", ".join(f"`{each}`" for each in picked if not any(each in path for path in value.lanes))
-            raise Missing(f"`{mine}` has no label {missing}" if missing else f"`{mine}` has other labels")
+            axes = self.axes(self._shape(ref))
+            here, there = _listed(self.ours.labels, value.axes), _listed(self.labels, axes)
+            raise Missing(_unlike(mine, here, ref.name, there, self.stem))
         shape = self.dims.flat(self._shape(ref))
         their_width = self.called(self.without(shape, place))
         our_width = self.ours.without(value.shape, dict(zip(value.axes, path)))
@@ -106,6 +107,16 @@ class Theirs(Meaning):
         if chosen:
             return SYMPY[chosen](self.arithmetic, expr)
         return self.arithmetic.atom(self.pairs.get(option, option), expr)
+
+
+def _listed(labels: Mapping[str, tuple[str, ...]], axes: tuple[str, ...]) -> str:
+    words = [label for axis in axes for label in labels[axis]]
+    return f"the label{'s' * (len(words) > 1)} {', '.join(words)}" if words else "no labels"
+
+
+def _unlike(mine: str, here: str, name: str, there: str, stem: str) -> str:
+    """How the labels of ours are not those of the other cell's."""
+    return f"`{mine}` has {here} here, and {there if name == mine else f'`{name}` has {there}'} in {stem}"
 
 
 class _Pairs(dict):
@@ -229,7 +240,8 @@ def _pairs(ours: Meaning, theirs: Theirs) -> Iterator[tuple[Expr, Expr]]:
             shapes = (shape_text(tuple((atom,) for atom in shape)) for shape in (b.shape, theirs.called(a.shape)))
             raise Missing(f"`{our_name}` is {' here, and '.join(shapes)} in {theirs.stem}")
         if here.keys() != there.keys():
-            raise Missing(f"`{our_name}` has other labels than in {theirs.stem}")
+            axes = [_listed(each.labels, value.axes) for each, value in ((ours, b), (theirs, a))]
+            raise Missing(_unlike(our_name, axes[0], name, axes[1], theirs.stem))
         yield from ((expr, here[path]) for path, expr in there.items())
 
 

@@ -214,6 +214,18 @@ def test_an_overflow_is_no_evidence():
     assert verdict(text, "h + sin(h) in [-2, 1.9]")[0] != "refuted"
 
 
+# --- what a refutation says ---
+
+
+def test_a_norm_has_its_own_name():
+    norm = "over: [units], epsilon: 1.0e-5"
+    norms = f"norms: {{ln: {{kind: layer, {norm}, scale: ones}}, rn: {{kind: rms, {norm}}}}}"
+    text = cell("c = x @ W\nh = tanh(ln(c) + rn(c) + h[t-1])", norms, weights=("W",))
+    for line in ("rn(c + 1) == rn(c)", "rn(c + 1) in (-1, 0)", "rn(2 * c) == ln(c)", "rn(h) free of h[t-1]"):
+        status, why = verdict(text, line)
+        assert status == "refuted" and why.startswith(f"{line.split(')')[0]})") and "normalize" not in why
+
+
 # --- masked steps ---
 
 

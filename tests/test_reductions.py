@@ -14,6 +14,15 @@ equations: |
   h = tanh(x @ kernel + h[t-1] @ U)
 """
 
+PACKED = """
+cell: Cell
+gates: [i, g]
+state: {h: units}
+equations: |
+  z: [gates, units] = affine(x, h[t-1])
+  h = sigmoid(z.i) * tanh(z.g)
+"""
+
 PER_GATE = """
 cell: Cell
 state: {h: units, c: units}
@@ -89,6 +98,9 @@ def test_packed_weights_are_those_of_each_gate(tmp_path):
         (RNN, "reduces to simple_rnn with U = recurrent_kernel", "`bias` of simple_rnn is not here"),
         (RNN, "reduces to simple_rnn with bias = 0", "`recurrent_kernel` of simple_rnn is not here"),
         (RNN, "reduces to lstm", "there is no state `c` here"),
+        (PACKED, "reduces to simple_rnn", "`kernel` has the labels i, g here, and no labels in simple_rnn"),
+        (PACKED, "reduces to gru", "`kernel` has the labels i, g here, and the labels z, r, h in gru"),
+        (RNN, "reduces to gru with U = recurrent_kernel", "has no labels here, and the labels z, r, h in gru"),
         (
             RNN,
             "reduces to simple_rnn with kernel = recurrent_kernel, U = kernel, bias = 0",

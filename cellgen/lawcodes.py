@@ -95,9 +95,9 @@ GENERATED = {
     "CG601": Code(
         "no code is generated for this yet",
         "The language has it, `cellgen check` shows what follows from it and the interpreter runs it, but no code is "
-        "generated for it: Keras asks for the sizes of states and of the output before there is an input.",
-        "state: {h: [input]}\nequations: |\n  h = 0.5 * h[t-1] + x",
-        "inputs: {x: [input_dim]}\ndims: {input_dim: required}\nstate: {h: [input_dim]}\n"
-        "equations: |\n  h = 0.5 * h[t-1] + x",
+        "generated for it: an input tells the size of each of its axes, not of their factors, for one.",
+        "inputs: {x: [2*n]}\nstate: {h: units}\nparams: {W: [2*n, units]}\nequations: |\n  h = 0.5 * h[t-1] + x @ W",
+        "inputs: {x: [2*n]}\ndims: {units: required, n: required}\nstate: {h: units}\nparams: {W: [2*n, units]}\n"
+        "equations: |\n  h = 0.5 * h[t-1] + x @ W",
     ),
 }

@@ -198,6 +198,7 @@ class CellView:
     arguments: tuple[ArgumentView, ...]
     keywords: tuple[KeywordView, ...]  # of Keras's own layers
     renamed: dict[str, str]  # Keras's names of arguments, and ours
+    built_sizes: tuple[str, ...]  # the sizes of states and output, in `build`; none where they are known before
     derived_dims: tuple[DimView, ...]
     size_checks: tuple[CheckView, ...]
     build_dims: tuple[DimView, ...]

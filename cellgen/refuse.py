@@ -2,8 +2,7 @@
 
 from cellgen.cell import TypedCell
 from cellgen.diagnostics import Diagnostic, Report
-from cellgen.expr import Shape, axis_text
-from cellgen.span import Span
+from cellgen.expr import axis_text
 from cellgen.stack import Stack
 
 
@@ -39,17 +38,9 @@ def _inputs_of(stack: Stack) -> Report:
 
 
 def _sizes(typed: TypedCell, report: Report) -> None:
-    """Keras asks for the sizes of states and output before there is an input."""
+    """A size that comes with an input is the size of one of its axes, and comes."""
     cell, first = typed.cell, typed.cell.inputs[0]
     inferred = [dim.name for dim in cell.dims if dim.kind == "inferred"]
-    for name, (shape, span) in _kept(typed).items():
-        for dim in inferred:
-            if dim in cell.needed(shape):
-                required = f"`dims: {{{dim}: required}}`"
-                if dim == "input":  # Keras's layers have an attribute of this name
-                    required = f"`inputs: {{{first.name}: [input_dim]}}` and `dims: {{input_dim: required}}`"
-                help = f"Keras asks for its size before there is an input: write {required}"
-                report.add("CG601", f"no code is generated for `{name}`, whose size is the input's", span, help=help)
     for port in cell.inputs[1:]:
         others = {atom for each in cell.inputs if each is not port for axis in each.shape for atom in axis}
         if port.default is not None and not port.inner:
@@ -63,13 +54,3 @@ def _sizes(typed: TypedCell, report: Report) -> None:
             message = f"no code is generated for an inferred dim in a product, `{axis_text(axis)}`"
             help = "give the input one axis for each of its dims, or make them `required`"
             report.add("CG601", message, first.span, help=help)
-
-
-def _kept(typed: TypedCell) -> dict[str, tuple[Shape, Span]]:
-    """The states and the output."""
-    cell = typed.cell
-    kept = {each.name: (each.shape, each.span) for each in cell.states}
-    if cell.output not in kept:
-        shape = next(each.names[cell.output].shape for each in typed.variants if cell.output in each.names)
-        kept[cell.output] = shape, next(each.span for each in cell.equations if each.name == cell.output)
-    return kept

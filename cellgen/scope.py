@@ -83,14 +83,8 @@ class Scope:
     def no_state(self, name: str) -> str | tuple[str, ...]:
         """A help for `name[t-1]` where `name` is no state."""
         if name in self.inputs:
-            shape = self.inputs[name].shape
-            told = [atom for axis in shape for atom in axis if atom in self.dims and self.dims[atom].kind == "inferred"]
-            shape = shape_text(tuple(tuple(f"{atom}_dim" if atom in told else atom for atom in axis) for axis in shape))
-            last = f"{name}_last"
-            dims = ", ".join(f"{atom}_dim: required" for atom in told)
-            known = f"a state's size is known before its input: `inputs: {{{name}: {shape}}}`, `dims: {{{dims}}}`"
-            state = f"add a state `{last}: {shape}`, read `{last}[t-1]`, and below it write `{last} = {name}`"
-            return (state, known) if told else state
+            shape, last = shape_text(self.inputs[name].shape), f"{name}_last"
+            return f"add a state `{last}: {shape}`, read `{last}[t-1]`, and below it write `{last} = {name}`"
         if name in self.params or name in self.options:
             return f"it is the same at every step: write `{name}`"
         if name in self.equations:

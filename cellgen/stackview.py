@@ -64,6 +64,7 @@ class _StackViewing(Viewing):
             "scheduled": tuple(
                 (each.name, str(float(each.default))) for each in stack.options if each.kind == "scheduled"
             ),
+            "built_sizes": (),
             "derived_dims": (),
             "build_dims": (),
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),

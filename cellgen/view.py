@@ -64,7 +64,9 @@ class Viewing:
         drawn = [shape_of(noise, self.step) for noise in cell.noises]
         drawing = tuple(noises(self.step, lambda axis: self.size(axis, "self.")))
         constants = [port.name for port in cell.inputs if port.constant]
-        flat = all(len(shape) == 1 for shape in (output, *(state.shape for state in cell.states)))
+        kept = [*(state.shape for state in cell.states), output]
+        late = [*filter(self.late, kept)]
+        flat = all(len(shape) == 1 for shape in kept)
         return CellView(
             cell=cell.name,
             stem=cell.stem,
@@ -105,9 +107,12 @@ class Viewing:
             arguments=given,
             keywords=tuple(keywords(cell, [each.name for each in given])),
             renamed=renamed(cell),
-            derived_dims=tuple(self.derived("", [*(state.shape for state in cell.states), output])),
+            built_sizes=tuple(self.size_entry(shape, flat, "self.") for shape in kept) if late else (),
+            derived_dims=tuple(self.derived("", [shape for shape in kept if shape not in late])),
             size_checks=tuple(self.size_checks()),
-            build_dims=tuple(self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn])),
+            build_dims=tuple(
+                self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn, *late])
+            ),
             weights=weights,
             initializers=tuple((weight.argument, weight.initializer) for weight in weights),
             activations=tuple((name, self.activation(name)) for name in choices(cell.options)),
@@ -190,9 +195,16 @@ class Viewing:
         size = self.size(width, prefix)
         return size if test is None else f"({size} if {emitter.test(test, OR)} else 0)"
 
-    def size_entry(self, shape: Shape, flat: bool) -> str:
-        """A size as Keras keeps it: a number, or where some state is no vector a tuple for each."""
-        sizes = [self.size(axis, "") for axis in shape]
+    def late(self, shape: Shape) -> bool:
+        """Whether its size is known when the cell is built, and not before."""
+        return any(self.dims[atom].kind == "inferred" for atom in self.cell.needed(shape))
+
+    def size_entry(self, shape: Shape, flat: bool, prefix: str = "") -> str:
+        """A size as Keras keeps it: a number, or where some state is no vector a tuple for each. In `__init__` None,
+        where it is not known yet.
+        """
+        late = not prefix and self.late(shape)
+        sizes = ["None" if late else self.size(axis, prefix) for axis in shape]
         if flat:
             return sizes[0]
         return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
@@ -283,10 +295,11 @@ class Viewing:
                 words = f'f"of size {{{size}}} in axis {at}"'.replace('shapes["', "shapes['").replace('"]', "']")
                 yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
         for dim in self.cell.dims:
-            if dim.kind == "quotient" and self.inferred(dim):
+            if dim.kind == "quotient" and self.late(((dim.name,),)):
                 whole, divisors = self.whole(dim)
                 of, by = (" * ".join(self.factor(each, "self.") for each in some) for some in ([whole], divisors))
-                at = of.removeprefix("input_shape[").removesuffix("]")
+                port = next(port for port in self.cell.inputs if (whole,) in port.shape)
+                at = port.shape.index((whole,)) - len(port.shape)
                 yield CheckView(
                     port.name,
                     f"{of} % {by if len(divisors) == 1 else f'({by})'} == 0",
@@ -296,7 +309,7 @@ class Viewing:
     def size_checks(self) -> Iterator[CheckView]:
         """What is divided must be a multiple; an input's size is checked when it comes."""
         for dim in self.cell.dims:
-            if dim.kind == "quotient" and not self.inferred(dim):
+            if dim.kind == "quotient" and not self.late(((dim.name,),)):
                 of, by = (self.emitter.size((each,)) for each in (dim.value, dim.divisor))
                 whole, divisors = self.whole(dim)
                 yield CheckView(whole, f"{of} % {by} == 0", f"a multiple of {'*'.join(map(str, divisors))}")
@@ -308,9 +321,6 @@ class Viewing:
             divisors.insert(0, dim.divisor)
             dim = self.dims[dim.value]
         return dim.name, divisors
-
-    def inferred(self, dim: Dim) -> bool:
-        return any(self.dims[atom].kind == "inferred" for atom in self.cell.needed([(dim.name,)]))
 
     def label_slices(self) -> Iterator[str]:
         for slot in self.step.slots:

@@ -417,7 +417,8 @@ def test_a_name_that_no_module_can_have_is_an_error(run, here, stem):
 def test_of_a_folder_build_leaves_out_what_cannot_be_generated_yet(run, here):
     Path("specs").mkdir()
     Path("specs/leaky.yaml").write_text(GOOD)
-    Path("specs/ports.yaml").write_text("cell: Ports\nstate: {h: input}\nequations: |\n  h = 0.5 * h[t-1] + x\n")
+    head = "cell: Ports\ninputs: {x: [2*n]}\nstate: {h: units}\nparams: {W: [2*n, units]}\n"
+    Path("specs/ports.yaml").write_text(head + "equations: |\n  h = 0.5 * h[t-1] + x @ W\n")
     code, out, err = run("build")
     assert code == 0 and out == "wrote generated/leaky.py\nwrote generated/test_leaky.py\n"
     assert "left out: specs/ports.yaml" in err

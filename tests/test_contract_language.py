@@ -283,19 +283,39 @@ def test_an_input_as_wide_as_the_state(built):
         rows(np.zeros([BATCH, STEPS, 2, WIDTH]))
 
 
-@pytest.mark.parametrize(
-    "text, size",
-    [
-        ("state: {h: input}", "inputs: {x: [input_dim]}` and `dims: {input_dim: required}"),
-        ("state: {h: n}\ninputs: {x: [n]}\ndims: {n: inferred}", "dims: {n: required}"),
-    ],
-)
-def test_a_state_as_wide_as_an_inferred_input_is_refused(text, size):
-    """Keras asks for the state's size in the constructor."""
-    with pytest.raises(SpecError) as caught:
-        Spec.of(f"cell: Follows\n{text}\nequations: |\n  h = 0.5 * h[t-1] + x\n").build()
-    (only,) = caught.value.diagnostics
-    assert only.code == "CG601" and size in only.help[0]
+def test_a_state_and_an_output_as_wide_as_the_input(built, tmp_path):
+    """Their width is there from `build` on; Keras's own loop takes the cell before."""
+    module, x = built("last_input"), sequences()
+    cell = module.LastInputCell(UNITS, dtype="float64")
+    assert tuple(cell.state_size) == (UNITS, None) and cell.output_size is None
+    with pytest.raises(ValueError, match="as wide as the input here: build the cell"):
+        cell.get_initial_state(batch_size=2)
+    layer = layer_of(module, UNITS, return_sequences=True, return_state=True)
+    assert layer.cell.output_size == WIDTH and layer.state_size == [UNITS, WIDTH]
+    assert [each.shape for each in layer.get_initial_state(2)] == [(2, UNITS), (2, WIDTH)]
+    shapes = layer.compute_output_shape(x.shape)
+    assert shapes == ((BATCH, STEPS, WIDTH), (BATCH, UNITS), (BATCH, WIDTH))
+    wanted = layer(x, mask=MASK)
+
+    def same(rnn):
+        rnn.build(x.shape)
+        rnn.set_weights(layer.get_weights())
+        return rnn
+
+    rnn = same(keras.layers.RNN(cell, return_sequences=True, return_state=True, dtype="float64"))
+    close(rnn(x, mask=MASK), wanted)
+    cells = keras.layers.StackedRNNCells([module.LastInputCell(UNITS), module.LastInputCell(2)])
+    assert keras.layers.RNN(cells)(x.astype("float32")).shape == (BATCH, WIDTH)
+    rnn = same(keras.layers.RNN(module.LastInputCell(UNITS, dtype="float64"), return_sequences=True, dtype="float64"))
+    both = keras.layers.Bidirectional(module.LastInput(UNITS, return_sequences=True, dtype="float64"), dtype="float64")
+    given = keras.Input((None, WIDTH), dtype="float64")
+    model = keras.Model(given, both(rnn(given)))
+    model.save(tmp_path / "model.keras")
+    close(keras.models.load_model(tmp_path / "model.keras")(x), model(x))
+    stateful = module.LastInput(UNITS, stateful=True, dtype="float64")
+    stateful.build((BATCH, STEPS, WIDTH))
+    stateful(x)
+    close(stateful.states[1], x[:, -1])
 
 
 def test_an_inferred_dim_in_a_product_is_refused():

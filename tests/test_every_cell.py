@@ -213,19 +213,9 @@ def test_numbers_are_exact(value):
     Trial(spec(head + PLAIN, "a = x @ W", f"h = 0.1 * h[t-1] + {value}")).compared(1e-15)
 
 
-@pytest.mark.parametrize(
-    "head, line",
-    [
-        ("output: y\nparams: {W: [input, units], V: [units, input]}\n", "  y = h @ V + x\n"),
-        ("params: {W: [input, units]}\n", ""),
-    ],
-    ids=["output", "state"],
-)
-def test_what_is_not_built_is_told_by_check(head, line):
-    states = "state: {h: units}\n" if line else "state: {h: units, x_last: [input]}\n"
-    lines = "  h = 0.5 * h[t-1] + x @ W\n" + (line or "  x_last = x\n")
-    lines = lines if line else lines.replace("x @ W", "(x + x_last[t-1]) @ W")
-    found = Spec.of(f"cell: Wide\n{states}{head}equations: |\n{lines}").check().diagnostics
+def test_what_is_not_built_is_told_by_check():
+    text = "cell: Pairs\ninputs: {x: [2*n]}\nstate: {h: units}\nparams: {W: [2*n, units]}\nequations: |\n"
+    found = Spec.of(text + "  h = 0.5 * h[t-1] + x @ W\n").check().diagnostics
     assert [(each.code, each.severity) for each in found if each.severity == "error"] == [("CG601", "error")]
 
 

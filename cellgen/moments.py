@@ -1,8 +1,9 @@
 """Steps of random runs of the interpreter, under a law's conditions and interventions.
 
 They are the same every time: DRAWS instances of a variant with small sizes and random weights of growing scale, each
-run from the initial state for STEPS steps on a batch of BATCH random sequences. What a law's facts set, they set in the
-step that is looked at. All laws of a cell share the work that may be done.
+run from the initial state for STEPS steps on a batch of BATCH random sequences; then one at each corner of its options'
+ranges, for CORNER_STEPS steps; where there are more than MAX_CORNERS, at so many. What a law's facts set, they set
+in the step that is looked at. All laws of a cell share the work that may be done.
 """
 
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
+from math import prod
 from random import Random
 
 from cellgen.cell import IDENTITY, NEIGHBOURS, Cell, Fact, Option, Type, TypedCell, TypedVariant
@@ -21,8 +23,11 @@ from cellgen.sizes import multiples
 
 DRAWS = 4
 STEPS = 6
+CORNER_STEPS = 3
+MAX_CORNERS = 16
 BATCH = 16
 SCALES = (1.0, 3.0, 0.3, 10.0)  # of the weights, a draw each
+CORNER_SCALE = 3.0
 
 Types = Mapping[Path, Type]
 
@@ -121,16 +126,19 @@ def moments(trial: Trial) -> Iterator[Moment]:
     """Steps of random runs, each under the interventions; the next goes on from what is without them."""
     cell, variant = trial.typed.cell, trial.variant
     training = bool(variant.variant.get(TRAINING, False))
-    for draw in range(DRAWS):
+    ordinary = [({}, STEPS)] * DRAWS
+    for draw, (corner, steps) in enumerate([*ordinary, *((each, CORNER_STEPS) for each in corners(cell))]):
         rng = Random(draw)
-        instance = Instance(trial.typed, {**given(cell, variant, trial.options(), rng, draw), **trial.activations})
-        weights = {name: numbers(rng, shape, SCALES[draw]) for name, shape in instance.weights.items()}
+        options = given(cell, variant, {**corner, **trial.options()}, rng, draw)
+        instance = Instance(trial.typed, {**options, **trial.activations})
+        scale = SCALES[draw] if draw < DRAWS else CORNER_SCALE
+        weights = {name: numbers(rng, shape, scale) for name, shape in instance.weights.items()}
         state = instance.initial_state(weights, BATCH)._asdict()
         chosen = {name: value for name, value in instance.settings.options.items() if isinstance(value, float)}
         sizes = ", ".join(f"{name}={value:.4g}" for name, value in {**instance.settings.sizes, **chosen}.items())
         before: tuple[Mapping, ...] = ()
         imposed = trial.imposed(instance)
-        for step in range(STEPS):
+        for step in range(steps):
             cost = len(variant.live)
             if len(list(islice(trial.work, cost))) < cost:
                 return
@@ -178,8 +186,27 @@ def given(cell: Cell, variant: TypedVariant, options: Mapping[str, float], rng: 
     return chosen
 
 
+def corners(cell: Cell) -> list[dict[str, float]]:
+    """Every way to take an end of the range of each numeric option that has one; of many ways some."""
+    ends = {
+        option.name: [float(end) for end in (option.low, option.high) if end is not None] for option in cell.options
+    }
+    ends = {name: each for name, each in ends.items() if each}
+    many = prod(len(each) for each in ends.values())
+    places = range(many) if many <= MAX_CORNERS else Random(0).sample(range(many), MAX_CORNERS)
+    return [_corner(ends, place) for place in places] if ends else []
+
+
+def _corner(ends: Mapping[str, list[float]], place: int) -> dict[str, float]:
+    found = {}
+    for name, each in ends.items():
+        place, index = divmod(place, len(each))
+        found[name] = each[index]
+    return found
+
+
 def _drawn(option: Option, rng: Random, draw: int) -> float:
-    """A numeric option that no fact sets: its default, a number like it, the end of its range, any number of it."""
+    """A numeric option that no fact sets: its default, a number like it, any number of its range."""
     if option.default is not None and draw < 2:
         factor = rng.uniform(0.5, 1.0) if draw else 1.0
         unbounded = option.low is None and option.high is None
@@ -188,8 +215,7 @@ def _drawn(option: Option, rng: Random, draw: int) -> float:
         low, high = (-2.0, 2.0) if option.high is None else (float(option.high) - 4.0, float(option.high))
     else:
         low, high = float(option.low), float(option.low) + 4.0 if option.high is None else float(option.high)
-    ends = [float(end) for end in (option.low, option.high) if end is not None]
-    return ends[-1] if ends and draw == 2 else rng.uniform(low, high)
+    return rng.uniform(low, high)
 
 
 def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = False):

@@ -2,6 +2,7 @@
 
 import random
 from fractions import Fraction
+from itertools import product
 
 import mpmath
 import numpy as np
@@ -22,7 +23,7 @@ from cellgen.lawtypes import expression_types
 from cellgen.moments import given as drawn
 from cellgen.ops import OPS, Interval
 from tests.test_law_ranges import GRU, JANET, MIN_LSTM, ON_LSTM, PHASED, RG_LRU, SLSTM
-from tests.test_laws import judged
+from tests.test_laws import cell, judged
 
 ELEMENTWISE = [name for name, op in OPS.items() if op.shape == "elementwise"]
 NUMBERS = st.one_of(
@@ -159,6 +160,39 @@ def test_no_weights_break_a_range_that_is_proved(text, lines):
                 assert (finite >= low - 1e-12).all() and (finite <= high + 1e-12).all(), (law.text, scale)
             state = {name: np.broadcast_to(env[name], array.shape) for name, array in state._asdict().items()}
             state = instance.State(**state)
+
+
+RANGES = {"a": (0, 1), "b": (-1, 2), "c": (1, 3)}
+
+
+def _of_options(rng, depth):
+    """The text of an expression of options."""
+    if depth == 0:
+        return rng.choice([*RANGES, *RANGES, "2", "0.5"])
+    one, other = (_of_options(rng, depth - 1) for _ in range(2))
+    forms = ["({} + {})", "({} - {})", "({} * {})", "({} * {})", "minimum({}, {})", "clip({}, {}, 1)"]
+    return rng.choice(forms).format(one, other)
+
+
+def test_a_law_holds_at_every_corner_of_the_ranges_of_options():
+    """What some corner contradicts is refuted, whichever ends it takes; nothing that a number contradicts is proved."""
+    rng = random.Random(5)
+    texts = [_of_options(rng, depth) for depth in (2, 2, 2, 2, 2, 3, 3, 3, 3, 3)]
+    texts = ["a * (2 - b) * c", "(1 - a) * (b + 1)", "a - b + c * (1 - a)", *texts]
+    ends = list(product(*RANGES.values()))
+    names = {"minimum": np.minimum, "clip": lambda x, low, high: np.maximum(np.minimum(x, high), low)}
+    lines, wanted = [], []
+    for text in texts:
+        values = [eval(text, {}, {**names, **dict(zip(RANGES, map(float, end)))}) for end in ends]  # noqa: S307 - ours
+        low, high = min(values), max(values)
+        if high > low:
+            inner = 0.02 * (high - low)
+            lines += [f"{text} in [{low + inner:.6f}, inf)", f"{text} in (-inf, {high - inner:.6f}]"]
+            wanted += ["refuted"] * 2
+    options = ", ".join(f"{name}: {{default: 1, in: [{low}, {high}]}}" for name, (low, high) in RANGES.items())
+    text = cell("h = tanh((a + b + c) * (x @ W) + h[t-1])", f"options: {{{options}}}", weights=("W",))
+    found = judged(text, *lines)
+    assert [each.status for each in found.laws] == wanted and len(wanted) >= 20
 
 
 def _end(node, infinite):

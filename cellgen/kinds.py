@@ -180,7 +180,7 @@ def _labels(value):
     elif isinstance(value, dict):
         for item in value.values():
             if not (isinstance(item, Scalar) and isinstance(item.value, (str, int))):
-                raise _wrong("a width for each label", item)
+                raise _wrong("a width for each label, such as `{key: units, gate: 1}`", item)
     else:
         raise _wrong("a list of labels such as `[i, f, g, o]`", value)
     return value

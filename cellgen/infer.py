@@ -52,10 +52,13 @@ def _node(node: Node, below: dict[int, Type], context: Context) -> Type:
 
 
 def _weighs(node: Node, name: str, shape: Shape, context: Context) -> None:
-    """A norm's weight has the shape of the value that it scales, which stands beside it and is typed already."""
+    """A norm's weight has the shape of the value that it scales, which stands beside it and is typed already.
+
+    What is derived has no span, stands below what it is derived of, and may have the weight beside anything.
+    """
     old, flat = context.weights.setdefault(name, shape), context.dims.flat
     context.names[name] = Type(old, Level.CONSTANT)
-    if flat(old) != flat(shape) or len(old) != len(shape):
+    if node.span is not None and (flat(old) != flat(shape) or len(old) != len(shape)):
         context.report.refuse(
             "CG303",
             f"the norm `{name.split('/')[0]}` is applied to {said(old)} and to {said(shape)}",

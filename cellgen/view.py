@@ -197,7 +197,8 @@ class Viewing:
 
     def late(self, shape: Shape) -> bool:
         """Whether its size is known when the cell is built, and not before."""
-        return any(self.dims[atom].kind == "inferred" for atom in self.cell.needed(shape))
+        needed = self.cell.needed(shape)
+        return any(dim.kind == "inferred" for dim in self.cell.dims if dim.name in needed)
 
     def size_entry(self, shape: Shape, flat: bool, prefix: str = "") -> str:
         """A size as Keras keeps it: a number, or where some state is no vector a tuple for each. In `__init__` None,

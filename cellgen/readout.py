@@ -90,7 +90,7 @@ class _Reading:
             except Refused:
                 pass
         self.report.stop()
-        self.unused(params)
+        self.unused(params, self.output())
         self.report.stop()
         return Readout(params, tuple(self.steps), tuple(self.shown), tuple(self.new.values()))
 
@@ -269,11 +269,25 @@ class _Reading:
         coupling = isinstance(node, Apply) and node.op in ("matmul", "outer", "sum", "mean")
         return not coupling and any(map(self.has_layers, parts(node)))
 
-    def unused(self, params: tuple[Param, ...]) -> None:
+    def output(self) -> str | None:
+        """The value that is the stack's output. None if there is no such value, which is reported."""
+        written = self.document.output
+        known = [step.name for step in self.steps if step.kind == "value"]
+        if written is None:
+            help = f"`output: {self.steps[-1].name}`"
+            self.report.add("CG107", "`output` is missing", self.document.readout.equations.span, help=help)
+        elif written.value not in known:
+            message = f"the readout has no value `{written.value}`"
+            help = nearest(written.value, known) or "such a value is `y = tanh(concat(each.h) @ W)`"
+            self.report.add("CG205", message, written.span, help=help)
+        else:
+            return written.value
+        return None
+
+    def unused(self, params: tuple[Param, ...], output: str | None) -> None:
         read = {step.by for step in self.steps}
         read |= {ref.name for step in self.steps for ref in _refs(step.value)}
-        output = self.document.output.value if self.document.output else self.steps[-1].name
-        for name, span in self.scope.defined.items():
+        for name, span in self.scope.defined.items() if output else ():
             if not name.startswith("_") and not {name, f"{EACH}.{name}"} & {*read, output}:
                 help = "read it in an equation, or take it out"
                 self.report.add("CG212", f"the value `{name}` is never used", span, help=help)

@@ -74,7 +74,9 @@ class _Wiring:
         report.stop()
         read = readout(document, self.cell, outer, report)
         report.stop()
-        self.output(outer, read)
+        if read is None and document.output:
+            help = "without a readout the output is the last layer's: leave it away"
+            report.add("CG205", "there is no readout to give an output", document.output.span, help=help)
         report.stop()
         layer = self.of_one_size(self.layer(wired, outer, read))
         report.stop()
@@ -258,18 +260,6 @@ class _Wiring:
             else:
                 help = f"say what it reads: `{name} = below.{self.cell.output} if below else ...`"
                 self.report.add("CG218", f"the port `{name}` of `{self.cell.stem}` is not wired", span, help=help)
-
-    def output(self, outer: Declared, read) -> None:
-        written = self.document.output
-        if written is None:
-            if read is not None:
-                help = f"`output: {read.steps[-1].name}`"
-                self.report.add("CG107", "`output` is missing", self.document.readout.equations.span, help=help)
-            return
-        known = [step.name for step in read.steps if step.kind == "value"] if read else []
-        if read is None or written.value not in known:
-            help = nearest(written.value, known) or "without a readout the output is the last layer's: leave it away"
-            self.report.add("CG205", f"the readout has no value `{written.value}`", written.span, help=help)
 
     # --- the layer
 

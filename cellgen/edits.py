@@ -30,12 +30,18 @@ class Edit:
 
 def edit(case: Case, rng: Random) -> Edit:
     """One edit of the spec, drawn from those that it has a place for."""
-    lines = case.text.splitlines()
-    found = list(_edits(lines, rng))
-    kind = rng.choice(sorted({kind for kind, *_ in found}))
-    _, index, new = rng.choice([each for each in found if each[0] == kind])
-    text = "\n".join([*lines[:index], *new, *lines[index + 1 :]]) + "\n"
-    return Edit(kind, replace(case, text=text), index + len(new))
+    found = edits(case)
+    kind = rng.choice(sorted({each.kind for each in found}))
+    return rng.choice([each for each in found if each.kind == kind])
+
+
+def edits(case: Case) -> list[Edit]:
+    """Every edit that the spec has a place for."""
+    lines, found = case.text.splitlines(), []
+    for kind, index, new in _edits(lines):
+        text = "\n".join([*lines[:index], *new, *lines[index + 1 :]]) + "\n"
+        found.append(Edit(kind, replace(case, text=text), index + len(new)))
+    return found
 
 
 def refused(edit: Edit, folder: Path) -> tuple[Failure | None, tuple[str, ...]]:
@@ -74,7 +80,7 @@ def refused(edit: Edit, folder: Path) -> tuple[Failure | None, tuple[str, ...]]:
 Change = tuple[str, int, list[str]]  # the kind, which line, and the lines in its place
 
 
-def _edits(lines: list[str], rng: Random) -> Iterator[Change]:
+def _edits(lines: list[str]) -> Iterator[Change]:
     section = ""
     for index, line in enumerate(lines):
         if head := re.match(r"^(\w+):", line):
@@ -82,7 +88,7 @@ def _edits(lines: list[str], rng: Random) -> Iterator[Change]:
             yield from _heads(index, line, section)
             continue
         if section in ("equations", "wiring") and (match := EQUATION.match(line)):
-            yield from ((kind, index, new) for kind, new in _equations(line, match, rng, section))
+            yield from ((kind, index, new) for kind, new in _equations(line, match, section))
         elif section == "laws":
             yield "a law on an unknown name", index, ["  qqq in [0, 1]"]
             yield "a law that is none", index, [line.split(" in ")[0].split(" == ")[0].split(" free ")[0]]
@@ -104,7 +110,7 @@ def _heads(index: int, line: str, section: str) -> Iterator[Change]:
         yield "a section that is a list", index, [line, "- one"]
 
 
-def _equations(line: str, match: re.Match, rng: Random, section: str) -> Iterator[tuple[str, list[str]]]:
+def _equations(line: str, match: re.Match, section: str) -> Iterator[tuple[str, list[str]]]:
     name, middle, value = match.groups()
     lead = f"  {name}{middle}"
     if "affine(" in value:

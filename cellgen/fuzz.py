@@ -24,7 +24,7 @@ LIMITS = {"numpy": 90, "graph": 300, "xla": 600, "shrink": 600}  # seconds until
 RENEWED = {"numpy": 400, "graph": 40, "xla": 40, "shrink": 20}  # tasks after which a process makes room for another
 SAVED = 5  # seconds between two states on disk
 
-HANGS, DIES = "the process hangs", "the process dies"
+HANGS, DIES, EDITED = "the process hangs", "the process dies", "edited: "
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def done(task: Task, folder: Path) -> dict:
 
     number, tried = task.number, case(task.seed, task.number)
     outcome = attempt(tried, folder, number, _runs(task.level))
-    changed = edit(tried, Random(f"edit {task.seed} {number}"))
+    changed = edit(tried, _drawn(task))
     (folder / "edited").mkdir()
     failure, codes = refused(changed, folder / "edited")
     failures = [_record(each, tried) for each in {each.kind: each for each in outcome.failures}.values()]
@@ -118,6 +118,11 @@ def done(task: Task, folder: Path) -> dict:
         "edited": 1,
         "failures": failures,
     }
+
+
+def _drawn(task: Task) -> Random:
+    """What draws the edit of a cell."""
+    return Random(f"edit {task.seed} {task.number}")
 
 
 def _record(failure, tried: Case) -> dict:
@@ -134,19 +139,49 @@ def _runs(level: str) -> Callable | None:
 
 def _shrunk(task: Task, folder: Path) -> dict:
     """The smallest spec that fails in this way."""
+    from cellgen.edits import edit
     from cellgen.shrink import shrink
     from cellgen.trial import attempt
 
     runs, count = _runs(task.level), iter(range(10**6))
 
-    def same(smaller: Case) -> bool:
+    def place() -> Path:
         here = folder / str(next(count))
         here.mkdir()
-        found = attempt(smaller, here, task.number, runs, only=task.kind)
+        return here
+
+    def same(smaller: Case) -> bool:
+        found = attempt(smaller, place(), task.number, runs, only=task.kind)
         return task.kind in {failure.kind for failure in found.failures}
 
-    small = shrink(case(task.seed, task.number), same, 60 if runs else 300)
+    tried = case(task.seed, task.number)
+    if task.kind.startswith(EDITED):
+        small = _edited(tried, edit(tried, _drawn(task)).kind, task.kind, place)
+    else:
+        small = shrink(tried, same, 60 if runs else 300)
     return {"text": small.text, "beside": dict(small.beside)}
+
+
+def _edited(tried: Case, edit: str, kind: str, place: Callable[[], Path]) -> Case:
+    """The smallest valid spec that an edit breaks so that the answer is wrong in this way; with the edit."""
+    from cellgen.diagnostics import SpecError
+    from cellgen.edits import edits, refused
+    from cellgen.shrink import shrink
+    from cellgen.trial import spec_of
+
+    def broken(smaller: Case) -> Case | None:
+        try:
+            spec_of(smaller, place()).typed()
+        except SpecError:
+            return None
+        for each in edits(smaller):
+            failure, _ = refused(each, place()) if each.kind == edit else (None, ())
+            if failure is not None and failure.kind == kind:
+                return each.case
+        return None
+
+    small = shrink(tried, lambda smaller: broken(smaller) is not None, 300)
+    return broken(small) or small
 
 
 # --- the processes ----------------------------------------------------------------------------------------------------
@@ -246,9 +281,9 @@ def fuzz(tally: Tally, path: Path, most: int, until: float, jobs: int, shown: Ca
 
 
 def shrinking(tally: Tally) -> Iterator[Task]:
-    """What failed and is not shrunk yet. What hangs or dies stays as it is, and an edit is small by itself."""
+    """What failed and is not shrunk yet. What hangs or dies stays as it is."""
     for kind, record in list(tally.failures.items()):
-        if "small" not in record and not kind.startswith(("edited", HANGS, DIES)):
+        if "small" not in record and not kind.startswith((HANGS, DIES)):
             level = level_of(record["number"]) if kind.startswith(("generated", "run")) else "numpy"
             yield Task(tally.seed, record["number"], level, kind)
 

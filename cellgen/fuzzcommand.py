@@ -130,9 +130,12 @@ def summary(tally) -> str:
         f"  forward, in numpy         {many('forward compared')} instances beside the equations",
         f"  plans, in numpy           {many('plans compared')}",
         f"  gradients, in numpy       {many('gradient compared')} beside finite differences",
-        f"  verdicts against numbers  {many('laws tried')} runs of proved laws, {many('ranges tried')} of ranges",
+        f"  verdicts against numbers  {many('laws tried')} runs of proved laws, {many('ranges tried')} of ranges, "
+        f"{many('counterexamples tried')} counterexamples of {many('refuted')} refuted laws",
         f"  built                     {many('built')}",
-        f"  run as generated code     {many('run as generated code')}, by XLA {many('run by XLA')}",
+        f"  run as generated code     {many('run as generated code')}, by XLA {many('run by XLA')} "
+        f"({many('run in shares')} in shares), drawing by seed {many('drawn by seed')}, "
+        f"through a file {many('through a file')}",
         f"  made invalid by one edit  {tally.edited:,}, by {len(tally.told)} codes",
     ]
     if tally.refused:

@@ -81,6 +81,7 @@ class Step:
     opening: tuple[Line, ...]
     blocks: tuple[Block, ...]
     transposed: tuple[Line, ...]  # weights that `through` reads with their axes swapped
+    flat: frozenset[str]  # values declared apart and stored as computed: only parts of them are read
 
     @property
     def cell(self) -> Cell:
@@ -129,6 +130,7 @@ class _Lowering:
             opening=opening,
             blocks=blocks,
             transposed=tuple(self.through.transposed.values()),
+            flat=frozenset(self.parts.flat),
         )
 
     # --- statements

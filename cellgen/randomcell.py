@@ -1,5 +1,6 @@
 """A random cell: declarations, the equations of its states, laws, and the text of it all."""
 
+import re
 from random import Random
 
 from cellgen.randomexpr import Expressions, Value
@@ -58,10 +59,20 @@ class Writing(Expressions):
         width = ("units",) if own else ("input",)
         if not own:
             dims["input"] = "inferred"
-        inputs["x"] = shape_text(width)
-        self.values.append(Value("x", width, 2))
+        if self.plain or self.chance(0.94):
+            inputs["x"] = shape_text(width)
+        else:  # several vectors a step, of which the equations read the mean
+            dims["rows"] = rng.choice(("2", "required", "inferred"))
+            inputs["x"] = shape_text(("rows", *width))
+            self.table("x", width)
+        self.values.append(Value(self.vector("x"), width, 2))
         if self.plain:
             return
+        if self.chance(0.05):
+            dims["cols"] = rng.choice(("required", "2"))
+            inputs["m"] = f"{{shape: [cols, 3], default: {rng.choice(('1', '0.5'))}}}"
+            self.table("m", ("3",))
+            self.values.append(Value(self.vector("m"), ("3",), 2))
         if self.chance(0.12):
             inputs["u"] = f"{{shape: [1], default: {rng.choice(('1', '0', '0.5'))}}}"
             self.values.append(Value("u", ("1",), 2))
@@ -79,6 +90,17 @@ class Writing(Expressions):
             dims["extra"] = "optional"
             inputs["e"] = "{shape: [extra], optional: true}"
             self.tests.append("e")
+
+    def table(self, name: str, width: Dims) -> None:
+        """An equation for what is read of an input of two axes."""
+        value = self.rng.choice((f"mean({name}, over={'rows' if name == 'x' else 'cols'})", f"tanh({name})"))
+        if value.startswith("tanh"):
+            value = f"sum({value}, over={'rows' if name == 'x' else 'cols'})"
+        self.equations.append((f"{name}s", "", value))
+
+    def vector(self, name: str) -> str:
+        """What stands for an input where a vector is read."""
+        return f"{name}s" if any(own == f"{name}s" for own, *_ in self.equations) else name
 
     @staticmethod
     def first(shape: Dims, value: str) -> str:
@@ -107,6 +129,8 @@ class Writing(Expressions):
             if self.chance(0.4):
                 return f"straight_through(step({self.expr(dims, 2)} - {old}), sigmoid({bare(self.expr(dims, 1))}))"
             return f"step({bare(self.expr(dims, 2))} + 0.5 * {old})"
+        if name != "h" and self.chance(0.08):  # the same in every sample
+            return f"{self.rng.choice(('tanh', 'sigmoid', 'linear'))}({self.weight(dims, 'b')})"
         depth = self.rng.choice((2, 3, 4))
         match self.rng.randrange(7):
             case 0 | 1:
@@ -141,26 +165,37 @@ class Writing(Expressions):
         if self.chance(0.2) and not self.plain:
             dims = self.shape(2)
             self.budget = max(self.budget, 4)
-            self.equations.append(("y", "", bare(f"{self.expr(dims, 2)} + {self.leaf(dims)} * {self.number_of('h')}")))
+            term = f"{self.leaf(dims)} * {self.number_of('h', self.states['h'])}"
+            self.equations.append(("y", "", bare(f"{self.expr(dims, 2)} + {term}")))
             output = "y"
         self.unread(output)
         return self.written(output)
 
-    def number_of(self, state: str) -> str:
-        text = state
-        for _ in self.states[state] if self.states[state] != ("1",) else ():
+    def add(self, term: str) -> None:
+        """Adds a term to the first state."""
+        where = next(index for index, each in enumerate(self.equations) if each[0] == "h")
+        own, annotation, text = self.equations[where]
+        self.equations[where] = own, annotation, f"({text}) + {term}"
+
+    @staticmethod
+    def number_of(text: str, dims: Dims) -> str:
+        for _ in dims if dims != ("1",) else ():
             text = f"mean({text})"
         return text
 
     def unread(self, output: str) -> None:
         """What was declared and is not read after all goes into the first state."""
-        body = " ".join(text for *_, text in self.equations)
         for name in self.sections["inputs"]:
-            if not reads(body, name):
+            own = self.vector(name)
+            body = " ".join(text for *_, text in self.equations)
+            if not reads(body, own):
                 self.patch(name)
         for index, (name, annotation, text) in enumerate(self.equations):
             if name in self.states and f"{name}[t-1]" not in " ".join(each for *_, each in self.equations):
-                self.equations[index] = name, annotation, f"({text}) + 0.1 * {name}[t-1]"
+                if re.fullmatch(r"\w+\(b\d+\)", text):
+                    self.add(f"0.1 * {self.number_of(f'{name}[t-1]', self.states[name])}")
+                else:
+                    self.equations[index] = name, annotation, f"({text}) + 0.1 * {name}[t-1]"
         self.prune(output)
         options = self.sections["options"]
         body = " ".join([text for *_, text in self.equations])
@@ -194,29 +229,26 @@ class Writing(Expressions):
         read = [label for label in labels if any(part == label for part in labels_in(body))]
         if not read:
             (kernel, name), read = (self.new("W"), self.new("z")), [labels[0]]
-            width = next(value.dims[0] for value in self.values if value.text == "x")
+            x = self.vector("x")
+            width = next(value.dims[0] for value in self.values if value.text == x)
             self.sections["params"][kernel] = f"[{width}, {axis}, units]"
-            self.equations.insert(0, (name, "", f"x @ {kernel}"))
-            where = next(index for index, each in enumerate(self.equations) if each[0] == "h")
-            own, annotation, text = self.equations[where]
-            self.equations[where] = own, annotation, f"({text}) + mean({name}.{read[0]})"
+            self.equations.insert(1 if x == "xs" else 0, (name, "", f"{x} @ {kernel}"))
+            self.add(f"mean({name}.{read[0]})")
         if axis == "gates":
             self.gates = tuple(read)
         else:
             self.sections["axes"][axis] = f"[{', '.join(read)}]"
 
     def patch(self, name: str) -> None:
-        where = next(index for index, each in enumerate(self.equations) if each[0] == "h")
-        own, annotation, text = self.equations[where]
-        shape = {"u": "1", "on": "1", "k": "1", "w": "side_width", "e": "extra"}.get(name)
+        shape = {"u": "1", "on": "1", "k": "1", "w": "side_width", "e": "extra", "m": "3"}.get(name)
         if name == "x":
-            shape = next(value.dims[0] for value in self.values if value.text == "x")
+            shape = next(value.dims[0] for value in self.values if value.text == self.vector("x"))
         if shape == "1":
             term = f"0.1 * {name}"
         else:
-            term = f"({name} @ {self.weight((shape, *self.states['h']))})"
+            term = f"({self.vector(name)} @ {self.weight((shape, *self.states['h']))})"
             term = f"({term[1:-1]} if {name} else 0)" if name == "e" else term
-        self.equations[where] = own, annotation, f"({text}) + {term}"
+        self.add(term)
 
     def written(self, output: str) -> str:
         rng, sections = self.rng, self.sections

@@ -128,7 +128,7 @@ class Expressions:
         if not self.affine and self.chance(0.5) and dims == ("gates", "units"):
             self.affine = True
             self.sections["params"] |= {"kernel": "", "recurrent_kernel": "", "bias": ""}
-            text = "affine(x, h[t-1])" if self.states["h"] == ("units",) and "input" in self.sections["dims"] else ""
+            text = "affine(x, h[t-1])" if self.affine_fits() else ""
             if text:
                 self.equation(name, dims, text, 3)
                 return name
@@ -136,6 +136,10 @@ class Expressions:
         self.sections["params"][kernel] = f"[{vector.dims[0]}, {dims[0]}*{dims[1]}]"
         self.equation(name, dims, f"{vector.text} @ {kernel}", vector.level)
         return name
+
+    def affine_fits(self) -> bool:
+        """Whether `affine(x, h[t-1])` has two vectors."""
+        return self.states["h"] == ("units",) and self.sections["inputs"]["x"] == "[input]"
 
     def equation(self, name: str, dims: Dims, text: str, level: int, annotated: bool = True) -> None:
         self.equations.append((name, shape_text(dims) if annotated else "", text))

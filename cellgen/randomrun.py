@@ -25,7 +25,9 @@ class Run:
     state: dict[str, np.ndarray]
 
 
-def run_of(typed: TypedCell, variant: TypedVariant, rng: Random, scale: float = 0.7, steps: int = STEPS) -> Run:
+def run_of(
+    typed: TypedCell, variant: TypedVariant, rng: Random, scale: float = 0.7, steps: int = STEPS, batch: int = BATCH
+) -> Run:
     """A random run of one variant."""
     cell, training = typed.cell, bool(variant.variant.get(TRAINING, False))
     chosen = given(cell, variant, {}, rng, rng.randrange(4))
@@ -45,7 +47,7 @@ def run_of(typed: TypedCell, variant: TypedVariant, rng: Random, scale: float = 
         inputs = {}
         for port in cell.inputs:
             if settings.connected(port):
-                shape = (BATCH, *settings.shape(port.shape))
+                shape = (batch, *settings.shape(port.shape))
                 inputs[port.name] = (
                     np.full(shape, float(step)) if port.index else array(shape, port.binary, max(scale, 0.7))
                 )
@@ -54,10 +56,19 @@ def run_of(typed: TypedCell, variant: TypedVariant, rng: Random, scale: float = 
         for noise in cell.noises:
             if noise.name in variant.names:
                 type = variant.names[noise.name]
-                shape = (*[BATCH] * type.level.has_batch, *settings.shape(type.shape))
+                shape = (*[batch] * type.level.has_batch, *settings.shape(type.shape))
                 rate = float(settings.exactly(noise.rate))
                 value = np.asarray(drawn(rng, shape, noise.kind, rate), float).reshape(shape)
                 inputs[noise.name] = held.setdefault(noise.name, value) if noise.held else value
         sequence.append(inputs)
-    state = {each.name: array((BATCH, *settings.shape(each.shape)), each.binary) for each in cell.states}
+    state = {each.name: array((batch, *settings.shape(each.shape)), each.binary) for each in cell.states}
     return Run(instance, variant, training, weights, sequence, state)
+
+
+def constructor(instance: Instance) -> dict[str, object]:
+    """What makes an instance like this one, of its own cell or of another that declares the same."""
+    cell, settings = instance.cell, instance.settings
+    sizes = {dim.name: settings.sizes[dim.name] for dim in cell.dims if dim.name in settings.sizes}
+    ports = {port.name: True for port in cell.inputs if port.optional and settings.connected(port)}
+    given, same = {**sizes, **settings.options, **ports}, settings.variants[False].same
+    return {name: value for name, value in given.items() if name not in same}

@@ -22,13 +22,15 @@ class Case:
 
 
 def case(seed: int, number: int) -> Case:
-    """The spec of this number: a cell, one that extends another, or a stack."""
+    """The spec of this number: a cell, one that extends another or is said to be another, or a stack."""
     rng = Random(f"cellgen {seed} {number}")
     draw = rng.random()
     if draw < 0.08:
         return _extending(rng)
     if draw < 0.14:
         return _stacked(rng)
+    if draw < 0.18:
+        return _reducing(rng)
     return Case(Writing(rng).text())
 
 
@@ -52,6 +54,19 @@ def _extending(rng: Random) -> Case:
     base = "\n".join(other[:end]).replace("cell: Fuzz", "cell: Base") + "\n"
     child = ["extends: base", "cell: Fuzz", "equations: |", *(body[index] for index in changed), *lines[end:]]
     return Case("\n".join(child) + "\n", "cell", {"base": base, "whole": text})
+
+
+def _reducing(rng: Random) -> Case:
+    """A cell that is said to be another one, which it is or of which some equations differ."""
+    writing = Writing(rng)
+    lines = writing.text().splitlines()
+    lines = lines[: lines.index("laws: |") if "laws: |" in lines else None]
+    other, at = list(lines), lines.index("equations: |") + 1
+    for index in rng.sample(range(len(writing.equations)), rng.choice((0, 0, 1, min(2, len(writing.equations))))):
+        name, shape, value = writing.equations[index]
+        other[at + index] = f"  {name}{f': {shape}' if shape else ''} = {_other(value)}"
+    text = "\n".join(other).replace("cell: Fuzz", "cell: Other") + "\n"
+    return Case("\n".join([*lines, "laws: |", "  reduces to other"]) + "\n", "cell", {"other": text})
 
 
 def _other(value: str) -> str:

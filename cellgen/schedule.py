@@ -211,8 +211,9 @@ class _Scheduling:
             for line in block.lines:
                 lines.append(line)
                 for name in line.targets if targets(block) & kept else ():
-                    if self.merged.batched((name,)):
-                        lines.append(Line((name,), self.merged.repeated(Ref(name), (name,))))
+                    path = (name, 0) if name in self.step.flat else (name,)
+                    if self.merged.batched(path):
+                        lines.append(Line((name,), self.merged.repeated(Ref(name), path)))
             found.append(replace(block, lines=tuple(lines)))
         return found
 

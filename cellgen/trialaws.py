@@ -6,18 +6,23 @@ from random import Random
 
 import numpy as np
 
-from cellgen.cell import Equal, FreeOf, Law, TypedCell, Within
+from cellgen.cell import Cell, Equal, FreeOf, Law, ReducesTo, TypedCell, Within
 from cellgen.compiler import Checked
 from cellgen.diagnostics import Report
 from cellgen.expr import Apply, Node, Number, Pick, Ref
+from cellgen.interpret import Instance
 from cellgen.lawtypes import exists, expression_types
 from cellgen.meaning import defaults
-from cellgen.prove import PROVED, spoken
-from cellgen.randomrun import BATCH, Run, run_of
+from cellgen.moments import BATCH as DRAWN
+from cellgen.moments import Moment, Trial, moments
+from cellgen.prove import PROVED, REFUTED, spoken
+from cellgen.randomrun import BATCH, Run, constructor, run_of
+from cellgen.shapes import shapes
 
 SCALES = (1e-3, 0.3, 1.0, 10.0, 1e3)
 STEPS = 4
 ROUNDING = 1e-9
+DECLARED = ("equations", "states", "params", "inputs", "options")
 
 
 def contradictions(checked: Checked, seed: int, note: Callable) -> Iterator[tuple[str, str]]:
@@ -27,6 +32,14 @@ def contradictions(checked: Checked, seed: int, note: Callable) -> Iterator[tupl
     stated = [found for verdict in checked.verdicts.traits if (found := _range(verdict)) is not None]
     if checked.stack is not None:
         return
+    for law, verdict in zip(typed.cell.laws, checked.verdicts.laws):
+        itself = isinstance(law.claim, ReducesTo) and alike(typed.cell, law.claim.other)
+        if itself:
+            note(f"reduces to itself: {verdict.status}")
+        if verdict.status == REFUTED:
+            note("refuted")
+            if itself or not seen(checked, law, verdict.why, note):
+                yield ("a law is refuted by what does not contradict it", f"{law.text}: {verdict.why}")
     for scale in SCALES:
         variant = rng.choice(typed.variants)
         run = run_of(typed, variant, rng, scale, STEPS)
@@ -50,6 +63,11 @@ def contradictions(checked: Checked, seed: int, note: Callable) -> Iterator[tupl
                         text = f"{name} in [{low}, {high}]: {float(value.min()):.6g} to {float(value.max()):.6g}"
                         yield ("a stated range is contradicted", f"{text} at scale {scale:g}")
         note("ranges tried", len(stated))
+
+
+def alike(one: Cell, other: Cell) -> bool:
+    """Whether both say the same."""
+    return all(getattr(one, name) == getattr(other, name) for name in DECLARED)
 
 
 def _range(verdict):
@@ -167,7 +185,94 @@ def _tried(law: Law, run: Run, scale: float, typed: TypedCell, rng: Random) -> s
                     1 + np.nanmax(np.abs(one), initial=0)
                 ):
                     return "it changes with it"
+        case ReducesTo(other=other):
+            theirs = Instance(shapes(other), constructor(instance))
+            for env in _moments(run, {}):
+                name, here, there = between(env, theirs, run.weights, typed.cell, run.training)
+                if np.abs(here - there).max(initial=0) > 1e-6 * (1 + np.abs(here).max(initial=0)):
+                    return f"{name} is {np.abs(here - there).max():.4g} apart"
     return ""
+
+
+def between(env: Mapping, theirs: Instance, weights: Mapping, cell: Cell, training: bool) -> tuple:
+    """Of a step of ours, what another cell makes of the same numbers: the value that differs most, ours and theirs."""
+    inputs = {port.name: env[port.name] for port in (*cell.inputs, *cell.noises) if port.name in env}
+    state = {each.name: env[f"{each.name}[t-1]"] for each in cell.states}
+    found = theirs.evaluate(weights, inputs, state, training)
+    both = []
+    for name in (*state, cell.output):
+        here, there = (np.nan_to_num(each[name], nan=0, posinf=0, neginf=0) for each in (env, found))
+        both.append((name, *np.broadcast_arrays(here, there)))
+    return max(both, key=lambda each: np.abs(each[1] - each[2]).max(initial=0))
+
+
+# --- what is refuted --------------------------------------------------------------------------------------------------
+
+
+@np.errstate(all="ignore")
+def seen(checked: Checked, law: Law, why: str, note: Callable) -> bool:
+    """Whether the numbers that are told of a refuted law contradict it, in the step that is told, evaluated anew."""
+    told = next(each for each in checked.verdicts.diagnostics if each.code == "CG401" and each.label.span == law.span)
+    if not told.label.text.startswith("step "):
+        return True  # it is no matter of numbers
+    typed = checked.typed
+    for variant in typed.variants:
+        if not all(exists(typed, variant, node) for node in spoken(law)):
+            continue
+        trial = Trial(typed, variant, iter(range(10**7)), law.facts, dict(law.choices))
+        moment = next((each for each in moments(trial) if each.where == told.label.text), None)
+        if moment is not None and _contradicts(law, moment, trial, why):
+            note("counterexamples tried")
+            return True
+    return False
+
+
+def _contradicts(law: Law, moment: Moment, trial: Trial, why: str) -> bool:
+    typed, training = trial.typed, moment.training
+
+    def value(node: Node, root: str = "law", env: Mapping | None = None) -> np.ndarray:
+        types = expression_types(typed, trial.variant, node, (root,), Report())
+        return np.asarray(moment.instance.value(node, (root,), moment.env if env is None else env, types, training))
+
+    def counted(array: np.ndarray, env: Mapping | None = None) -> np.ndarray:
+        """Of the samples for which the conditions hold."""
+        for fact in trial.conditions():
+            there = np.abs(value(fact.name, "fact", env) - float(fact.value)) < 0.5
+            if there.ndim and len(there) == DRAWN and array.shape[:1] == (DRAWN,):
+                array = np.where(there.reshape(DRAWN, -1).all(1).reshape(-1, *[1] * (array.ndim - 1)), array, np.nan)
+        return array
+
+    def printed(array: np.ndarray) -> bool:
+        return any(f" = {number:.4g}" in why for number in array.reshape(-1))
+
+    if "is not a number" in why:
+        return not np.isfinite(moment.env.get(why.split(" is not")[0], np.nan)).all()
+    match law.claim:
+        case Within(node, low, high, low_open, high_open):
+            found = counted(value(node))
+            low, high = (_end(each, moment.instance) for each in (low, high))
+            beyond = np.zeros(found.shape, bool)
+            if low is not None:
+                beyond |= found <= low if low_open else found < low
+            if high is not None:
+                beyond |= found >= high if high_open else found > high
+            return printed(found[beyond])
+        case Equal(a, b):
+            difference, one, other = counted(value(Apply("sub", (a, b)))), value(a), value(b)
+            return bool((np.abs(difference) > 0).any()) and ("differ by" in why or printed(one) and printed(other))
+        case FreeOf(node, of):
+            rng = np.random.default_rng(0)
+            kind = "state" if of.ago else "inputs" if of.name in moment.inputs else "weights"
+            old = np.asarray(getattr(moment, kind)[of.name])
+            binary = typed.cell.state(of.name).binary if of.ago else trial.variant.names[of.name].binary
+            new = 1 - old if binary else old + rng.normal(size=old.shape)
+            other = moment.again(trial, **{kind: {**getattr(moment, kind), of.name: new}})
+            return bool((np.abs(counted(value(node)) - counted(value(node, "law", other.env), other.env)) > 0).any())
+        case ReducesTo(other=other):
+            theirs = Instance(shapes(other), constructor(moment.instance))
+            name, here, there = between(moment.env, theirs, moment.weights, typed.cell, training)
+            return bool((np.abs(here - there) > 0).any())
+    return False
 
 
 def _end(node: Node | None, instance) -> float | None:

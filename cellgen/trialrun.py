@@ -1,9 +1,12 @@
 """The generated code of a random cell, run: every way of running it against the interpreter and against each other.
 
-In float64. Derivatives are compared with TensorFlow's own, through the plain loop of `debug=True`.
+In float64. Derivatives are compared with TensorFlow's own, through the plain loop of `debug=True`. What training draws
+is compared between ways that have one seed; a model of the layer goes through a `.keras` file.
 """
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -24,6 +27,7 @@ WAYS = {
     "low memory": {"jit_compile": False, "memory": "low"},
 }
 COMPILED = {"XLA": {"jit_compile": True}, "XLA, low memory": {"jit_compile": True, "memory": "low"}}
+SHARED = 32  # samples: a batch that XLA scans in shares
 EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
 
 
@@ -31,31 +35,37 @@ class Runs:
     """What runs the generated code of a case; `compiled`: by XLA too."""
 
     def __init__(self, compiled: bool = False):
-        self.ways = WAYS | (COMPILED if compiled else {})
-        self.saves = compiled
+        self.ways, self.compiled = WAYS | (COMPILED if compiled else {}), compiled
 
     def __call__(self, files: Mapping[str, str], spec: Spec, typed, outcome: Outcome, seed: int) -> None:
         built = module(spec.stem, files[f"{spec.stem}.py"])
         rng = Random(seed)
         name = spec.stack().name if spec.is_stack else typed.cell.name
-        trial = _Trial(getattr(built, name), typed, spec, rng)
+        shared = self.compiled and rng.random() < 0.5
+        trial = _Trial(getattr(built, name), typed, spec, rng, SHARED if shared else BATCH)
         trial.wanted(outcome)
         found = {}
-        for way, how in self.ways.items():
+
+        def tried(way: str, work: Callable) -> None:
             try:
-                found[way] = trial.values(how)
+                work()
             except Exception as error:
                 outcome.failures.append(Failure(f"generated: {way}: {_short(error)}", tail(error)))
+
+        for way, how in self.ways.items():
+            tried(way, lambda way=way, how=how: found.update({way: trial.values(how)}))
         outcome.note("run as generated code")
-        if self.ways.keys() & COMPILED.keys():
+        if self.compiled:
             outcome.note("run by XLA")
+            outcome.note("run in shares", int(built._shares(trial.batch) > 1))
         if trial.comparable:
             trial.compare(found, outcome)
-        if self.saves and "graph" in found:
-            try:
-                trial.saved(found["graph"][0], outcome)
-            except Exception as error:
-                outcome.failures.append(Failure(f"generated: saving: {_short(error)}", tail(error)))
+        if "graph" in found:
+            tried("saving", lambda: trial.saved(found["graph"][0], outcome))
+            if self.compiled or rng.random() < 0.3:
+                tried("a file", lambda: trial.filed(outcome))
+        if typed.cell.noises:
+            tried("what is drawn", lambda: trial.drawn(self.ways, outcome))
 
 
 def _short(error: Exception) -> str:
@@ -68,10 +78,10 @@ def _short(error: Exception) -> str:
 class _Trial:
     """One layer's class with an instance's sizes and options, weights, an input, a state and a mask."""
 
-    def __init__(self, layer: type, typed, spec: Spec, rng: Random):
-        self.Layer, self.cell = layer, typed.cell
+    def __init__(self, layer: type, typed, spec: Spec, rng: Random, batch: int):
+        self.Layer, self.cell, self.batch = layer, typed.cell, batch
         variants = [each for each in typed.variants if not each.variant.get("training")]
-        self.run = run_of(typed, rng.choice(variants), rng, steps=STEPS)
+        self.run = run_of(typed, rng.choice(variants), rng, steps=STEPS, batch=batch)
         self.instance = self.run.instance
         settings = self.instance.settings
         inferred = {dim.name for dim in self.cell.dims if dim.kind in ("inferred", "optional", "quotient")}
@@ -89,7 +99,7 @@ class _Trial:
                 self.x[port.name] = each[0] if port.constant else np.stack(each, 1)
         self.masks = {}
         if self.cell.mask.kind != "none":
-            mask = np.array([[rng.random() < 0.7 for _ in range(STEPS)] for _ in range(BATCH)])
+            mask = np.array([[rng.random() < 0.7 for _ in range(STEPS)] for _ in range(batch)])
             self.masks = {"mask": mask}
         self.comparable = True
 
@@ -106,12 +116,15 @@ class _Trial:
         self.comparable = finite and reference.margin > 1e-7
 
     def layer(self, how: Mapping):
-        layer = self.Layer(**self.arguments, dtype="float64", **EVERYTHING, **how)
-        shapes = {name: value.shape for name, value in self.x.items()}
-        layer.build(shapes if len(shapes) > 1 else next(iter(shapes.values())))
+        layer = self.Layer(**self.arguments, **{"dtype": "float64", **EVERYTHING, **how})
+        layer.build(self.shapes())
         for weight, value in zip(layer.trainable_weights, self.run.weights.values(), strict=True):
             weight.assign(value)
         return layer
+
+    def shapes(self) -> dict | tuple:
+        shapes = {name: value.shape for name, value in self.x.items()}
+        return shapes if len(shapes) > 1 else next(iter(shapes.values()))
 
     def given(self) -> dict | tf.Tensor:
         x = {name: tf.constant(value) for name, value in self.x.items()}
@@ -144,15 +157,56 @@ class _Trial:
         """The layer from its configuration, with its weights put back."""
         layer = self.layer({"jit_compile": False})
         twin = self.Layer.from_config(layer.get_config())
-        twin.build(
-            {name: v.shape for name, v in self.x.items()} if len(self.x) > 1 else next(iter(self.x.values())).shape
-        )
+        twin.build(self.shapes())
         twin.set_weights(layer.get_weights())
         state = [tf.constant(value) for value in self.run.state.values()]
         came = [each.numpy() for each in tf.nest.flatten(twin(self.given(), initial_state=state, **self.masks))]
         outcome.note("saved and loaded")
         if self.comparable and not _alike(came, wanted):
             outcome.failures.append(Failure("generated: loaded: other values", _apart(came, wanted)))
+
+    def filed(self, outcome: Outcome) -> None:
+        """A model of the layer, through a file."""
+        constant = {port.name for port in self.cell.inputs if port.constant}
+        shapes = {name: v.shape[1:] if name in constant else (None, *v.shape[2:]) for name, v in self.x.items()}
+        ports = {name: tf.keras.Input(shape, dtype="float64", name=name) for name, shape in shapes.items()}
+        how = {"jit_compile": False, "return_state": False, "return_all_states": False}
+        layer, given = self.layer(how), self.given()
+        model = tf.keras.Model(ports, layer(ports if len(ports) > 1 else next(iter(ports.values()))))
+        with tempfile.TemporaryDirectory() as folder:
+            path, known = Path(folder) / "model.keras", {self.Layer.__name__: self.Layer}
+            model.save(path)
+            loaded = tf.keras.models.load_model(path, custom_objects=known)
+        outcome.note("through a file")
+        x = given if isinstance(given, dict) else dict.fromkeys(ports, given)
+        came, wanted = (_arrays(each) for each in (loaded(x), layer(given)))
+        if self.comparable and not _alike(came, wanted):
+            outcome.failures.append(Failure("generated: through a file: other values", _apart(came, wanted)))
+
+    def drawn(self, ways: Mapping, outcome: Outcome) -> None:
+        """In training, of one seed: the same bits again, and the same values in every way, eagerly and in a graph."""
+        x, state = self.given(), [tf.constant(value) for value in self.run.state.values()]
+
+        def run(how: Mapping, graph: bool = False) -> list[np.ndarray]:
+            layer = self.layer({"seed": 7, **how})
+
+            def call():
+                return layer(x, initial_state=state, training=True, **self.masks)
+
+            return _arrays((tf.function(call) if graph else call)())
+
+        first, again = run(ways["graph"]), run(ways["graph"])
+        outcome.note("drawn by seed")
+        if any(one.tobytes() != other.tobytes() for one, other in zip(again, first)):
+            outcome.failures.append(Failure("generated: what is drawn again is other", _apart(again, first)))
+        finite = all(np.isfinite(each).all() and np.abs(each).max(initial=0) < TOO_LARGE for each in first)
+        for way, graph in [*((way, False) for way in ways), ("graph", True)] if finite and self.comparable else ():
+            if not _alike(came := run(ways[way], graph), first):
+                outcome.failures.append(Failure(f"generated: {way}: other draws", _apart(came, first)))
+
+
+def _arrays(values) -> list[np.ndarray]:
+    return [np.asarray(each) for each in tf.nest.flatten(values)]
 
 
 def _of_stack(spec: Spec, settings) -> dict[str, object]:

@@ -41,6 +41,8 @@ class Writing(Expressions):
             self.shapes += [("side", "units")]
         self.shapes += [("1",)]
         self.inputs()
+        if "input" in dims and not self.plain and self.chance(0.06):
+            self.shapes += [("input",)]
         self.states = {"h": ("units",)} if self.plain or self.chance(0.8) else {"h": self.shape(3)}
         for name in ("c", "n", "s")[: 0 if self.plain else rng.choice((0, 0, 1, 1, 2))]:
             self.states[name] = self.shape(2)

@@ -153,6 +153,41 @@ def test_a_range_that_is_wrong_is_seen(tmp_path):
     assert ("a stated range is contradicted") in [k for k, _ in trialaws.contradictions(wrong, 0, lambda *_: None)]
 
 
+REDUCING = Case(PLAIN.text.split("laws:")[0] + "laws: |\n  reduces to other\n", "cell", {"other": ""})
+
+
+@pytest.mark.parametrize("change, wrong", [("", "refuted"), ("tanh(", "proved")])
+def test_a_reduction_that_is_wrong_is_seen(change, wrong, tmp_path):
+    """Another cell that is called the same, the same one that is called another."""
+    other = PLAIN.text.split("laws:")[0].replace("cell: A", "cell: B").replace(change, change.replace("tanh", "sin"))
+    checked = spec_of(replace(REDUCING, beside={"other": other}), tmp_path).check()
+    (verdict,) = checked.verdicts.laws
+    assert verdict.status == ("proved" if not change else "refuted")
+    assert not list(trialaws.contradictions(checked, 0, lambda *_: None))
+    told = checked.verdicts.diagnostics
+    said = replace(checked.verdicts, laws=(replace(verdict, status=wrong, why=""),), diagnostics=told)
+    found = trialaws.contradictions(replace(checked, verdicts=said), 0, lambda *_: None)
+    kind = "a proved law is contradicted" if change else "a law is refuted by what does not contradict it"
+    assert [each for each, _ in found] == [kind]
+
+
+@pytest.mark.parametrize(
+    "law", ["h in (-0.001, 0.001)", "h * a in [0, 2]", "h free of h[t-1]", "h == tanh(x @ W)", "a in (0.6, 1)"]
+)
+def test_numbers_that_refute_nothing_are_seen(law, tmp_path):
+    """A counterexample passes; the same of another step, or with another number, does not."""
+    checked = spec_of(replace(PLAIN, text=PLAIN.text.split("laws:")[0] + f"laws: |\n  {law}\n"), tmp_path).check()
+    (verdict,) = checked.verdicts.laws
+    assert verdict.status == "refuted" and not list(trialaws.contradictions(checked, 0, lambda *_: None))
+    (told,) = [each for each in checked.verdicts.diagnostics if each.code == "CG401"]
+    claim, status = checked.typed.cell.laws[0], checked.verdicts
+    elsewhere = replace(told, label=replace(told.label, text="step 7 of a run with units=1"))
+    moved = replace(checked, verdicts=replace(status, diagnostics=(elsewhere,)))
+    assert not trialaws.seen(moved, claim, verdict.why, lambda *_: None)
+    if " = " in verdict.why:
+        assert not trialaws.seen(checked, claim, re.sub(r" = [^, ]+", " = 77.5", verdict.why), lambda *_: None)
+
+
 def test_an_internal_error_is_taken_down_by_its_place(tmp_path, monkeypatch):
     def broken(self):
         raise KeyError("no such thing")
@@ -166,6 +201,32 @@ def test_generated_code_is_run_in_every_way(tmp_path):
 
     outcome = attempted(PLAIN, tmp_path / "spec", runs=Runs(), only="run")
     assert not outcome.failures and outcome.notes["run as generated code"] == 1
+
+
+NOISY = Case("""cell: A
+state: {h: units}
+params: {W: [input, units], U: [units, units]}
+options: {rate: {default: 0.4, in: [0, 1]}}
+equations: |
+  a = tanh(dropout(h[t-1], 0.3, per=sequence) @ U + x @ W)
+  h = zoneout(a, h[t-1], rate, per=step)
+""")
+
+
+def test_what_is_drawn_and_what_goes_through_a_file_is_compared(tmp_path, monkeypatch):
+    from cellgen.trialrun import Runs
+
+    outcome = attempted(NOISY, tmp_path / "spec", runs=Runs(compiled=True), only="run")
+    assert not outcome.failures, outcome.failures
+    assert all(outcome.notes[what] == 1 for what in ("drawn by seed", "through a file", "run by XLA"))
+    build = compiler.Spec.build
+    monkeypatch.setattr(
+        compiler.Spec,
+        "build",
+        lambda self, **how: {name: text.replace("seed(),", "[3, id(object())],") for name, text in build(self).items()},
+    )
+    found = kinds(attempted(NOISY, tmp_path / "other", runs=Runs(), only="run"))
+    assert "generated: what is drawn again is other" in found
 
 
 def test_generated_code_that_is_wrong_is_seen(tmp_path, monkeypatch):
@@ -222,6 +283,15 @@ def test_a_spec_is_shrunk_to_what_fails():
 
     small = shrink.shrink(tried, same)
     assert same(small) and len(small.text.splitlines()) <= 12 < len(tried.text.splitlines())
+
+
+def test_an_edit_that_fails_is_shrunk(tmp_path, monkeypatch):
+    """To the smallest valid spec that the same edit breaks, with the edit."""
+    number = next(n for n in range(500) if edits.edit(case(3, n), fuzz._drawn(fuzz.Task(3, n, ""))).kind == "two signs")
+    monkeypatch.setattr(edits, "refused", lambda edit, folder: (edits.Failure("edited: bad"), ()))
+    small = fuzz._shrunk(fuzz.Task(3, number, "numpy", "edited: bad"), tmp_path)
+    assert "+ * 2" in small["text"] and len(small["text"].splitlines()) < len(case(3, number).text.splitlines())
+    assert len(small["text"].splitlines()) <= 12
 
 
 def test_parts_of_an_expression():

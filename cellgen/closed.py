@@ -352,15 +352,12 @@ class Closed:
     def elu(self, a: Quotient) -> Quotient:
         return a if self.above(a) else self.plus(self.exp(a), -1)
 
-    def selu(self, a: Quotient) -> Quotient:
-        scale, alpha = _SELU
-        return self.ring.scaled(a if self.above(a) else self.ring.scaled(self.elu(a), alpha), scale)
-
-    def softsign(self, a: Quotient) -> Quotient:
-        return self.ring.product(a, self.ring.inverse(self.plus(self.size(a), 1)))
-
-    def step(self, a: Quotient) -> Quotient:
-        return self.ring.number(1 if self.above(a) else 0)
+    def gelu(self, a: Quotient) -> Quotient:
+        """By the normal distribution, which of -a is 1 less that of a."""
+        sign = -1 if a.top and key(a.top)[0][1] < 0 else 1
+        argument = self.ring.cancelled(self.ring.scaled(a, sign))
+        below = self.ring.power_of(self.name("normal", self.known(argument), dims=self._dims(argument), positive=True))
+        return self.ring.product(a, below if sign > 0 else self.plus(self.ring.scaled(below, -1), 1))
 
     def circular(self, a: Quotient) -> tuple[Quotient, Quotient]:
         """Cosine and sine of a sum, from those of its terms."""
@@ -388,12 +385,13 @@ _FUNCTIONS = {
     "tanh": Closed.tanh,
     "softplus": lambda s, a: s.log(s.plus(s.exp(a), 1)),
     "elu": Closed.elu,
-    "selu": Closed.selu,
-    "softsign": Closed.softsign,
+    "selu": lambda s, a: s.ring.scaled(a if s.above(a) else s.ring.scaled(s.elu(a), _SELU[1]), _SELU[0]),
+    "softsign": lambda s, a: s.ring.product(a, s.ring.inverse(s.plus(s.size(a), 1))),
+    "gelu": Closed.gelu,
     "abs": Closed.size,
     "maximum": Closed.greatest,
     "minimum": Closed.least,
-    "step": Closed.step,
+    "step": lambda s, a: s.ring.number(1 if s.above(a) else 0),
     "sin": lambda s, a: s.circular(a)[1],
     "cos": lambda s, a: s.circular(a)[0],
 }

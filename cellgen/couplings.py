@@ -61,15 +61,24 @@ def coupled(closed, atom: Atom) -> Quotient:
         if len(left) * len(right) <= MAX_PAIRS:
             whole = [len(terms) == 1 and terms[0][1] == 1 for terms in (left, right)]
             return closed.ring.sum(_product(closed, atom, whole, p, q) for p in left for q in right)
-    if atom.op == "normalize" and "layer" in kind:
-        lanes[0] = _centred(closed, lanes[0], along)
-        if not any(each.top for each in lanes[0].values()):
+    if atom.op == "cumsum" and once and alone:
+        parts = (
+            (_running(closed, term, bottom, along, kept[0]), n) for term, n, bottom in _terms(closed, lanes[0][()])
+        )
+        return closed.ring.sum(closed.ring.scaled(part, number) for part, number in parts)
+    sign = 1
+    if atom.op == "normalize":
+        lanes[0] = _centred(closed, lanes[0], along) if "layer" in kind else lanes[0]
+        first = next((each for each in lanes[0].values() if each.top), None)
+        if first is None:
             return closed.ring.number(0)
+        sign = 1 if key(first.top)[0][1] > 0 else -1  # a norm is odd
+        lanes[0] = {path: closed.ring.scaled(each, sign) for path, each in lanes[0].items()}
     known = tuple(tuple((path, closed.known(each)) for path, each in operand.items()) for operand in lanes)
     symbol = closed.name(atom.op, *atom.place, known, dims=_all(kept))
     if atom.op == "normalize" and "layer" in kind and alone:
         closed.names.norms[symbol] = along, kept[0]
-    return closed.ring.power_of(symbol)
+    return closed.ring.scaled(closed.ring.power_of(symbol), sign)
 
 
 def varies(names, symbol: Expr) -> frozenset:
@@ -118,20 +127,32 @@ def _terms(closed, a: Quotient) -> list[tuple[Monomial, Fraction, tuple]]:
 def _sum(closed, term: Monomial, bottom: tuple, along: Along, kept: tuple) -> Quotient:
     """Of one term; what does not vary along the dims stands before it."""
     ring = closed.ring
-    out, rest = _apart(closed, term, along)
-    fixed, inner = [], []
-    for each, power in bottom:
-        moves = any(_moves(closed, symbol, along) for mono, _ in each for symbol, _ in mono)
-        (inner if moves else fixed).append((each, power))
-    before = Quotient({out: 1}, tuple(fixed))
+    out, rest, fixed, inner = _outside(closed, term, bottom, along)
+    before = Quotient({out: 1}, fixed)
     if not rest and not inner:
         return ring.product(before, _size(closed, along))
     if not inner and (found := _known(closed, rest, along, kept)) is not None:
         return ring.product(before, found)
     positive = not inner and all(symbol in ring.positive for symbol, _ in rest)
     remain = frozenset(kept) - {dim for dim in along if kept.count(dim) == 1}
-    symbol = closed.name("sum", along, kept, rest, tuple(inner), dims=remain, positive=positive)
+    symbol = closed.name("sum", along, kept, rest, inner, dims=remain, positive=positive)
     return ring.product(before, ring.power_of(symbol))
+
+
+def _running(closed, term: Monomial, bottom: tuple, along: Along, kept: tuple) -> Quotient:
+    """The sum of one term so far; what does not vary along the dims stands before it."""
+    out, rest, fixed, inner = _outside(closed, term, bottom, along)
+    symbol = closed.name("cumsum", along, kept, rest, inner, dims=_all((kept,)))
+    return closed.ring.product(Quotient({out: 1}, fixed), closed.ring.power_of(symbol))
+
+
+def _outside(closed, term: Monomial, bottom: tuple, along: Along) -> tuple[Monomial, Monomial, tuple, tuple]:
+    """What does not vary along the dims and what does, of a term and of what it is divided by."""
+    fixed, inner = [], []
+    for each, power in bottom:
+        moves = any(_moves(closed, symbol, along) for mono, _ in each for symbol, _ in mono)
+        (inner if moves else fixed).append((each, power))
+    return *_apart(closed, term, along), tuple(fixed), tuple(inner)
 
 
 def _known(closed, term: Monomial, along: Along, kept: tuple) -> Quotient | None:
@@ -174,16 +195,42 @@ def _depth(closed, symbol: Expr) -> int:
 def _product(closed, atom: Atom, whole: list[bool], *terms: tuple) -> Quotient:
     """Of two terms, each of which may be its whole operand; what is one number for all lanes stands before it."""
     outside, operands = [], []
+    named = atom.op == "matmul" and _by_name(closed, atom)
     for (term, number, bottom), ((_, expr),), is_whole in zip(terms, atom.operands, whole):
-        alone = tuple(each for each in term if not varies(closed.names, each[0]))
+        if named:
+            alone, inside = _apart(closed, term, atom.place[-2])
+        else:
+            alone = tuple(each for each in term if not varies(closed.names, each[0]))
+            inside = tuple(each for each in term if varies(closed.names, each[0]))
         outside.append(Quotient({alone: number}))
-        inside = tuple(each for each in term if varies(closed.names, each[0]))
         operands.append((inside, bottom, expr if is_whole and inside == term else None))
+    if named and not any(bottom for _, bottom, _ in operands) and _vectors(closed, operands, atom.place[-2]):
+        both = closed.ring.joined(operands[0][0], operands[1][0], 1)
+        along = atom.place[-2]
+        return closed.ring.product(closed.ring.product(*outside), _sum(closed, both, (), along, along))
     known = [each[:2] for each in operands]
-    symbol = closed.name(atom.op, *atom.place, *known, dims=_all(atom.place[-1]))
+    dims = _all(atom.place[-1]) - set(atom.place[-2] if named else ())
+    symbol = closed.name(atom.op, *atom.place, *known, dims=dims)
     if atom.op == "matmul":
         closed.names.products[symbol] = atom.place, *operands
     return closed.ring.product(closed.ring.product(*outside), closed.ring.power_of(symbol))
+
+
+def _by_name(closed, atom: Atom) -> bool:
+    """Whether a product with `@` is a sum of products by name: no dim stands twice, but for those in front of both."""
+    along, (left, right) = atom.place[-2], atom.place[-1]
+    if len(along) != 1 or along[0] in closed.names.meaning.labels or isinstance(along[0], int):
+        return False
+    lead = 0
+    while lead < len(right) - 1 and left[lead] == right[lead] != along[0]:
+        lead += 1
+    every = (*left, *right[lead + 1 :])
+    return right[lead] == along[0] == left[-1] and len(set(every)) == len(every)
+
+
+def _vectors(closed, operands: list, along: Along) -> bool:
+    """Whether what is left of both operands varies along these dims alone."""
+    return all(varies(closed.names, symbol) <= set(along) for term, *_ in operands for symbol, _ in term)
 
 
 def _centred(closed, lanes: dict, along: Along) -> dict:

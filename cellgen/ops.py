@@ -107,7 +107,7 @@ OPS: dict[str, Op] = _table(
     Op("outer", 2, "outer", "the products of all pairs: [a], [b] -> [a, b]"),
     Op("sum", 1, "reduce", "the sum over an axis: sum(x, over=key)"),
     Op("mean", 1, "reduce", "the mean over an axis: mean(x, over=key)"),
-    Op("softmax", 1, "along", "exp(x) / sum(exp(x)) along an axis: softmax(x, over=key)", _interval(0, 1, "[]")),
+    Op("softmax", 1, "along", "exp(x) / sum(exp(x)) along an axis: softmax(x, over=key)", _interval(0, 1, "(]")),
     Op("cumsum", 1, "along", "running sums along an axis: cumsum(x, over=key)"),
 )
 

@@ -101,6 +101,12 @@ log(1 - i) == -softplus(z.i)
 log(i * f) == log(i) + log(f)
 i / (1 - i) == exp(z.i)
 (1 + g) / (1 - g) == exp(2 * z.g)
+cumsum(a + b) == cumsum(a) + cumsum(b)
+cumsum(2 * sum(b) * a) == 2 * sum(b) * cumsum(a)
+cumsum(a / (1 + exp(b)) + a / (1 + exp(-b))) == cumsum(a)
+gelu(a) - gelu(-a) == a
+ln(-a) == -ln(a)
+ln(1 - a) == -ln(a)
 """.strip().splitlines()
 
 FALSE = """
@@ -140,6 +146,13 @@ log(i * f) == log(i) * log(f)
 i / (1 - i) == exp(-z.i)
 (1 + g) / (1 - g) == exp(z.g)
 (mix - c[t-1]) / (g - c[t-1]) == f
+cumsum(a * b) == a * cumsum(b)
+cumsum(1 + a) == 1 + cumsum(a)
+cumsum(sum(a) * b) == sum(b) * cumsum(a)
+gelu(a) + gelu(-a) == a
+gelu(a) == a * sigmoid(a)
+ln(-a) == ln(a)
+ln(2 * a) == 2 * ln(a)
 """.strip().splitlines()
 
 
@@ -224,6 +237,27 @@ equations: |
     assert [each.status for each in found.values()] == ["proved", "proved"]
     (found,) = judged(text, "sum(a * h[t-1]) == 0").values()
     assert found.status == "refuted"
+
+
+def test_what_a_linear_attention_reads_of_what_it_has_just_written():
+    """A product with `@` in which each dim has a name of its own is a sum of products."""
+    text = """
+cell: LinearAttention
+dims: {key: required, value: required}
+state: {C: [key, value], n: [key]}
+output: h
+params: {Wk: [input, key], Wv: [input, value], Wq: [input, key], U: [key, key]}
+equations: |
+  k = x @ Wk
+  v = x @ Wv
+  q = x @ Wq
+  C = C[t-1] + outer(k, v)
+  n = n[t-1] + k
+  h = q @ C + 0 * sum(k @ U)
+"""
+    true = "h == q @ C[t-1] + sum(q * k) * v", "q @ outer(k, v) == (k @ q) * v", "q @ k == sum(k * q)"
+    false = "h == q @ C[t-1]", "q @ outer(k, v) == sum(q) * v", "k @ U == U @ k", "sum((q @ U) * k) == sum((k @ U) * q)"
+    assert [each.status for each in judged(text, *true, *false).values()] == ["proved"] * 3 + ["refuted"] * 4
 
 
 def test_both_gates_of_a_minimal_lstm_sum_to_one():

@@ -132,7 +132,7 @@ equations: |
         (GRU, "where(h > 0.5, 1 / h, 0) in [0, 2]"),
         (GRU, "minimum(h, z) - z in (-inf, 0]"),
         (GRU, "abs(h) - h in [0, inf)"),
-        (GRU, "softmax(n) in [0, 1]"),
+        (GRU, "softmax(n) in (0, 1]"),
         (GRU, "cumsum(softmax(n)) in [0, 1]"),
         (GRU, "sum(softmax(n)) in [0, 1]"),
         (GRU, "sum(softmax(n) * h) in (-1, 1)"),

@@ -84,11 +84,12 @@ class Backward(Scope):
         return np.bincount(places.reshape(-1), d.reshape(-1), minlength=math.prod(shape))
 
     def _spread(self, node: Apply, path: Path, d, x):
-        at = x.ndim + node.attr("at")
-        rest = [*x.shape[:at], *x.shape[at + 1 :]]
+        shape = self.stored(self.types[path])
+        at = len(shape) + node.attr("at")
+        rest = [*shape[:at], *shape[at + 1 :]]
         d = d.reshape(-1, *rest[1:]) if rest else d.reshape(())
         spread = np.expand_dims(np.broadcast_to(d, rest), at)
-        return np.broadcast_to(spread, x.shape) / (x.shape[at] if node.attr("mean") else 1)
+        return np.broadcast_to(spread, shape) / (shape[at] if node.attr("mean") else 1)
 
     def _join(self, node: Apply, path: Path, *parts):
         type = self.types[path]

@@ -318,12 +318,12 @@ class Lanes(Scope):
         return out
 
     def _spread(self, node: Apply, path: Path, d, x):
-        rest = list(x.shape)
-        del rest[x.ndim + node.attr("at")]
-        count = x.shape[node.attr("at")] if node.attr("mean") else 1
+        rest = list(shape := self.stored(self.types[path]))
+        del rest[len(shape) + node.attr("at")]
+        count = shape[node.attr("at")] if node.attr("mean") else 1
         d = d.reshape(-1, *rest[1:]) if rest else d.reshape(())
-        spread = np.expand_dims(np.broadcast_to(d, rest), x.ndim + node.attr("at"))
-        return np.broadcast_to(spread, x.shape) / self.algebra.number(count)
+        spread = np.expand_dims(np.broadcast_to(d, rest), len(shape) + node.attr("at"))
+        return np.broadcast_to(spread, shape) / self.algebra.number(count)
 
     def _join(self, node: Apply, path: Path, *parts):
         type = self.types[path]

@@ -70,7 +70,7 @@ class Through:
     def spread(self, node: Apply, args: list[Node], types: list[Type]) -> Node:
         d, x = args
         at, shape = node.attr("at"), node.attr("shape")
-        if not (types[1].level.has_batch and len(shape) == 1):
+        if not (any(type.level.has_batch for type in types) and len(shape) == 1):  # a number a sample is (batch, 1)
             d = Apply("expand_at", (d,), (("axis", at),))
         if node.attr("mean"):
             d = Apply("over_length", (d, x), (("axis", at),))

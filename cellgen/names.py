@@ -28,7 +28,7 @@ KERAS = frozenset(
     stateful stateless_call states supports_jit supports_masking symbolic_call trainable trainable_variables
     trainable_weights unroll variable_dtype variables weights zero_output_for_mask
     output_size zero_state return_all_states debug time_major return_gates named step_arguments weight_arguments
-    input_shape noise seed seed_generator
+    step_dtype input_shape noise seed seed_generator
     state_is_tuple gates gate_shapes noisy""".split()
 )
 

@@ -10,6 +10,7 @@ from cellgen.lower import Step
 from cellgen.records import NoiseView
 
 WIDTH = 116  # of the header's lines
+WIDE = {"exp", "exponential", "log", "softplus", "log_sigmoid", "softmax", "cumsum"}
 
 
 def shown(shape: Shape) -> str:
@@ -53,6 +54,13 @@ def noises(step: Step, size: Callable[[Axis], str]) -> Iterator[NoiseView]:
 def shape_of(noise: Noise, step: Step) -> Shape:
     """The shape of what is drawn, in the variants that draw it."""
     return next(each.names[noise.name].shape for each in step.typed.variants if noise.name in each.names)
+
+
+def wide(cell: Cell) -> bool:
+    """Whether an equation has what ends or loses in half precision though what is made of it may not: an exponential, a
+    logarithm, a running sum.
+    """
+    return any(getattr(node, "op", "") in WIDE for each in cell.equations for _, node in walk(each.value))
 
 
 def asks_training(cell: Cell) -> bool:

@@ -182,6 +182,7 @@ class CellView:
     ports: tuple[PortView, ...]
     noises: tuple[NoiseView, ...]
     asks_training: bool  # otherwise than for what is drawn
+    wide: bool  # whether a step is computed in float32 where what comes is narrower
     many: bool  # more than one port
     constants: list[str]  # ports that hold for all steps
     held: list[str]  # those and what training draws for all steps, weights aside

@@ -14,7 +14,7 @@ from cellgen.kerasnames import keywords, renamed
 from cellgen.lower import Slot, Step
 from cellgen.options import choices
 from cellgen.parts import uses
-from cellgen.portview import WIDTH, asks_training, besides, noises, shape_of, shown
+from cellgen.portview import WIDTH, asks_training, besides, noises, shape_of, shown, wide
 from cellgen.records import (
     ArgumentView,
     CellView,
@@ -87,6 +87,7 @@ class Viewing:
             held=[*(each.name for each in drawing if each.held and not each.weight), *constants],
             dropped=[each.name for each in drawing if each.weight],
             asks_training=asks_training(cell),
+            wide=wide(cell),
             many=len(cell.inputs) > 1,
             inputs=tuple(besides(cell)),
             scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),

@@ -197,6 +197,7 @@ def test_saturated_gates(way, dtype):
     assert not any(np.any(gradient) for gradient in gradients)
 
 
+HALVES = ("bfloat16", "mixed_float16", "mixed_bfloat16")
 SHARES = """\
 cell: Shares
 state: {h: units}
@@ -228,6 +229,73 @@ def test_norms_and_exponentials_in_half_precision(tmp_path_factory, dtype, bound
     p = np.exp(n) / np.exp(n).sum(-1, keepdims=True)
     np.testing.assert_allclose(np.asarray(tf.cast(told.p, tf.float64)), p, rtol=8 * bound)
     np.testing.assert_allclose(np.asarray(tf.cast(told.e, tf.float64)), np.exp(a - 8), rtol=bound, atol=1e-7)
+
+
+UNSTABILISED = """\
+cell: Unstabilised
+gates: [i, f, z, o]
+state: {h: units, c: units, n: units}
+params: {W: [input, gates*units], R: [units, gates*units], b: [gates*units]}
+equations: |
+  a: [gates, units] = x @ W + h[t-1] @ R + b
+  i = exp(a.i)
+  f = sigmoid(a.f)
+  c = f * c[t-1] + i * tanh(a.z)
+  n = f * n[t-1] + i
+  h = sigmoid(a.o) * c / n
+"""
+
+
+@pytest.fixture(scope="module")
+def unstabilised(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unstabilised")
+    for name, text in Spec.of(UNSTABILISED, "unstabilised").build(tests=False).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return layer_class(imported("unstabilised", folder))
+
+
+@each_way
+@pytest.mark.parametrize("dtype", ["float16", *(pytest.param(d, marks=pytest.mark.full) for d in HALVES)])
+def test_what_half_precision_cannot_hold_within_a_step(unstabilised, dtype, way):
+    """Exponentials of about 18, 6e7, where float16 ends at 65504, of which h is a quotient: to a rounding of h, as
+    numpy has it in float64; and gradients as those in float64.
+    """
+    rng = np.random.default_rng(0)
+    W, R, b = (rng.integers(-8, 9, size=size) / 16 for size in ((WIDTH, 16), (4, 16), 16))
+    b[:4] += 18
+    x = rng.integers(-16, 17, size=(BATCH, STEPS, WIDTH)) / 16
+    h = c = n = np.zeros([BATCH, 4])
+    outputs = []
+    for t in range(STEPS):
+        i, f, z, o = np.split(x[:, t] @ W + h @ R + b, 4, axis=1)
+        f = 1 / (1 + np.exp(-f))
+        c, n = f * c + np.exp(i) * np.tanh(z), f * n + np.exp(i)
+        h = c / n / (1 + np.exp(-o))
+        outputs.append(h)
+
+    def run(dtype, **how):
+        layer = unstabilised(4, dtype=dtype, return_sequences=True, **how)
+        layer.build(x.shape)
+        layer.set_weights([W, R, b])
+        given = tf.constant(x, layer.compute_dtype)
+
+        def slopes(given):
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                y = layer(given)
+                loss = tf.reduce_sum(tf.cast(y, "float64") ** 2)
+            return [y, *tape.gradient(loss, [given, *layer.trainable_weights])]
+
+        found = (tf.function(slopes, autograph=False) if way == "graph" else slopes)(given)
+        assert found[0].dtype == layer.compute_dtype
+        return [np.asarray(tf.cast(value, "float64")) for value in found]
+
+    came, wanted = run(dtype, **WAYS[way]), run("float64", unroll=True)
+    step = 2.0**-8 if "bfloat16" in dtype else 2.0**-11
+    np.testing.assert_allclose(wanted[0], np.stack(outputs, 1), rtol=1e-12)
+    np.testing.assert_allclose(came[0], wanted[0], rtol=step, atol=step / 100)
+    for one, other in zip(came[1:], wanted[1:], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=4 * step * np.abs(other).max())
 
 
 @pytest.mark.full

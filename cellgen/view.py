@@ -202,9 +202,7 @@ class Viewing:
         return any(dim.kind == "inferred" for dim in self.cell.dims if dim.name in needed)
 
     def size_entry(self, shape: Shape, flat: bool, prefix: str = "") -> str:
-        """A size as Keras keeps it: a number, or where some state is no vector a tuple for each. In `__init__` None,
-        where it is not known yet.
-        """
+        """As Keras keeps it: a number, or where some state is no vector a tuple; None where `__init__` cannot know."""
         late = not prefix and self.late(shape)
         sizes = ["None" if late else self.size(axis, prefix) for axis in shape]
         if flat:

@@ -129,7 +129,7 @@ def told(kind, layer, x, along, mode, **arguments):
 EVERYDAY = {
     ("lstm", 70, 2, "eager"): (persistent, nested, forward),
     ("gru_stack", 5, 2, "eager"): (persistent, forward),
-    ("lstm", 5, 2, "graph"): (pfor, each_example),
+    ("lstm", 5, 2, "graph"): (pfor, each_example, forward),
 }
 WAYS = [{}, {"jit_compile": False}, {"jit_compile": True}, {"memory": "low"}, {"unroll": 4}]
 CASES = [

@@ -80,8 +80,6 @@ def mul(a: Node, b: Node) -> Node:
             return neg(mul(inner, b))
         case _, Apply("neg", (inner,)):
             return neg(mul(a, inner))
-        case Apply("sum_to", (inner,)), _ if a.attr("batch"):
-            return replace(a, args=(mul(inner, b),))  # a number a sample, which goes into the sum over lanes
         case _, Apply("mul", (left, right)):
             return mul(mul(a, left), right)
     return op("mul", a, b)
@@ -274,14 +272,18 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
 # --- a rule, used ------------------------------------------------------------------------------------------------
 
 
-def filled(node: Node, d: Node) -> Node:
-    """A rule's expression, with the cotangent in its place."""
+def filled(node: Node, d: Node, elementwise: bool) -> Node:
+    """A rule's expression, with the cotangent in its place.
+
+    elementwise: of an operation whose arguments have no more lanes than the result. What multiplies a cotangent that is
+    a sum over lanes is then the same for all that are summed, and goes into the sum.
+    """
     if node == Ref("\0"):
         return d
-    new = rebuild(node, tuple(filled(child, d) for child in children(node)))
+    new = rebuild(node, tuple(filled(child, d, elementwise) for child in children(node)))
     match new:
-        case Apply("mul", (Apply("sum_to"), _)):
-            return mul(*new.args)
+        case Apply("mul", (Apply("sum_to", (inner,)) as total, factor)) if elementwise and total.attr("batch"):
+            return replace(total, args=(mul(inner, factor),))
     return new
 
 

@@ -301,20 +301,20 @@ class _Derivation:
         sent = ADJOINTS[node.op](at)
         count = sum(each == probe for index in moving if sent[index] is not None for _, each in walk(sent[index]))
         if node.op in ("matmul", "outer", "normalize") or count > 1:
-            scales = couples and any(_scales(sent[index], probe) for index in moving if sent[index] is not None)
-            d = self.fan(d, node, path, guards, scales)
+            d = self.fan(d, node, path, guards, couples)
         for index in moving:
             if sent[index] is not None:
                 here = guards
                 if node.op == "where":
                     here = (*guards, (self.values.value(node.args[0], (*path, 0)), index == 1))
-                contribution = negated(d, partial(filled, sent[index]))
+                contribution = negated(d, partial(filled, sent[index], elementwise=not couples))
                 have = self.merged.type((*path, index)) if couples else want
                 self.push(node.args[index], (*path, index), contribution, have, live, here)
 
-    def fan(self, d: Node, node: Node, path: Path, guards: tuple = (), scales: bool = False) -> Node:
-        """A cotangent that is read more than once, by a name; so is a sum over lanes that `scales` other lanes."""
-        if not isinstance(d, (Ref, Number)) and (scales or not lanes_of(d)):
+    def fan(self, d: Node, node: Node, path: Path, guards: tuple = (), couples: bool = False) -> Node:
+        """A cotangent that is read more than once, by a name; a sum over lanes that have one where its node `couples`
+        lanes: else what is multiplied by it goes into the sum."""
+        if not isinstance(d, (Ref, Number)) and (couples or not lanes_of(d)):
             name = self.values.named.get(path, "") or self.values.said(node, path)
             d = self.define(self.values.cotangent(name), d, self.current)
         if isinstance(d, Ref) and not guards:
@@ -391,8 +391,3 @@ def alike(by: Mapping[Live, Node]) -> dict[Live, Node]:
             del found[other]
         found[inside] = add(found[inside], node) if inside in found else node
     return found
-
-
-def _scales(sent: Node, d: Node) -> bool:
-    """Whether what is sent is a vector times the number that reaches an operation."""
-    return any(isinstance(each, Apply) and each.op == "mul" and each.args[0] == d for _, each in walk(sent))

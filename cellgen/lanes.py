@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 
 from cellgen.adjoint import COMPARISONS, UNARY
+from cellgen.cell import Type
 from cellgen.evaluate import Scope
 from cellgen.expr import Activate, Apply, Node, Number, Path, Ref
 from cellgen.ops import EVERY
@@ -310,8 +311,10 @@ class Lanes(Scope):
         return np.einsum(f"{left},{right}->{out}", a, b)
 
     def _sum_to(self, node: Apply, path: Path, d):
-        """The adjoint of `fit`."""
-        have, want = self.types[path], self.types[(*path, 0)]
+        return self.summed(d, self.types[path], self.types[(*path, 0)])
+
+    def summed(self, d: np.ndarray, have: Type, want: Type) -> np.ndarray:
+        """The adjoint of `fit`: what reaches a value of type `have`, by what reaches it where that is spread."""
         places = self.fit(np.arange(prod(self.stored(have))).reshape(self.stored(have)), have, want)
         out = np.full(places.max() + 1, self.algebra.zero, dtype=object)
         np.add.at(out, places.reshape(-1), d.reshape(-1))

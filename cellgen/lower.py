@@ -267,9 +267,6 @@ class _Lowering:
             args = [self.expanded(arg, at, result, sure) for arg, at in zip(args, below, strict=True)]
             for index in TYPED.get(node.op, () if node.op in ARITHMETIC else (0,)):
                 args[index] = self.typed_as_input(args[index], node.args[index], below[index])
-            if node.op == "clip" and _wider(result, types[0]):  # TensorFlow's has the shape of what it clips
-                x, low, high = args
-                return Apply("maximum", (Apply("minimum", (x, high)), low))
             return Apply(node.op, tuple(args), node.attrs)
         if node.op != "join":  # whose parts may be left out
             args = [self.of_samples(arg, at, sure) for arg, at in zip(args, below, strict=True)]
@@ -381,7 +378,3 @@ class _Lowering:
             if each.name in reads:
                 yield each.name
         yield from (argument for name, argument in self.cell.connections.items() if name in reads)
-
-
-def _wider(a: Type, b: Type) -> bool:
-    return a.shape != b.shape or a.level.has_batch != b.level.has_batch

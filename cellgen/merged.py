@@ -26,9 +26,9 @@ class Merged:
         return any(path in each.types for each in self.typed.variants)
 
     def type(self, path: Path) -> Type:
-        """The shape in the most general variant in which the node is no plain number, and the highest level."""
+        """The shape in the most general variant in which the node is no single number, and the highest level."""
         types = [each.types[path] for each in self.typed.variants if path in each.types]
-        shaped = next((type for type in types if type.shape), types[0])
+        shaped = max(types, key=lambda type: (any(set(axis) - {1} for axis in type.shape), bool(type.shape)))
         return Type(shaped.shape, max(type.level for type in types), shaped.binary)
 
     def algebra(self, path: Path) -> Algebra:

@@ -16,11 +16,12 @@ is not shown, and the finite differences of the generated tests stand for it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from cellgen.algebra import Algebra
 from cellgen.cell import NEIGHBOURS, Level, Type, TypedCell, TypedVariant
 from cellgen.derive import Joint
 from cellgen.evaluate import Scope
@@ -135,9 +136,9 @@ class _Variant:
         moving = [path for path in self.expressions if path not in self.still]
         sums, readers = self.sums(moving)
         for path, name in self.joint.cotangents.items():
-            if path in moving and not self.alike(path, name):
+            if path in moving:
                 came = [None if name in self.joint.given else totals.get(name), self.env.get(name)]
-                came = [self.narrowed(each, path) for each in came if each is not None]
+                came = [self.reaching(path, name, each) for each in came if each is not None]
                 if came:
                     symbols = self.symbols_at(path)
                     wanted = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
@@ -211,41 +212,36 @@ class _Variant:
         """For each symbol, the sum of what reaches it, and the points that it comes from."""
         sums, readers = defaultdict(list), defaultdict(set)
         for path in reversed(moving):
-            lanes, cotangent, sources = self.expressions[path], self.env.get(self.joint.cotangents.get(path)), {path}
-            if cotangent is None:  # nothing is said: what reaches it goes on
+            lanes, name, sources = self.expressions[path], self.joint.cotangents.get(path), {path}
+            if name in self.env:
+                cotangent = self.reaching(path, name, self.env[name])
+            else:  # nothing is said: what reaches it goes on
                 symbols = self.symbols_at(path)
                 cotangent = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
                 sources = sources.union(*(readers.get(symbol, ()) for symbol in symbols.flat))
-            if self.a_number(path):  # of each sample, where other variants have more lanes
-                lanes = np.broadcast_to(lanes.reshape(BATCH, 1), (BATCH, cotangent.size // BATCH))
-            elif cotangent.size > lanes.size:  # a state that is the same for all samples
-                lanes = np.broadcast_to(lanes, (BATCH, *lanes.shape))
             for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
                 for symbol, slope in self.algebra.slopes(lane) if d != 0 else ():
                     sums[symbol].append(d * slope)
                     readers[symbol] |= sources
         return sums, readers
 
-    def a_number(self, path: Path) -> bool:
-        """Whether a value is one number a sample in this variant."""
-        return self.variant.types[path].level.has_batch and self.symbols_at(path).size == BATCH
+    def reaching(self, path: Path, name: str, d: np.ndarray) -> np.ndarray:
+        """What reaches a value by a cotangent, which may have more lanes or samples than it has in this variant."""
+        if d.size > self.symbols_at(path).size:
+            have = self.variant.names[path[0]] if len(path) == 1 else self.variant.types[path]
+            d = self.plain.summed(d, *map(self.apart, (have, self.both.names[name])))
+        return d.reshape(self.symbols_at(path).shape)
 
-    def narrowed(self, cotangent: np.ndarray, path: Path) -> np.ndarray:
-        """What reaches a value that has more lanes in other variants: where it is a number a sample, their sum."""
-        if cotangent.size == self.symbols_at(path).size or not self.a_number(path):
-            return cotangent
-        return np.asarray(cotangent.reshape(BATCH, -1).sum(axis=1), dtype=object).reshape(self.symbols_at(path).shape)
-
-    def alike(self, path: Path, cotangent: str) -> bool:
-        """Whether a state is the same for all samples: then what reaches it for each is the one given from outside."""
-        return cotangent in self.joint.given and self.env[cotangent].size > self.symbols_at(path).size
+    def apart(self, type: Type) -> Type:
+        """With an axis for each dim: however they are viewed, they are the same numbers in the same order."""
+        atoms = Algebra.of(self.cell, self.variant.same).flat(type.shape)
+        return replace(type, shape=tuple((atom,) for atom in atoms))
 
     def incoming(self, path: Path) -> np.ndarray | int:
         """What reaches a name from outside the step."""
         leaving = (*self.cell.outputs, *(state.name for state in self.cell.states))
         names = [given for name, given in zip(leaving, self.joint.given, strict=True) if path == (name,)]
-        shape = self.symbols_at(path).shape
-        return sum(d if d.size > np.prod(shape) else d.reshape(shape) for d in map(self.env.get, names))
+        return sum(self.reaching(path, name, self.env[name]) for name in names)
 
     def leaves(self, totals: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
         """What the step takes from outside: the name of its cotangent, its symbols, and the cotangent."""
@@ -288,8 +284,6 @@ class _Variant:
 
     def verdict(self, came: Iterable[np.ndarray], wanted: np.ndarray, inside: Mapping) -> str:
         """Of what is said in one way or in several, of which one is enough."""
-        # where a value is one for all samples, what reaches it comes from all of them
-        came = [np.asarray(each.sum(axis=0)) if each.size > wanted.size else each for each in came]
         if any(each.tolist() == wanted.tolist() for each in came):
             return SHOWN
         wrong = []

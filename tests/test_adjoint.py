@@ -3,7 +3,7 @@
 import pytest
 import sympy
 
-from cellgen.adjoint import ADJOINTS, UNARY, Apply, Number, Ref, op, reads
+from cellgen.adjoint import ADJOINTS, UNARY, Apply, Number, Ref, filled, op, reads
 from cellgen.ops import ACTIVATIONS, OPS
 
 x, d, a, b = sympy.symbols("x d a b", real=True)
@@ -138,6 +138,18 @@ def test_the_rule_of_several_arguments(name):
             for at in values:
                 gap = (meant(sent, env) - d * sympy.diff(function, leaf)).subs({**at, d: sympy.Rational(3, 7)})
                 assert abs(sympy.N(gap, 60)) < sympy.Float("1e-50"), (name, leaf, at)
+
+
+def test_what_multiplies_a_sum_over_lanes_goes_into_it_where_it_has_no_more_lanes():
+    """Not through `@` and `outer`, where a number a sample may meet a vector."""
+    wide, factor = Ref("wide"), Ref("factor")
+    for batch in (True, False):
+        d = op("sum_to", wide, shape=(), batch=batch, of=(("units",),))
+        rule = op("mul", op("mul", Ref("\0"), factor), factor)
+        kept = op("mul", op("mul", d, factor), factor)
+        into = op("sum_to", op("mul", op("mul", wide, factor), factor), **dict(d.attrs))
+        assert filled(rule, d, elementwise=True) == (into if batch else kept)
+        assert filled(rule, d, elementwise=False) == kept
 
 
 def test_nothing_comes_through_what_is_constant_by_parts():

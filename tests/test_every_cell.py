@@ -119,6 +119,9 @@ CELLS = {
         "options: {f: false, g: {one_of: activations, default: softplus}}\n" + RNN,
         "h = tanh(x @ W) * g(h[t-1] @ U if f else 0.3)",
     ),
+    "a number a sample or a vector": spec(
+        f"{FLAG}{BIAS}", "h = tanh(x @ W + h[t-1] @ U) * tanh(mean(h[t-1] * b) if f else h[t-1] + b)"
+    ),
     "gates of one or the other": spec(
         f"{FLAG}gates: [i, o]\nstate: {{h: units}}\n{PAIR}",
         "z: [gates, units] = h[t-1] @ U if f else b",

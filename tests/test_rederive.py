@@ -158,6 +158,31 @@ def test_a_cotangent_that_is_not_sent_is_found():
     assert any(each.startswith("x where") for each in rederive(typed, hoisted, less).wrong)
 
 
+NARROW = """
+cell: Narrow
+options: {f: false}
+gates: [i, o]
+state: {h: units}
+params: {W: [input, gates*units], U: [units, gates*units], b: [gates*units], p: [units]}
+equations: |
+  z: [gates, units] = h[t-1] @ U if f else b
+  h = tanh(x @ W.i + p) * sigmoid(z.i) + sigmoid(z.o) * tanh(mean(h[t-1] * p) if f else h[t-1])
+"""
+
+
+@pytest.mark.parametrize("wanted", ["_d_z", "_d_h_prev"])
+def test_a_slip_is_found_where_a_value_has_fewer_lanes_than_its_cotangent(wanted):
+    """A value that is one for all samples, or a number of each, in a variant: what reaches it there is a sum."""
+    typed = Spec.of(NARROW).typed()
+    assert not proved(typed).wrong and not proved(typed).unshown
+    hoisted = hoist(centre(typed))
+    joint = derive(hoisted)
+    number = next(i for i, each in enumerate(joint.typed.cell.equations) if each.name == wanted)
+    wrong = changed(joint, number, neg(joint.typed.cell.equations[number].value))
+    found = rederive(typed, hoisted, wrong).wrong
+    assert {each.split(" where ")[1] for each in found} == {"{'f': True}", "{'f': False}"}
+
+
 # --- the rules of what couples lanes ---------------------------------------------------------------------------------
 
 

@@ -325,3 +325,31 @@ def test_a_law_draws_nothing():
     with pytest.raises(SpecError) as caught:
         Spec.of(text).typed()
     assert caught.value.diagnostics[0].message == "`dropout` stands in an equation of a cell only"
+
+
+BITS = """
+import hashlib
+import keras, numpy as np, tensorflow as tf
+import regularised_lstm
+
+def bits(seed):
+    keras.utils.set_random_seed(seed)
+    rates = {"dropout": 0.3, "recurrent_dropout": 0.2, "weight_dropout": 0.2, "zoneout_h": 0.1, "zoneout_c": 0.1}
+    layer = regularised_lstm.RegularisedLSTM(8, **rates, return_sequences=True, **HOW)
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 12, 3)), tf.float32)
+    with tf.GradientTape() as tape:
+        y = layer(x, training=True)
+        loss = tf.reduce_sum(tf.sin(y))
+    values = [y, layer(x, training=True), *tape.gradient(loss, layer.trainable_weights), *layer.get_weights()]
+    return hashlib.sha256(b"".join(np.asarray(value).tobytes() for value in values)).hexdigest()
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}], ids=str)
+def test_the_same_seed_gives_the_same_bits(how, tmp_path):
+    """Initial weights, what is dropped, outputs and gradients: twice in a process, and in two more."""
+    code = f"HOW = {how!r}\n{BITS}\nprint(bits(3), bits(3), bits(4))"
+    one, again, other = child(code, tmp_path, GENERATED).split()
+    assert one == again != other
+    assert child(code, tmp_path, GENERATED).split() == [one, one, other]

@@ -73,7 +73,7 @@ class Tally:
     def fail(self, task: Task, kind: str, detail: str, text: str, beside: dict[str, str]) -> None:
         record = self.failures.setdefault(kind, {"count": 0, "numbers": [], "size": None})
         record["count"] += 1
-        record["numbers"] = [*record["numbers"], task.number][:10]
+        record["numbers"] = [*record["numbers"], task.number][:1000]
         size = len(text) + sum(map(len, beside.values()))
         if record["size"] is None or size < record["size"]:
             record |= {"size": size, "number": task.number, "detail": detail, "text": text, "beside": beside}

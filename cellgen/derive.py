@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cellgen.adjoint import ADJOINTS, ZERO, add, filled, negated, op, where
-from cellgen.cell import Input, Level, Type, TypedCell, TypedVariant
+from cellgen.cell import Input, LabelAxis, Level, Type, TypedCell, TypedVariant
 from cellgen.expr import (
     Activate,
     Apply,
@@ -193,15 +193,11 @@ class _Derivation:
         labels = {key[2]: self.found.pop(key) for key in list(self.found) if key[:2] == (name, ago)}
         if not labels:
             return whole
-        parts = self.joined(
-            type.shape,
-            {label: self.part(Pick(Ref(name, ago), label), each, live, type) for label, each in labels.items()},
-        )
+        parts = self.joined(type.shape, labels, Ref(name, ago), live)
         return parts if whole is None else add(whole, parts)
 
-    def part(self, part: Pick, found: list[tuple[Live, Node]], live: Live, type: Type) -> Node | None:
+    def part(self, part: Pick, found: list[tuple[Live, Node]], live: Live, axis: LabelAxis) -> Node | None:
         """What has reached one label; where an instance does not have the label, nothing, of no width."""
-        _, axis = next(self.cell.places(part.label, type.shape))
         test = dict(zip(axis.labels, axis.tests)).get(part.label)
         there = frozenset(i for i in live if test is None or holds(test, self.variants[i]))
         total = self.combine(found, there, op("zeros", part))
@@ -209,11 +205,16 @@ class _Derivation:
             return total
         return Choose(when(self.chosen(there), self.chosen(live)), total, ZERO)  # left out
 
-    def joined(self, shape: Shape, parts: Mapping[str, Node | None]) -> Node:
-        index, axis = next(self.cell.places(next(iter(parts)), shape))
+    def joined(self, shape: Shape, found: Mapping[str, list], value: Node, live: Live) -> Node:
+        """What has reached labels of a value, put together: zeros where nothing has. The value is read where the labels
+        have widths of their own."""
+        index, axis = next(self.cell.places(next(iter(found)), shape))
+        parts = {label: self.part(Pick(value, label), each, live, axis) for label, each in found.items()}
         like = next(part for part in parts.values() if part is not None)
-        filled = [parts.get(label) or op("zeros", like) for label in axis.labels]
-        return op("join", *filled, shape=shape, axis=axis.name, at=index)
+        for label in axis.labels:
+            zero = op("zeros", Pick(value, label) if axis.widths else like)
+            parts[label] = parts.get(label) or self.part(Pick(value, label), [(live, zero)], live, axis)
+        return op("join", *(parts[label] for label in axis.labels), shape=shape, axis=axis.name, at=index)
 
     def combine(self, found: list[tuple[Live, Node]], live: Live, zero: Node = ZERO) -> Node | None:
         """The sum of what was sent in some variants each, as it is in the variants of `live`.
@@ -267,12 +268,10 @@ class _Derivation:
                 self.send((name, ago, label), d, live, guards)
             case Pick(value, label):
                 inner = self.merged.type((*path, 0))
-                index, axis = next(self.cell.places(label, inner.shape))
-                d, guards = self.fan(self.select(d, guards), node, path), ()
-                filled = [d if each == label else op("zeros", d) for each in axis.labels]
-                self.push(
-                    value, (*path, 0), op("join", *filled, shape=inner.shape, axis=axis.name, at=index), inner, live, ()
-                )
+                d, at = self.fan(self.select(d, guards), node, path), (*path, 0)
+                wide = next(self.cell.places(label, inner.shape))[1].widths  # then zeros are like the other parts
+                whole = self.values.value(value, at) if wide else value
+                self.push(value, at, self.joined(inner.shape, {label: [(live, d)]}, whole, live), inner, live, ())
             case View(value):
                 inner = self.merged.type((*path, 0))
                 if inner.shape == want.shape:

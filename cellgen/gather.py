@@ -128,7 +128,7 @@ class _Gathering:
             name = f"_{name}"
         self.taken.add(name)
         value = self.joined([self.operand(term, 1) for term in products], 0)
-        self.once.append(Block(name, block.equation, None, (Line((name,), value),)))
+        self.once.append(Block(name, block.equation, block.test, (Line((name,), value),)))
         return Ref(name)
 
     def joined(self, parts: list[Node], axis: int) -> Apply:

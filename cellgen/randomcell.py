@@ -3,8 +3,10 @@
 import re
 from random import Random
 
-from cellgen.randomexpr import Expressions, Value
+from cellgen.randomexpr import SMOOTH, Expressions, Value
 from cellgen.randomtext import Dims, bare, labels_in, reads, section, shape_text
+
+PORT = {"wide": "units", "thin": "1"}  # the labels of an axis whose parts have widths of their own
 
 
 class Writing(Expressions):
@@ -39,6 +41,8 @@ class Writing(Expressions):
         if self.chance(0.15) and not self.plain:
             self.sections["axes"]["side"] = "[left, right]"
             self.shapes += [("side", "units")]
+        if self.chance(0.08) and not self.plain:  # labels with widths of their own
+            self.sections["axes"]["port"] = f"{{{', '.join(map(': '.join, PORT.items()))}}}"
         self.shapes += [("1",)]
         self.inputs()
         if "input" in dims and not self.plain and self.chance(0.06):
@@ -204,6 +208,7 @@ class Writing(Expressions):
         self.sections["options"] = {name: each for name, each in options.items() if reads(body, name)}
         self.label("gates", self.gates)
         self.label("side", ("left", "right") if "side" in self.sections["axes"] else ())
+        self.widths()
 
     def prune(self, output: str) -> None:
         """Values and weights that nothing reads are left out."""
@@ -240,6 +245,36 @@ class Writing(Expressions):
             self.gates = tuple(read)
         else:
             self.sections["axes"][axis] = f"[{', '.join(read)}]"
+
+    def named(self, dims: Dims, depth: int) -> str:
+        if "port" in self.sections["axes"] and dims in (("units",), ("1",)) and self.chance(0.4):
+            return self.ported(dims)
+        return super().named(dims, depth)
+
+    def ported(self, dims: Dims) -> str:
+        """A part of what goes through a weight whose columns have labels, perhaps of some function of it."""
+        name = self.new("p")
+        vectors = [value for value in self.values if len(value.dims) == 1 and value.dims != ("1",)]
+        vector = self.rng.choice(vectors)
+        text = f"{vector.text} @ {self.weight((*vector.dims, 'port'))}"
+        if self.chance(0.4):
+            text = f"{text} + {self.weight(('port',), 'b')}"
+        if self.chance(0.4):
+            text = f"{self.rng.choice(SMOOTH)}({text})"
+        self.equation(name, ("port",), text, vector.level, annotated=False)
+        if self.chance(0.3):
+            other = self.new("p")
+            self.equation(other, ("port",), f"{self.rng.choice(SMOOTH)}({name})", vector.level, annotated=False)
+            name = other
+        label = "wide" if dims == ("units",) else "thin"
+        return f"{name}.{label}" if self.chance(0.8) else f"({name} * {name}).{label}"
+
+    def widths(self) -> None:
+        """Of labels with widths of their own, those that are read."""
+        body, axes = " ".join(text for *_, text in self.equations), self.sections["axes"]
+        if "port" in axes:
+            widths = [f"{label}: {width}" for label, width in PORT.items() if f".{label}" in body]
+            axes["port"] = f"{{{', '.join(widths)}}}"
 
     def patch(self, name: str) -> None:
         shape = {"u": "1", "on": "1", "k": "1", "w": "side_width", "e": "extra", "m": "3"}.get(name)

@@ -39,7 +39,8 @@ class _Viewing:
         self.values = dict.fromkeys(
             [*self.ports, *noises, *plan.before.gives, *plan.forward.gives, *plan.joint.given, *plan.backward.gives]
         )
-        blocks = (*plan.step.blocks,)
+        made = (plan.once, plan.before, plan.forward)  # what schedule names of its own too
+        blocks = (*plan.step.blocks, *(block for segment in made for block in segment.blocks))
         self.tests = {name: block.test for block in blocks for line in block.lines for name in line.targets}
         self.tests |= {port.name: port.test for port in self.cell.inputs if port.test is not None}
         self.tests |= {name: Given(TRAINING) for name in noises}

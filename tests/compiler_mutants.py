@@ -1,9 +1,10 @@
 """Small lies about the compiler: each changes one place of one of its modules, as a careless edit would."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -11,29 +12,38 @@ class Mutant:
     """A module with one place changed. `name` says the kind, where it is, and which of several there."""
 
     name: str
-    text: str
+    source: str
+    kind: str
+    index: int  # of the node, as `ast.walk` comes to them
+    number: int  # of the change that the node can suffer
+
+    @cached_property
+    def text(self) -> str:
+        tree = ast.parse(self.source)
+        node = list(ast.walk(tree))[self.index]
+        KINDS[self.kind](node)[self.number](node)
+        return ast.unparse(tree)
+
+    @property
+    def says_the_same(self) -> bool:
+        return self.text == ast.unparse(ast.parse(self.source))
 
 
-def mutants(text: str) -> Iterator[Mutant]:
+def mutants(text: str) -> list[Mutant]:
     """Every mutant of a module, in the order of its lines. Messages are left alone: tests hold those word by word."""
     tree = ast.parse(text)
-    places = [(kind, index) for index, node in enumerate(ast.walk(tree)) for kind in KINDS if KINDS[kind](node)]
-    nodes, spoken = list(ast.walk(tree)), _spoken(tree)
-    where = _definitions(tree)
-    found = []
-    for kind, index in places:
-        node = nodes[index]
-        if id(node) in spoken:
-            continue
-        for number, change in enumerate(KINDS[kind](node)):
-            copy = deepcopy(tree)
-            change(list(ast.walk(copy))[index])
-            name = f"{kind} {where.get(id(node), 'module')}:{getattr(node, 'lineno', 0)} ({number})"
-            found.append((getattr(node, "lineno", 0), name, ast.unparse(copy)))
-    same = ast.unparse(tree)
-    for number, (_, name, changed) in enumerate(sorted(found, key=lambda each: each[0])):
-        if changed != same:
-            yield Mutant(f"{name} #{number}", changed)
+    spoken, where, found = _spoken(tree), _definitions(tree), []
+    for index, node in enumerate(ast.walk(tree)):
+        for kind, changes in KINDS.items():
+            if id(node) not in spoken:
+                line = getattr(node, "lineno", 0)
+                place = f"{kind} {where.get(id(node), 'module')}:{line}"
+                found += [(line, place, kind, index, number) for number in range(len(changes(node)))]
+    found.sort(key=lambda each: each[0])
+    return [
+        Mutant(f"{place} ({number}) #{at}", text, kind, index, number)
+        for at, (_, place, kind, index, number) in enumerate(found)
+    ]
 
 
 def _definitions(tree: ast.AST) -> dict[int, str]:

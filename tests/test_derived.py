@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import cellgen
+from cellgen.ops import ACTIVATIONS
 
 NORMS = """
 options: {epsilon: 1.0e-2}
@@ -132,3 +133,37 @@ def test_options_called_like_functions_of_ours(reads, f):
     slopes = trial("options called like functions of ours", f=f, f_reads_x=reads, f_gradient=0.25)
     for a, b in zip(slopes(jit_compile=False), slopes(debug=True)):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
+KINKS = """
+cell: Kinks
+options: {f: {one_of: activations, default: relu}}
+state: {h: units}
+params: {A: [input, units], B: [input, units], C: [input, units]}
+equations: |
+  a = x @ A
+  b = x @ B
+  c = x @ C
+  bounded = 2 * clip(a, b, c) + 4 * minimum(a, b) + 8 * maximum(c, b)
+  h = 0.5 * h[t-1] + f(a) + 16 * abs(b) + bounded + where(a > c, 32 * a, 64 * c) + c * step(b)
+"""
+
+
+def test_at_a_kink_the_slope_is_the_one_that_tensorflow_takes():
+    """Each argument at the kinks of all functions, so also where two are equal and where bounds cross."""
+    cell = cellgen.compile(text=KINKS).Kinks
+    places = [-3.0, -1.0, 0.0, 1.0, 3.0, 6.0]
+    x = tf.constant(np.stack(np.meshgrid(places, places, places), -1).reshape(-1, 1, 3))
+
+    def slopes(**how):
+        layer = cell(1, dtype="float64", **how)
+        layer.build(x.shape)
+        for weight, row in zip(layer.trainable_weights, np.eye(3)):
+            weight.assign(row[:, None])  # a, b and c are the lanes of x
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = layer(x)
+        return tape.gradient(value, x)
+
+    for f in ACTIVATIONS:
+        np.testing.assert_allclose(slopes(jit_compile=False, f=f), slopes(debug=True, f=f), rtol=1e-13, atol=1e-13)

@@ -210,10 +210,15 @@ def test_it_is_built_and_right(name):
         Trial(CELLS[name], **({} if f is None else {"f": f})).compared(1e-14)
 
 
+def of_number(value):
+    """A cell that reads an expression of `a`, an activation `f` and numbers."""
+    head = "options: {f: {one_of: activations, default: softplus}}\n" if " f(" in value else ""
+    return spec(head + PLAIN, "a = x @ W", f"h = 0.1 * h[t-1] + {value}")
+
+
 @pytest.mark.parametrize("value", NUMBERS)
 def test_numbers_are_exact(value):
-    head = "options: {f: {one_of: activations, default: softplus}}\n" if " f(" in value else ""
-    Trial(spec(head + PLAIN, "a = x @ W", f"h = 0.1 * h[t-1] + {value}")).compared(1e-15)
+    Trial(of_number(value)).compared(1e-15)
 
 
 def test_what_is_not_built_is_told_by_check():

@@ -3,6 +3,7 @@
 It takes a tenth of a second a cell. What writes code is tried elsewhere.
 """
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,14 @@ SPECS = {
 SLOW = {"every_operation": pytest.mark.full}
 
 
+@cache
+def plan_of(name):
+    return planned(SPECS[name].typed(laws=False))
+
+
 @pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in SPECS])
 def test_what_is_derived_and_planned_is_right(name):
     typed, outcome = SPECS[name].typed(laws=False), Outcome()
-    numerical(typed, planned(typed), 0, outcome)
+    numerical(typed, plan_of(name), 0, outcome)
     assert not outcome.failures, outcome.failures
     assert outcome.notes["forward compared"] and outcome.notes["gradient compared"]

@@ -70,7 +70,6 @@ def sub(a: Node, b: Node) -> Node:
 
 
 def mul(a: Node, b: Node) -> Node:
-    """Products lean to the left, as they are written: `d * f * (1 - f)`."""
     if ZERO in (a, b):
         return ZERO
     if ONE in (a, b):
@@ -80,8 +79,6 @@ def mul(a: Node, b: Node) -> Node:
             return neg(mul(inner, b))
         case _, Apply("neg", (inner,)):
             return neg(mul(a, inner))
-        case _, Apply("mul", (left, right)):
-            return mul(mul(a, left), right)
     return op("mul", a, b)
 
 
@@ -89,13 +86,11 @@ def div(a: Node, b: Node) -> Node:
     match a:
         case Apply("neg", (inner,)):
             return neg(div(inner, b))
-    return a if b == ONE or a == ZERO else op("div", a, b)
+    return a if b == ONE else op("div", a, b)
 
 
 def where(condition: Node, a: Node, b: Node = ZERO) -> Node:
     """Zeros are written in full: TensorFlow's vectorised map confuses the ranks of a choice with a scalar."""
-    if a == b == ZERO:
-        return ZERO
     return op("where", condition, nothing(b) if a == ZERO else a, nothing(a) if b == ZERO else b)
 
 

@@ -107,6 +107,7 @@ LOWERED: dict[str, Form] = {
     "repeat": Form("tf.broadcast_to(tf.convert_to_tensor({0}, {dtype}), [tf.shape({x})[0], {sizes}])"),
     "einsum": Form('tf.einsum("{subscripts}", {0}, {1})'),
     "reshape": Form("tf.reshape({0}, [{sizes}])"),
+    "reshape_each": Form("[tf.reshape(_part, [{sizes}]) for _part in {0}]"),
     "split": Form("tf.split({0}, {sizes}, axis={axis})"),
     "unstack": Form("tf.unstack({0}, axis={axis})"),
     "part": Form("{0}[{index}]"),
@@ -307,7 +308,7 @@ class Emitter:
             out["axes"] = str(list(attrs["axes"])) if len(attrs["axes"]) > 1 else str(attrs["axes"][0])
         if node.op.startswith("normalize"):
             out["norm"] = NORMS[attrs["kind"]]
-        if node.op in ("reshape", "repeat"):
+        if node.op in ("reshape", "reshape_each", "repeat"):
             sizes = [self.size(axis) for axis in attrs["shape"]]
             out["sizes"] = ", ".join(["-1", *sizes] if attrs.get("batch") else sizes)
         if node.op == "split" and not isinstance(attrs["sizes"], int):

@@ -51,8 +51,9 @@ class _Gathering:
         self.once: list[Block] = []
 
     def run(self) -> Gathered:
-        out = [self.block(block) for block in self.loop]
-        return Gathered(tuple(block for block in out if block.name not in self.gone), tuple(self.once))
+        """From the last on: what a sum is read through is in it, and is not gathered by itself."""
+        out = [self.block(block) for block in reversed(self.loop) if block.name not in self.gone]
+        return Gathered(tuple(reversed(out)), tuple(reversed(self.once)))
 
     def block(self, block: Block) -> Block:
         line = block.lines[0]

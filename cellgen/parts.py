@@ -7,6 +7,8 @@ from cellgen.cell import Cell, LabelAxis
 from cellgen.expr import Activate, Apply, Axis, Node, Path, Pick, Ref, Shape, View, children, walk
 from cellgen.merged import Merged
 
+PARTS = ("split", "unstack", "reshape_each")  # what gives a list
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -18,7 +20,7 @@ class Line:
     @property
     def left(self) -> str:
         """The targets as Python; one part of one is taken out of its list."""
-        alone = len(self.targets) == 1 and isinstance(self.value, Apply) and self.value.op in ("split", "unstack")
+        alone = len(self.targets) == 1 and isinstance(self.value, Apply) and self.value.op in PARTS
         return f"({self.targets[0]},)" if alone else ", ".join(self.targets)
 
 
@@ -26,7 +28,7 @@ def measured(line: Line) -> Iterator[Axis]:
     """The axes whose sizes a line names."""
     for node in uses(line.value):
         match node:
-            case Apply("reshape" | "repeat"):
+            case Apply("reshape" | "reshape_each" | "repeat"):
                 yield from node.attr("shape")
             case Apply("split") if not isinstance(node.attr("sizes"), int):
                 yield from node.attr("sizes")
@@ -120,7 +122,11 @@ class Parts:
         if len(factors) > 1:  # the labels are not in front: view them apart first
             apart = (*shape[:index], *((atom,) for atom in factors), *shape[index + 1 :])
             value, at = reshape(value, apart, batch), index + place - len(apart)
-        return Apply("unstack", (value,), (("axis", at),))
+        parts = Apply("unstack", (value,), (("axis", at),))
+        if 0 < place < len(factors) - 1:  # what stands before and behind them is one axis of each part
+            rest = (*factors[:place], *factors[place + 1 :])
+            return replace(reshape(parts, (*shape[:index], rest, *shape[index + 1 :]), batch), op="reshape_each")
+        return parts
 
     def _only_parts(self, name: str) -> bool:
         value = self.merged.equations[name].value

@@ -168,6 +168,9 @@ class _Statements:
             case "reshape":
                 sizes = [self.settings.size(axis) for axis in attrs["shape"]]
                 return args[0].reshape([-1, *sizes] if attrs["batch"] else sizes)
+            case "reshape_each":
+                sizes = [self.settings.size(axis) for axis in attrs["shape"]]
+                return [each.reshape([-1, *sizes] if attrs["batch"] else sizes) for each in args[0]]
             case "repeat":
                 sizes = [self.settings.size(axis) for axis in attrs["shape"]]
                 return np.broadcast_to(args[0], (self.batch, *sizes))

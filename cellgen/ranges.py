@@ -8,7 +8,7 @@ from math import inf
 from cellgen.elementary import outward, precise
 from cellgen.ops import Interval
 
-End = tuple  # (a Fraction or an infinity, whether the end itself is taken)
+End = tuple  # (a Fraction or an infinity, whether the end itself is taken; an infinity never is)
 
 SHOWN = 4  # digits of an end that is told
 
@@ -195,8 +195,8 @@ def make(low: End, high: End) -> Interval:
     return Interval(
         None if low[0] == -inf else low[0],
         None if high[0] == inf else high[0],
-        low[0] == -inf or not low[1],
-        high[0] == inf or not high[1],
+        not low[1],
+        not high[1],
     )
 
 

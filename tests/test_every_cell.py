@@ -15,6 +15,7 @@ RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
 PLAIN = "state: {h: units}\nparams: {W: [input, units]}\n"
 BIAS = "state: {h: units}\nparams: {W: [input, units], U: [units, units], b: [units]}\n"
 FLAG = "options: {f: false}\n"
+HEADS = "dims: {input: inferred, units: required, heads: 2, size: units/heads}\n"
 PAIR = "params: {W: [input, gates*units], U: [units, gates*units], b: [gates*units]}\n"
 
 
@@ -99,6 +100,18 @@ CELLS = {
         "c = (v @ b) * (h[t-1] * h[t-1])",
         "h = tanh(where(c[t-1] > b, 3, h[t-1])) + x @ W",
     ),
+    # labels between the factors of an axis
+    "labels in the middle of a value": spec(
+        f"{HEADS}gates: [a, b]\nstate: {{h: units}}\n"
+        "params: {W: [input, heads*gates*size], U: [units, heads*gates*size]}\n",
+        "z = x @ W + h[t-1] @ U",
+        "h = sigmoid(z.a) * h[t-1] + tanh(z.b)",
+    ),
+    "labels in the middle of a weight and of a state": spec(
+        f"{HEADS}gates: [a, b]\nstate: {{h: heads*gates*size}}\n"
+        "params: {W: [input, heads*gates*size], v: [heads*gates*size]}\n",
+        "h = (x @ W) * sum(h[t-1].b * v.a) + v * sum(x @ W.b)",
+    ),
     # comparisons
     "a comparison before the loop": spec(RNN, "a = x @ W", "h = tanh(where(a > 0, h[t-1] @ U, a))"),
     "a comparison of what an option chooses": spec(
@@ -121,6 +134,15 @@ CELLS = {
     ),
     "a number a sample or a vector": spec(
         f"{FLAG}{BIAS}", "h = tanh(x @ W + h[t-1] @ U) * tanh(mean(h[t-1] * b) if f else h[t-1] + b)"
+    ),
+    "a softmax of one or the other": spec(FLAG + BIAS, "h = softmax(h[t-1] @ U if f else b) * h[t-1] + x @ W"),
+    "a part of one or the other": spec(
+        f"{FLAG}gates: [i, o]\nstate: {{h: units}}\n{PAIR}",
+        "h = tanh((x @ W + b).i if f else h[t-1]) + (h[t-1] @ U + b).o + (x @ W.o) * (h[t-1] @ U.i)",
+    ),
+    "not this word": spec(
+        "options: {way: {one_of: [plain, doubled], default: plain}}\n" + RNN,
+        "h = tanh(x @ W) + (2 * h[t-1] if not way == plain else h[t-1] @ U)",
     ),
     "gates of one or the other": spec(
         f"{FLAG}gates: [i, o]\nstate: {{h: units}}\n{PAIR}",
@@ -206,7 +228,7 @@ class Trial:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_it_is_built_and_right(name):
-    for f in (True, False) if "f: " in CELLS[name] else (None,):
+    for f in (True, False) if "{f: " in CELLS[name] else (None,):
         Trial(CELLS[name], **({} if f is None else {"f": f})).compared(1e-14)
 
 

@@ -11,10 +11,47 @@ import pytest
 from cellgen.compiler import Spec, planned
 from cellgen.trial import Outcome, numerical
 from tests.test_derived import CELLS as OF_GRADIENTS
-from tests.test_every_cell import CELLS, NUMBERS, of_number
+from tests.test_every_cell import BIAS, CELLS, NUMBERS, PAIR, PLAIN, RNN, of_number, spec
 
 HERE = Path(__file__).resolve().parent
+FLAG = "options: {f: false}\n"
+TWO = "state: {h: units, c: units}\nparams: {W: [input, units], U: [units, units], V: [units, units]}\n"
+SCALED = "inputs: {x: [input], on: {shape: [1], default: 1}}\n"
+# what no other cell has: each comes to a place of the compiler that is for it alone
+RARE = {
+    "activations of a minus": spec(
+        PLAIN, "h = 0.5 * h[t-1] + gelu(-h[t-1]) + mish(-h[t-1]) + hard_silu(-h[t-1]) - silu(-h[t-1]) + x @ W"
+    ),
+    "zeros and signs in a sum": spec(
+        BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
+    ),
+    "a one and a zero in products": spec(PLAIN, "h = h[t-1] / 1 + tanh(1 * h[t-1]) * 1 + 0 * h[t-1] + x @ W"),
+    "one of two numbers": spec(FLAG + PLAIN, "h = tanh(h[t-1] * (0.3 if f else 0.5)) + x @ W"),
+    "numbers that are computed": spec("options: {s: 0.5}\n" + PLAIN, "k = 2 * s", "h = tanh(k * h[t-1]) * k + x @ W"),
+    "an arm that is never taken": spec(FLAG + BIAS, "h = tanh(((h[t-1] @ U if f else h[t-1]) if f else b) + x @ W)"),
+    "a sum of products by a name": spec(
+        TWO, "p = h[t-1] @ U + c[t-1] @ V", "z = p + x @ W", "h = tanh(z)", "c = sigmoid(h) * c[t-1]"
+    ),
+    "the same two weights twice": spec(
+        TWO,
+        "z = h[t-1] @ U + c[t-1] @ V + x @ W",
+        "y = c[t-1] @ U + h[t-1] @ V + x @ W",
+        *("h = tanh(z) * z", "c = sigmoid(y) - y"),
+    ),
+    "wholes that are called the same": spec(
+        f"gates: [p, q, r, s]\nstate: {{h: units}}\n{PAIR}",
+        "z: [gates, units] = x @ W + h[t-1] @ U + b",
+        *("f_i = sigmoid(z.p)", "o = sigmoid(z.q)", "f = tanh(z.r)", "i_o = tanh(z.s)"),
+        "h = f_i * h[t-1] + o * f * i_o",
+    ),
+    "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
+    "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),
+    "a number a sample on either side of a product": spec(
+        SCALED + TWO, "h = tanh((h[t-1] @ U) * on + on * (c[t-1] @ V) + x @ W)", "c = 0.5 * c[t-1] + h"
+    ),
+}
 SPECS = {
+    **{name: Spec.of(text) for name, text in RARE.items()},
     **{name: Spec.of(text) for name, text in CELLS.items()},
     **{name: Spec.of(f"cell: Odd\n{text}") for name, text in OF_GRADIENTS.items()},
     **{value: Spec.of(of_number(value)) for value in NUMBERS},

@@ -46,6 +46,9 @@ def mutants(text: str) -> list[Mutant]:
     ]
 
 
+SYMMETRIC = ("equal", "shared", "disjoint", "hull")  # of these the arguments can be swapped
+
+
 def _definitions(tree: ast.AST) -> dict[int, str]:
     """The innermost function or class around each node."""
     found: dict[int, str] = {}
@@ -62,7 +65,10 @@ def _definitions(tree: ast.AST) -> dict[int, str]:
 
 
 def _spoken(tree: ast.AST) -> set[int]:
-    """What is only said or only typed: docstrings, annotations, what an exception or a diagnostic says, assertions."""
+    """What is only said or only typed: docstrings, annotations, what an exception or a diagnostic says, assertions.
+
+    And where the order of parts means nothing.
+    """
     found: set[int] = set()
     for node in ast.walk(tree):
         quiet: list[ast.AST] = []
@@ -77,6 +83,12 @@ def _spoken(tree: ast.AST) -> set[int]:
                 quiet = [node]
             case ast.Expr(value=ast.Constant()):
                 quiet = [node]
+            case ast.Call(func=ast.Name("isinstance")):  # in whatever order
+                found |= {id(each) for each in (node, node.args[1])}
+            case ast.Compare(ops=[ast.In() | ast.NotIn()]):
+                found |= {id(each) for each in node.comparators}
+            case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)) if name in SYMMETRIC:
+                found.add(id(node))
         found |= {id(each) for part in quiet if part is not None for each in ast.walk(part)}
     return found
 

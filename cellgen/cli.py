@@ -286,6 +286,7 @@ def new(name, base, output):
     """
     from cellgen import start
     from cellgen.compiler import Spec
+    from cellgen.files import create
 
     try:
         cell, stem = start.names(name)
@@ -294,8 +295,7 @@ def new(name, base, output):
         elif output.suffix != ".yaml":
             raise start.Refused(f"the name of a spec ends with .yaml, not `{output.name}`")
         text = start.start(cell, output, Spec.at(base) if base else None)
-        with output.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        create(output, text.encode())
     except start.Refused as error:
         raise click.UsageError(str(error)) from None
     except FileExistsError:

@@ -256,8 +256,36 @@ def put(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def create(path: Path, content: bytes) -> None:
+    """Writes a file that is not there yet: also after a crash it is whole, or not there. Raises `OSError`."""
+    sweep(path)
+    try:
+        temporary = _beside(path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                _flushed(file)
+            _name(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:  # of the file that was meant
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Gives a file its name, if that is free; a link has its own, wherever it leads."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.rename(temporary, path)
+
+
 def sweep(path: Path) -> None:
-    """Removes what `put` left beside a file when it was killed."""
+    """Removes what `put` or `create` left beside a file when it was killed."""
     for temporary in path.parent.glob(f".{path.name}.????????.tmp"):
         temporary.unlink(missing_ok=True)
 

@@ -15,10 +15,10 @@ import signal
 import sys
 from pathlib import Path
 
-from cellgen.files import Obstructed, changes, update
+from cellgen.files import Obstructed, changes, create, update
 from cellgen.stamp import STAMP, checksum, stamped
 
-WATCHED = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.listdir", "os.scandir"}
+WATCHED = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.chmod", "os.listdir", "os.scandir"}
 STEMS = ("alpha", "beta")
 
 
@@ -159,6 +159,24 @@ def every_place(top: Path, way: str, fresh: bool) -> dict:
     return {"way": way, "fresh": fresh, "places": place - 1, "mixed": mixed, **seen}
 
 
+def one_file(top: Path) -> dict:
+    """A spec that `cellgen new` begins, killed at every place: what stands there then, and after the next try."""
+    whole, after, codes, left = b"cell: Mine\n" * 4000, set(), set(), set()
+    for place in range(1, 1000):
+        folder = top / f"new {place}"
+        folder.mkdir()
+        path = folder / "mine.yaml"
+        code = child(lambda path=path: create(path, whole), kill(place), place)
+        after.add("none" if not path.exists() else "whole" if path.read_bytes() == whole else "torn")
+        if code == ENDED:
+            break
+        codes.add(code)
+        path.unlink(missing_ok=True)
+        create(path, whole)
+        left |= {each.name for each in folder.iterdir()}
+    return {"way": "new", "places": place - 1, "codes": sorted(codes), "after": sorted(after), "left": sorted(left)}
+
+
 def at_once(top: Path, builders: int, rounds: int) -> dict:
     """Several processes write builds of their own into one folder, while another looks at it."""
     folder = top / "at once"
@@ -216,6 +234,7 @@ def main() -> None:
         for way in ("killed", "denied", "full", "frozen", "vanished"):
             print(json.dumps(every_place(top, way, fresh)))
             sys.stdout.flush()  # before the next fork
+    print(json.dumps(one_file(top)))
     print(json.dumps(too_large(top)))
     sys.stdout.flush()
     print(json.dumps(at_once(top, 4, 12)))

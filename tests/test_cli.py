@@ -106,6 +106,13 @@ def test_new_never_overwrites(run, here):
     assert Path("my_cell.yaml").read_text() == "mine"
 
 
+def test_new_does_not_follow_a_link(run, here):
+    Path("my_cell.yaml").symlink_to("elsewhere.yaml")
+    code, out, err = run("new", "my_cell")
+    assert code == 2 and out == "" and "my_cell.yaml is there already" in err
+    assert not Path("elsewhere.yaml").exists() and os.listdir(here) == ["my_cell.yaml"]
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [

@@ -53,6 +53,12 @@ def test_a_file_that_cannot_grow_is_not_begun(seen):
     assert (found["code"], found["after"], found["left"]) == (2, ["[0]"], [])
 
 
+def test_a_new_spec_that_is_killed_anywhere_is_whole_or_not_there(seen):
+    found = seen["new", False]
+    assert found["places"] >= 4 and found["codes"] == [-signal.SIGKILL]
+    assert (found["after"], found["left"]) == (["none", "whole"], ["mine.yaml"])
+
+
 def test_builds_at_once_never_mix(seen):
     found = seen["at once", False]
     assert found["codes"] == [0] * 4 and found["looks"] and found["mixes"] == 0

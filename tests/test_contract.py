@@ -47,7 +47,7 @@ def test_what_keras_asks_of_a_cell(subject):
     assert subject.stack or len(subject.State._fields) == len(sizes)
     for given in ({"batch_size": 3}, {"inputs": np.zeros([3, WIDTH])}, {"batch_size": tf.constant(3)}):
         start = cell.get_initial_state(**given)
-        assert isinstance(start, kind or tf.Tensor)
+        assert isinstance(start, list if kind else tf.Tensor)
         start = tf.nest.flatten(start)
         assert [value.shape for value in start] == [(3, size) for size in sizes]
         assert {value.dtype.name for value in start} == {"float64"}

@@ -24,6 +24,7 @@ def hoist(typed: TypedCell) -> TypedCell:
 class _Hoisting:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
+        self.values = {each.name for each in self.cell.equations if self.merged.live((each.name,))}
         self.names: set[str] = set()
 
     def equation(self, equation: Equation) -> Iterator[Equation]:
@@ -39,7 +40,7 @@ class _Hoisting:
     def node(self, node: Node, path: Path) -> Node:
         if not self.merged.live(path):
             return node
-        if self.level(path) < Level.CARRIED:
+        if self.level(node, path) < Level.CARRIED:
             return self.name(node, node) if self.works(node, path) else node
         if isinstance(node, Apply) and node.op in ("add", "sub") and not norm_name(node):
             return self.sum(node, path)
@@ -48,7 +49,7 @@ class _Hoisting:
 
     def sum(self, node: Apply, path: Path) -> Node:
         terms = list(self.terms(node, path, False))
-        early = [term for term in terms if self.merged.live(term[1]) and self.level(term[1]) < Level.CARRIED]
+        early = [term for term in terms if self.merged.live(term[1]) and self.level(*term[:2]) < Level.CARRIED]
         if not any(self.works(term, where) for term, where, _ in early):
             early = []
         late = [term for term in terms if term not in early]
@@ -76,17 +77,22 @@ class _Hoisting:
             out = sub(out, term) if minus else add(out, term)
         return out
 
-    def level(self, path: Path) -> Level:
-        return self.merged.type(path).level
+    def level(self, node: Node, path: Path) -> Level:
+        """The highest in any variant; a name that it reads is computed where that must be in any."""
+        levels = [self.merged.type((each.name,)).level for _, each in walk(node) if self.is_value(each)]
+        return max([self.merged.type(path).level, *levels])
+
+    def is_value(self, node: Node) -> bool:
+        return isinstance(node, Ref) and not node.ago and node.name in self.values
 
     def works(self, node: Node, path: Path) -> bool:
         """Whether there is anything to compute from the input. What is drawn at random alone is none: in inference it
         is a number.
         """
-        if self.level(path) == Level.CONSTANT or not any(isinstance(each, (Apply, Activate)) for _, each in walk(node)):
+        if self.level(node, path) == Level.CONSTANT or not any(isinstance(each, (Apply, Activate)) for _, each in walk(node)):
             return False
         names = {each.name for _, each in walk(node) if isinstance(each, Ref)}
-        return bool(names & {*(port.name for port in self.cell.inputs), *(each.name for each in self.cell.equations)})
+        return bool(names & {*(port.name for port in self.cell.inputs), *self.values})
 
     def name(self, value: Node, first: Node) -> Ref:
         wanted = f"_{norm_name(first) or f'{self.now.name}_{self.cell.inputs[0].name}'}"

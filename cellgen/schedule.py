@@ -95,9 +95,7 @@ class _Scheduling:
         back = [block for block in self.step.blocks if block.name in backward_names]
         carried = {*self.step.carried, *(target for line in self.step.opening for target in line.targets)}
         carried |= {port.name for port in self.ports if port.inner}
-        once = [block for block in forward if self.level(block) is Level.CONSTANT and not reads(block) & carried]
-        before = [block for block in forward if self.level(block) is Level.STEP]
-        loop = [block for block in forward if block not in once and block not in before]
+        once, before, loop = self.placed(forward, carried)
         inner = {port.name for port in self.ports if port.inner}
         ends = {cotangent for (name, _, _), cotangent in self.joint.sent if name in inner}
         returning = self.cone(back, {*self.joint.carried, *ends})
@@ -147,6 +145,18 @@ class _Scheduling:
             arguments=arguments,
             slabs=whole.slabs,
         )
+
+    def placed(self, forward: list[Block], carried: set[str]) -> tuple[list[Block], list[Block], list[Block]]:
+        """The blocks that run once, before the loop, and in it: as early as what they read is there in every variant."""
+        once, before, loop = [], [], []
+        for block in forward:
+            if self.level(block) is Level.CARRIED or reads(block) & (carried | made(loop)):
+                loop.append(block)
+            elif self.level(block) is Level.CONSTANT and not reads(block) & made(before):
+                once.append(block)
+            else:
+                before.append(block)
+        return once, before, loop
 
     def matrices(self) -> dict[str, Axis]:
         """The last axis of each weight of two axes, by the names that the step gives them."""

@@ -1,18 +1,19 @@
-"""What code needs that the language does not say: a state is a value of each sample, an input is read whole, what is
-clipped is as wide as its bounds.
+"""What code needs that the language does not say: a state is a value of each sample, and so is what is one in some
+variant; an input is read whole, what is clipped is as wide as its bounds.
 
-Input and output: a `TypedCell`. A state that reads weights alone gets zeros of its samples added; an input of which
-parts are read gets an equation, which has them; a clip by wider bounds (TensorFlow's has the shape of what it clips) is
-what `clip` means. No value changes.
+Input and output: a `TypedCell`. What reads weights alone, and is to be a value of each sample, gets zeros of the
+samples added; an input of which parts are read gets an equation, which has them; a clip by wider bounds (TensorFlow's
+has the shape of what it clips) is what `clip` means. No value changes.
 """
 
 from dataclasses import replace
 
-from cellgen.adjoint import add, op
-from cellgen.cell import Level, TypedCell
-from cellgen.expr import Apply, Equation, Node, Path, Pick, Ref, children, rebuild, walk
+from cellgen.adjoint import ZERO, add, op
+from cellgen.cell import Cell, Level, TypedCell, TypedVariant
+from cellgen.expr import Apply, Choose, Equation, Node, Path, Pick, Ref, Variant, children, live_walk, rebuild, walk
 from cellgen.merged import Merged
 from cellgen.shapes import retype
+from cellgen.variants import when
 
 
 def ready(typed: TypedCell) -> TypedCell:
@@ -24,6 +25,9 @@ def ready(typed: TypedCell) -> TypedCell:
         value = _read(value, {port: each.name for port, each in parts.items()})
         if equation.name in {state.name for state in typed.cell.states} and _alone(typed, equation.name):
             value = add(op("zeros", Ref(equation.name, 1)), value)
+        elif _of_weights(typed, equation.name, batched := merged.batched((equation.name,))):
+            test = when(batched, tuple(each.variant for each in typed.variants if equation.name in each.live))
+            value = add(value, Choose(test, ZERO, _zero(typed.cell, merged.type((equation.name,)).level)))
         equations.append(replace(equation, value=value))
     if tuple(equations) == typed.cell.equations:
         return typed
@@ -34,6 +38,38 @@ def _alone(typed: TypedCell, state: str) -> bool:
     """Whether some variant computes it without the input or a state."""
     path = (state,)
     return any(path in each.types and each.types[path].level is Level.CONSTANT for each in typed.variants)
+
+
+def _of_weights(typed: TypedCell, name: str, batched: tuple[Variant, ...]) -> bool:
+    """Whether a value, of each sample in some variants, comes of weights alone in another. What is 0 or 1 sends no
+    weight a gradient, and would be any number in a sum.
+    """
+    weights = {param.name for param in typed.cell.params}
+    alone = [each for each in typed.variants if batched and name in each.live and each.variant not in batched]
+    return any(not each.names[name].binary and weights & _below(typed.cell, each, name) for each in alone)
+
+
+def _below(cell: Cell, variant: TypedVariant, name: str) -> set[str]:
+    """The names that a value comes of in a variant."""
+    equations = {equation.name: equation.value for equation in cell.equations}
+    found, todo = set(), [name]
+    while todo:
+        nodes = live_walk(equations[name], variant.variant) if (name := todo.pop()) in equations else ()
+        read = {node.name for _, node in nodes if isinstance(node, Ref)}
+        todo += read - found
+        found |= read
+    return found
+
+
+def _zero(cell: Cell, level: Level) -> Node:
+    """Zero for each sample, of a level."""
+    if level is Level.CARRIED:
+        shape, value = min(((state.shape, Ref(state.name, 1)) for state in cell.states), key=lambda each: len(each[0]))
+    else:
+        shape, value = min(((port.shape, Ref(port.name)) for port in cell.inputs), key=lambda each: len(each[0]))
+    for axis in reversed(shape):
+        value = Apply("sum", (value,), (("over", axis),))
+    return op("zeros", value)
 
 
 def _parts(typed: TypedCell) -> dict[str, Equation]:

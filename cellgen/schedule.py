@@ -147,7 +147,7 @@ class _Scheduling:
         )
 
     def placed(self, forward: list[Block], carried: set[str]) -> tuple[list[Block], list[Block], list[Block]]:
-        """The blocks that run once, before the loop, and in it: as early as what they read is there in every variant."""
+        """The blocks that run once, before the loop, and in it: as soon as what they read is there in all variants."""
         once, before, loop = [], [], []
         for block in forward:
             if self.level(block) is Level.CARRIED or reads(block) & (carried | made(loop)):

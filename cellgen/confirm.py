@@ -76,7 +76,8 @@ def _where(condition, a, b):
     return UNSURE if a in (UNSURE, UNDEFINED) or b in (UNSURE, UNDEFINED) else ranges.hull(a, b)
 
 
-_ADD, _MUL, _DIV = (np.frompyfunc(partial(_apply, op), 2, 1) for op in ("add", "mul", "div"))
+_ADD = np.frompyfunc(partial(_apply, "add"), 2, 1, identity=ranges.point(0))
+_MUL, _DIV = (np.frompyfunc(partial(_apply, op), 2, 1) for op in ("mul", "div"))
 
 
 def _einsum(a: np.ndarray, b: np.ndarray, axes: str) -> np.ndarray:

@@ -88,7 +88,7 @@ class _Derivation:
         self.backward: list[Equation] = []
         self.cotangents: dict[Path, str] = {}
         self.lanes: dict[str, str] = {}
-        self.exists: dict[str, Live] = {}  # in which variants the cotangent of a weight is wanted
+        self.exists: dict[str, Live] = {}  # in which variants what nothing else reads is wanted
 
     def run(self) -> Joint:
         cell = self.cell
@@ -111,8 +111,7 @@ class _Derivation:
         ports += [Input(cotangent, shapes[name]) for name, cotangent in given.items()]
         joint = replace(cell, equations=(*forward, *self.backward), inputs=(*cell.inputs, *ports))
         roots = [
-            (*carried, *self.lanes, *(name for name, live in self.exists.items() if index in live))
-            for index in sorted(self.every)
+            (*carried, *(name for name, live in self.exists.items() if index in live)) for index in sorted(self.every)
         ]
         typed = retype(self.typed, joint, roots)
         live = {name for each in typed.variants for name in each.live}  # a cotangent may have led nowhere
@@ -167,7 +166,7 @@ class _Derivation:
         lanes = self.define(self.values.new(f"{said}_lanes"), sum_.args[0], equation)
         kept = replace(sum_, args=(lanes,))
         self.define(said, kept if test is None else replace(total, a=kept), equation)
-        self.cotangents[path], self.lanes[said] = said, lanes.name
+        self.cotangents[path], self.lanes[said], self.exists[said] = said, lanes.name, live
         if test is not None:
             live = frozenset(i for i in live if holds(test, self.variants[i]))
         self.push(equation.value, path, kept, self.type_of(name), live, ())

@@ -74,7 +74,9 @@ def _ref(ref: Ref, context: Context) -> Type:
     noise = next((each for each in cell.noises if each.name == name), None)
     if noise is not None:
         like = _node(noise.like, {0: _ref(noise.like.value, context)} if isinstance(noise.like, Pick) else {}, context)
-        level = Level.CONSTANT if like.level == Level.CONSTANT else Level.STEP  # of a weight
+        said = noise.like.value if isinstance(noise.like, Pick) else noise.like
+        weight = said.name in {param.name for param in cell.params}  # of which one draw is for all samples
+        level = Level.CONSTANT if weight else Level.STEP
         context.names[name] = Type(like.shape, level, noise.kind == "zone")
     type = context.names.get(name)
     if type is None:

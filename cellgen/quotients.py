@@ -7,13 +7,14 @@ terms is given up (`TooLong`).
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
+from math import lcm, prod
 
 from cellgen.symbols import Expr, Table
 
 MAX_TERMS = 512
 MAX_FACTORED = 64
 MAX_DEGREE = 24
+MAX_DENSE = 2048  # monomials of no higher powers: factoring several symbols takes long as they grow
 
 Monomial = tuple[tuple[Expr, Fraction], ...]  # by name
 Polynomial = dict[Monomial, Fraction]
@@ -178,7 +179,8 @@ class Ring:
             for symbol, exponent in term:
                 powers.setdefault(symbol, []).append(exponent)
         unit = {each: Fraction(1, lcm(*(power.denominator for power in found))) for each, found in powers.items()}
-        if any(max(found) / unit[each] > MAX_DEGREE for each, found in powers.items()) or len(a) > MAX_FACTORED:
+        degrees = [max(found) / unit[each] for each, found in powers.items()]
+        if len(a) > MAX_FACTORED or max(degrees) > MAX_DEGREE or prod(each + 1 for each in degrees) > MAX_DENSE:
             return Fraction(1), ((key(a), 1),)
         sympy = self.table.sympy
         whole = {tuple((each, power / unit[each]) for each, power in term): number for term, number in a.items()}

@@ -168,7 +168,7 @@ def _checked(option: Option, value: object) -> object:
             high = math.inf if option.high is None else float(option.high)
             right = isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
             right = right or (option.kind == "maybe" and value is None)
-            wanted = f"a number in [{low}, {high}]" + " or None" * (option.kind == "maybe")
+            wanted = f"a number in [{low:g}, {high:g}]" + " or None" * (option.kind == "maybe")
             value = float(value) if right and value is not None else value
     if not right:
         raise ValueError(f"{option.name}={value!r}; wanted {wanted}")

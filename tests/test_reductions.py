@@ -197,10 +197,10 @@ def test_what_both_cells_ask_for_goes_without_saying(tmp_path):
 
 @pytest.mark.parametrize(
     ("fact", "status"),
-    [("h[t-1] == 0", "unknown"), ("h[t-1] == 0.5", "refuted"), ("s == 1", "unknown"), ("s == 0", "refuted")],
+    [("h[t-1] == 0", "proved"), ("h[t-1] == 0.5", "refuted"), ("s == 1", "proved"), ("s == 0", "refuted")],
 )
 def test_numbers_are_those_of_what_the_law_is_about(fact, status):
-    """What is set is set for both cells, and a condition holds: the gap is zero there, which no rule sees."""
+    """What is set is set for both cells, and a condition holds: the gap is zero there (and gelu has its identity)."""
     text = changed("gap = where(s > 0, 0, 1) + relu(h[t-1])\n  h = tanh(a + h[t-1] @ U + bias) + gap * (gelu(a) - 2)")
     text = text.replace("  gap =", "  s = step(h[t-1] + 1)\n  gap =")
     if fact.startswith("s"):

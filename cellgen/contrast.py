@@ -3,10 +3,11 @@
 As in `refute`, what float64 shows is done again in intervals: the run of our cell, and the other's step from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import product
 from math import inf
 
 import numpy as np
@@ -143,7 +144,7 @@ class _Both:
         have, kept = self.ours.names[our_name], instance._carried(our_name, self.ours)
         array = self._scope(instance, self.ours).fit(env[our_name], have, kept)
         shape = self.instance._carried(name, self.variant).shape
-        return self._filled(shape, lambda place: (array, kept.shape, [self.pairs[each] for each in place.values()]))
+        return self._filled(shape, lambda labels: (array, kept.shape, [self.pairs[each] for each in labels]))
 
     def shown(self, found: Mapping, name: str) -> np.ndarray:
         """A state or the output of the other cell."""
@@ -153,25 +154,25 @@ class _Both:
     def _read(self, name: str, shape: Shape, env: Mapping, ago: bool = False) -> np.ndarray:
         """What the other cell reads under a name, which may be several of ours, a label each."""
 
-        def source(place: Mapping[str, str]) -> tuple[np.ndarray, Shape, list[str]]:
-            label = next((each for each in place.values() if f"{name}.{each}" in self.pairs), None)
+        def source(labels: list[str]) -> tuple[np.ndarray, Shape, list[str]]:
+            label = next((each for each in labels if f"{name}.{each}" in self.pairs), None)
             mine, *picked = self.pairs[f"{name}.{label}" if label else name].split(".")
-            picked += [self.pairs[each] for each in place.values() if each != label]
+            picked += [self.pairs[each] for each in labels if each != label]
             own = self.moment.instance.cell.state(mine).shape if ago else self.ours.names[mine].shape
             return env[f"{mine}[t-1]" if ago else mine], own, picked
 
         return self._filled(shape, source)
 
-    def _filled(self, shape: Shape, source: Callable[[dict[str, str]], tuple[np.ndarray, Shape, list[str]]]):
+    def _filled(self, shape: Shape, source: Callable[[list[str]], tuple[np.ndarray, Shape, list[str]]]):
         """An array of the other cell, label by label: of each, one of ours, its shape, and the labels of the part."""
         theirs, out, lead = self.instance, None, ()
         atoms = Algebra.of(theirs.cell, self.variant.same).flat(shape)
         for place in _places(theirs, atoms):
-            array, own, labels = source(place)
+            array, own, labels = source(_labels(place))
             if out is None:
                 lead = array.shape[: array.ndim - len(self.moment.instance.settings.shape(own))]
                 out = np.empty((*lead, *(theirs.settings.length(atom) for atom in atoms)), array.dtype)
-            part = out[(..., *(_slice(theirs, atom, place.get(atom)) for atom in atoms))]
+            part = out[(..., *(_slice(theirs, *each) for each in zip(atoms, place)))]
             part[...] = self._part(array, own, lead, labels).reshape(part.shape)
         return out.reshape((*lead, *theirs.settings.shape(shape)))
 
@@ -180,17 +181,19 @@ class _Both:
         ours = self.moment.instance
         atoms = Algebra.of(ours.cell, self.ours.same).flat(shape)
         whole = array.reshape((*lead, *(ours.settings.length(atom) for atom in atoms)))
-        place = next(each for each in _places(ours, atoms) if sorted(each.values()) == sorted(labels))
-        return whole[(..., *(_slice(ours, atom, place.get(atom)) for atom in atoms))]
+        places = [each for each in _places(ours, atoms) if sorted(_labels(each)) == sorted(labels)]
+        place = next((each for each in places if _labels(each) == labels), places[0])  # an axis may stand twice
+        return whole[(..., *(_slice(ours, *each) for each in zip(atoms, place)))]
 
 
-def _places(instance: Instance, atoms: tuple) -> list[dict[str, str]]:
-    """Every choice of a label of each labelled axis."""
-    places: list[dict[str, str]] = [{}]
-    for axis in instance.cell.axes:
-        if axis.name in atoms:
-            places = [{**place, axis.name: label} for place in places for label in axis.labels]
-    return places
+def _places(instance: Instance, atoms: tuple) -> Iterator[tuple[str | None, ...]]:
+    """Every choice of labels: one for each atom that is a labelled axis, None for the others."""
+    labels = {axis.name: axis.labels for axis in instance.cell.axes}
+    return product(*(labels.get(atom, (None,)) for atom in atoms))
+
+
+def _labels(place: tuple[str | None, ...]) -> list[str]:
+    return [label for label in place if label is not None]
 
 
 def _slice(instance: Instance, atom, label: str | None) -> slice:

@@ -67,26 +67,26 @@ class Theirs(Meaning):
         if option and all(each.name != self.pairs.get(ref.name, ref.name) for each in own):
             return self._single(self.arithmetic.number(Fraction(option.default)))
         axes = self.axes(shape)
-        return self._value(shape, {path: self._ours(ref, dict(zip(axes, path))) for path in self.paths(shape)})
+        return self._value(shape, {path: self._ours(ref, axes, path) for path in self.paths(shape)})
 
-    def _ours(self, ref: Ref, place: Mapping[str, str]) -> Expr:
-        """Our lane for theirs."""
-        label = next((label for label in place.values() if f"{ref.name}.{label}" in self.pairs), None)
+    def _ours(self, ref: Ref, axes: tuple[str, ...], labels: tuple[str, ...]) -> Expr:
+        """Our lane for theirs, which is at a label of each axis; an axis may stand twice."""
+        label = next((label for label in labels if f"{ref.name}.{label}" in self.pairs), None)
         mine, *picked = self.pairs[f"{ref.name}.{label}" if label else ref.name].split(".")
-        picked += self.called(tuple(each for each in place.values() if each != label))
+        picked += self.called(tuple(each for each in labels if each != label))
         ours = self.ours.program
         if mine not in (ours.states if ref.ago else ours.variant.names):
             parts = any(each.startswith(f"{ref.name}.") for each in self.pairs)
-            name = ".".join((ref.name, *place.values())) if parts else ref.name
+            name = ".".join((ref.name, *labels)) if parts else ref.name
             raise Missing(f"`{name}` of {self.stem} is not here", self._help(name))
         value = self.ours.name(Ref(mine, ref.ago))
-        path = next((path for path in value.lanes if sorted(path) == sorted(picked)), None)
+        paths = [path for path in value.lanes if sorted(path) == sorted(picked)]
+        path = next((path for path in paths if path == tuple(picked)), paths[0] if paths else None)
         if path is None:
-            axes = self.axes(self._shape(ref))
             here, there = _listed(self.ours.labels, value.axes), _listed(self.labels, axes)
             raise Missing(_unlike(mine, here, ref.name, there, self.stem))
         shape = self.dims.flat(self._shape(ref))
-        their_width = self.called(self.without(shape, place))
+        their_width = self.called(self.without(shape, dict(zip(axes, labels))))
         our_width = self.ours.without(value.shape, dict(zip(value.axes, path)))
         if their_width != our_width:
             there, here = (shape_text(tuple((atom,) for atom in width)) for width in (their_width, our_width))

@@ -220,3 +220,21 @@ def test_every_two_cells_are_compared(stem):
         if not Spec.at(other).is_stack:
             found, _ = judged(text, f"reduces to {other}")
             assert found.status in ("proved", "refuted") if other != stem else found.status == "proved"
+
+
+def test_a_weight_may_have_a_labelled_axis_twice(tmp_path):
+    text = """
+cell: One
+gates: [i, f]
+state: {h: units}
+params: {A: [units, gates], W: [gates, gates*units], U: [input, units]}
+equations: |
+  a = h[t-1] @ A
+  z: [gates, units] = a @ W
+  h = tanh(z.i + z.f + x @ U)
+"""
+    for other, status in (("z.i + z.f", "proved"), ("z.i + 2 * z.f", "refuted")):
+        (tmp_path / "other.yaml").write_text(text.replace("z.i + z.f", other))
+        (tmp_path / "one.yaml").write_text(text + "laws: |\n  reduces to other\n")
+        typed = Spec.at(tmp_path / "one.yaml").typed()
+        assert [each.status for each in laws(typed, analyse(typed)).laws] == [status]

@@ -91,7 +91,7 @@ def _edits(lines: list[str]) -> Iterator[Change]:
             yield from ((kind, index, new) for kind, new in _equations(line, match, section))
         elif section == "laws":
             yield "a law on an unknown name", index, ["  qqq in [0, 1]"]
-            yield "a law that is none", index, [line.split(" in ")[0].split(" == ")[0].split(" free ")[0]]
+            yield "a law that is none", index, [re.split(" in | == | free | to ", line)[0]]
         elif section in ("params", "state", "norms", "options", "dims", "inputs") and re.match(r"^  \w+: ", line):
             yield from ((kind, index, new) for kind, new in _entries(line, section))
     yield "an unknown section", len(lines) - 1, [lines[-1], "colour: red"]

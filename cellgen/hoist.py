@@ -89,9 +89,8 @@ class _Hoisting:
         """Whether there is anything to compute from the input. What is drawn at random alone is none: in inference it
         is a number.
         """
-        if self.level(node, path) == Level.CONSTANT or not any(
-            isinstance(each, (Apply, Activate)) for _, each in walk(node)
-        ):
+        computed = any(isinstance(each, (Apply, Activate)) for _, each in walk(node))
+        if not computed or self.level(node, path) == Level.CONSTANT:
             return False
         names = {each.name for _, each in walk(node) if isinstance(each, Ref)}
         return bool(names & {*(port.name for port in self.cell.inputs), *self.values})

@@ -164,6 +164,16 @@ def _type(shape: Shape, level: Level, binary: bool) -> Type:
     return Type(((1,),) if level.has_batch and not shape else shape, level, binary)
 
 
+def _is_zero(node: Node) -> bool:
+    """Whether it is zero in every variant."""
+    match node:
+        case Choose(_, a, b):
+            return _is_zero(a) and _is_zero(b)
+        case Number(value):
+            return value == 0
+    return isinstance(node, Apply) and node.op == "zeros"
+
+
 def _binary(node: Apply, types: list[Type]) -> bool:
     """Whether the result is 0 or 1."""
     match node.op:
@@ -172,7 +182,7 @@ def _binary(node: Apply, types: list[Type]) -> bool:
         case "zeros":
             return True
         case "add":
-            return types[1].binary and isinstance(node.args[0], Apply) and node.args[0].op == "zeros"
+            return types[1].binary and _is_zero(node.args[0])
         case "mul" | "minimum" | "maximum":
             return all(type.binary for type in types)
         case "sub":

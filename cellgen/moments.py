@@ -226,7 +226,9 @@ def numbers(rng: Random, shape: tuple[int, ...], scale: float, binary: bool = Fa
 
 
 def drawn(rng: Random, shape: tuple[int, ...], kind: str, rate: float):
-    """A nested list of what dropout multiplies by, or of what zoneout leaves; every other number, of a rate between."""
+    """A nested list of what dropout multiplies by, or of what zoneout leaves. Of a rate between, one half is dropped
+    or left, so that both are seen.
+    """
     if shape:
         return [drawn(rng, shape[1:], kind, rate) for _ in range(shape[0])]
     dropped = rng.random() < (rate if rate in (0, 1) else 0.5)

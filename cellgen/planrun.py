@@ -155,8 +155,6 @@ class _Statements:
                 return np.expand_dims(args[0], attrs["axis"])
             case "over_length":
                 return args[0] / args[1].shape[attrs["axis"]]
-            case "fill":
-                return np.zeros_like(args[0]) + args[1]
             case "einsum":
                 return np.einsum(attrs["subscripts"], *args)
             case "matmul":

@@ -8,9 +8,23 @@ has the shape of what it clips) is what `clip` means. No value changes.
 
 from dataclasses import replace
 
-from cellgen.adjoint import ZERO, add, op
+from cellgen.adjoint import ONE, ZERO, add, op
 from cellgen.cell import Cell, Level, TypedCell, TypedVariant
-from cellgen.expr import Apply, Choose, Equation, Node, Path, Pick, Ref, Variant, children, live_walk, rebuild, walk
+from cellgen.expr import (
+    Apply,
+    Choose,
+    Equation,
+    Node,
+    Number,
+    Path,
+    Pick,
+    Ref,
+    Variant,
+    children,
+    live_walk,
+    rebuild,
+    walk,
+)
 from cellgen.merged import Merged
 from cellgen.shapes import retype
 from cellgen.variants import when
@@ -21,13 +35,13 @@ def ready(typed: TypedCell) -> TypedCell:
     parts, merged = _parts(typed), Merged(typed)
     equations = list(parts.values())
     for equation in typed.cell.equations:
-        value = _clipped(equation.value, (equation.name,), merged)
+        value = _plain(equation.value, (equation.name,), merged)
         value = _read(value, {port: each.name for port, each in parts.items()})
         if equation.name in {state.name for state in typed.cell.states} and _alone(typed, equation.name):
             value = add(op("zeros", Ref(equation.name, 1)), value)
         elif _of_weights(typed, equation.name, batched := merged.batched((equation.name,))):
             test = when(batched, tuple(each.variant for each in typed.variants if equation.name in each.live))
-            value = add(value, Choose(test, ZERO, _zero(typed.cell, merged.type((equation.name,)).level)))
+            value = add(Choose(test, ZERO, _zero(typed.cell, merged.type((equation.name,)).level)), value)
         equations.append(replace(equation, value=value))
     if tuple(equations) == typed.cell.equations:
         return typed
@@ -41,12 +55,10 @@ def _alone(typed: TypedCell, state: str) -> bool:
 
 
 def _of_weights(typed: TypedCell, name: str, batched: tuple[Variant, ...]) -> bool:
-    """Whether a value, of each sample in some variants, comes of weights alone in another. What is 0 or 1 sends no
-    weight a gradient, and would be any number in a sum.
-    """
+    """Whether a value, of each sample in some variants, comes of weights alone in another."""
     weights = {param.name for param in typed.cell.params}
     alone = [each for each in typed.variants if batched and name in each.live and each.variant not in batched]
-    return any(not each.names[name].binary and weights & _below(typed.cell, each, name) for each in alone)
+    return any(weights & _below(typed.cell, each, name) for each in alone)
 
 
 def _below(cell: Cell, variant: TypedVariant, name: str) -> set[str]:
@@ -87,10 +99,12 @@ def _parts(typed: TypedCell) -> dict[str, Equation]:
     return found
 
 
-def _clipped(node: Node, path: Path, merged: Merged) -> Node:
-    """The node, with each clip by wider bounds as what it means."""
-    new = rebuild(node, tuple(_clipped(child, (*path, index), merged) for index, child in enumerate(children(node))))
+def _plain(node: Node, path: Path, merged: Merged) -> Node:
+    """The node, with what TensorFlow has otherwise as what it means: a clip by wider bounds, a power of 0."""
+    new = rebuild(node, tuple(_plain(child, (*path, index), merged) for index, child in enumerate(children(node))))
     match new:
+        case Apply("pow", (x, Number(0))):
+            return Apply("add", (op("zeros", x), ONE), (), new.span)
         case Apply("clip", (x, low, high)) if merged.live(path):
             whole, clipped = merged.type(path), merged.type((*path, 0))
             if (whole.shape, whole.level.has_batch) != (clipped.shape, clipped.level.has_batch):

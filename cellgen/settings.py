@@ -63,13 +63,13 @@ class Settings:
         shapes = {weight.name: weight.shape for variant in self.variants.values() for weight in variant.weights}
         self.weights = {param.name: self.shape(shapes[param.name]) for param in cell.params if param.name in shapes}
 
-    def exactly(self, rate: Number | Ref) -> Fraction:
+    def exactly(self, said: Number | Ref) -> Fraction:
         """A number, or an option's: the decimal that it is written as, to which its double is the nearest."""
-        if isinstance(rate, Number):
-            return rate.value
-        option = self.cell.option(rate.name)
+        if isinstance(said, Number):
+            return said.value
+        option = self.cell.option(said.name)
         ends = {float(end): end for end in (option.low, option.high) if end is not None}
-        value = self.options[rate.name]
+        value = self.options[said.name]
         return ends[value] if value in ends else Fraction(repr(value))
 
     def size(self, axis: Axis) -> int:
@@ -137,7 +137,7 @@ class Settings:
         return size(dim.value) if dim.kind in ("number", "alias") else None
 
     def _parts(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """A label's own width exists only if some live equation reads the label."""
+        """A label's own width exists only if some live equation reads the label, or none of its axis."""
         read = {
             (self.labelled(variant.types[(*path, 0)].shape, node.label)[2], node.label)
             for variant in self.variants.values()
@@ -145,11 +145,12 @@ class Settings:
             for path, node in live_walk(equation.value, variant.variant, (equation.name,))
             if isinstance(node, Pick)
         }
-        parts = {}
+        apart, parts = {name for name, _ in read}, {}
         for axis in self.cell.axes:
             start, parts[axis.name] = 0, {}
             for label in axis.labels:
-                width = 1 if not axis.widths else self.size(axis.width(label)) if (axis.name, label) in read else 0
+                there = (axis.name, label) in read or axis.name not in apart
+                width = 1 if not axis.widths else self.size(axis.width(label)) if there else 0
                 parts[axis.name][label] = start, width
                 start += width
         return parts

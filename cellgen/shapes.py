@@ -6,7 +6,7 @@ of `variants`), each mistake with both sides shown where they come from.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import repeat
+from itertools import chain, repeat
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Input, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
@@ -44,21 +44,21 @@ def _traced(cell: Cell, typed: tuple[TypedVariant, ...]) -> Iterable[str]:
 
 
 def _tested(axis: LabelAxis, cell: Cell, typed: tuple[TypedVariant, ...]) -> LabelAxis:
-    """The axis with the test of each label that has a width of its own: something reads it."""
+    """The axis with the test of each label that has a width of its own: something reads it, or none of the axis."""
     if axis.widths is None:
         return axis
     every = tuple(each.variant for each in typed)
-    tests = [when(tuple(each.variant for each in typed if _reads(cell, each, label)), every) for label in axis.labels]
+    read = [(each.variant, _read(cell, each) & {*axis.labels}) for each in typed]
+    tests = [
+        when(tuple(variant for variant, some in read if label in some or not some), every) for label in axis.labels
+    ]
     return replace(axis, tests=tuple(tests))
 
 
-def _reads(cell: Cell, typed: TypedVariant, label: str) -> bool:
-    return any(
-        isinstance(node, Pick) and node.label == label
-        for equation in cell.equations
-        if equation.name in typed.live
-        for _, node in live_walk(equation.value, typed.variant)
-    )
+def _read(cell: Cell, typed: TypedVariant) -> set[str]:
+    """The labels that are read by themselves."""
+    nodes = (live_walk(each.value, typed.variant) for each in cell.equations if each.name in typed.live)
+    return {node.label for _, node in chain(*nodes) if isinstance(node, Pick)}
 
 
 def wired_dims(layer: Cell) -> tuple[Mapping[str, str], ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from cellgen import ranges
 from cellgen.cell import Cell, Equal, FreeOf, Law, ReducesTo, TypedCell, Within
 from cellgen.compiler import Checked
-from cellgen.confirm import DIGITS, Again
+from cellgen.confirm import DIGITS, Again, undefined
 from cellgen.diagnostics import Report
 from cellgen.elementary import precise
 from cellgen.expr import Apply, Node, Number, Pick, Ref
@@ -27,6 +27,7 @@ from cellgen.shapes import shapes
 SCALES = (1e-3, 0.3, 1.0, 10.0, 1e3)
 STEPS = 4
 ROUNDING = 1e-9
+MOVES = 200  # of what a value is said to be free of: a threshold may be far
 DECLARED = ("equations", "states", "params", "inputs", "options")
 
 
@@ -60,7 +61,7 @@ def contradictions(checked: Checked, seed: int, note: Callable) -> Iterator[tupl
                 laws = [each for each in laws if each[0] is not law]
         if not plain:
             continue
-        for before, env in _run(run, {}):
+        for before, env in _steps(run, {}):
             for names, low, high in stated:
                 for name in names:
                     value = env.get(name)
@@ -116,11 +117,11 @@ def _exactly(run: Run, envs: tuple, imposed: Mapping, low: float | None, high: f
 
 def _moments(run: Run, imposed: Mapping[Node, float]) -> Iterator[dict[str, np.ndarray]]:
     """The values of each step of a run under the interventions."""
-    return (env for _, env in _run(run, imposed))
+    return (env for _, env in _steps(run, imposed))
 
 
 @np.errstate(all="ignore")
-def _run(run: Run, imposed: Mapping[Node, float]) -> Iterator[tuple[tuple, dict[str, np.ndarray]]]:
+def _steps(run: Run, imposed: Mapping[Node, float]) -> Iterator[tuple[tuple, dict[str, np.ndarray]]]:
     """The values of each step of a run under the interventions, after those of the steps before it; the next goes on
     from what is without them.
     """
@@ -179,7 +180,7 @@ def _tried(law: Law, run: Run, scale: float, typed: TypedCell, rng: Random) -> s
     match claim:
         case Within(node, low, high):
             low, high = (_end(each, instance) for each in (low, high))
-            for before, env in _run(run, imposed):
+            for before, env in _steps(run, imposed):
                 found = counted(value(node, env), holds(env))
                 if _outside(found, low, high) and _exactly(
                     run,
@@ -284,7 +285,8 @@ def _contradicts(law: Law, moment: Moment, trial: Trial, why: str) -> bool:
         return any(f" = {number:.4g}" in why for number in array.reshape(-1))
 
     if "is not a number" in why:
-        return not np.isfinite(moment.env.get(why.split(" is not")[0], np.nan)).all()
+        name = why.split(" is not")[0]
+        return not np.isfinite(moment.env.get(name, np.nan)).all() or _is_none(moment, trial, name)
     match law.claim:
         case Within(node, low, high, low_open, high_open):
             found = counted(value(node))
@@ -303,13 +305,27 @@ def _contradicts(law: Law, moment: Moment, trial: Trial, why: str) -> bool:
             kind = "state" if of.ago else "inputs" if of.name in moment.inputs else "weights"
             old = np.asarray(getattr(moment, kind)[of.name])
             binary = typed.cell.state(of.name).binary if of.ago else trial.variant.names[of.name].binary
-            new = 1 - old if binary else old + rng.normal(size=old.shape)
-            other = moment.again(trial, **{kind: {**getattr(moment, kind), of.name: new}})
-            return bool((np.abs(counted(value(node)) - counted(value(node, "law", other.env), other.env)) > 0).any())
+            found = counted(value(node))
+            for _ in range(MOVES):
+                new = 1 - old if binary else old + rng.normal(size=old.shape)
+                other = moment.again(trial, **{kind: {**getattr(moment, kind), of.name: new}})
+                if (np.abs(found - counted(value(node, "law", other.env), other.env)) > 0).any():
+                    return True
+            return False
         case ReducesTo(other=other):
             theirs = Instance(shapes(other), constructor(moment.instance))
             name, here, there = between(moment.env, theirs, moment.weights, typed.cell, training)
             return bool((np.abs(here - there) > 0).any())
+    return False
+
+
+def _is_none(moment: Moment, trial: Trial, name: str) -> bool:
+    """Whether a value is no number in exact ones: in float64 what is infinite may be cut off to a number."""
+    for row in range(DRAWN):
+        with precise(DIGITS[-1]):
+            env = moment.exactly(row, trial.imposed(moment.instance)).env()
+        if undefined(env, [name]):
+            return True
     return False
 
 

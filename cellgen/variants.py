@@ -6,7 +6,7 @@ variant reads is a mistake (CG212). At most 64 variants (CG213).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 
 from cellgen.cell import NEIGHBOURS, Cell, EitherInitialiser
 from cellgen.diagnostics import Report
@@ -101,7 +101,13 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
     equations = {equation.name: equation for equation in cell.equations}
     reads: dict[str, None] = {}
     labels: dict[str, None] = {}
+    wired = {dim.name for dim in cell.dims if dim.kind == "wired"}
     rates = {noise.name: noise.rate.name for noise in cell.noises if isinstance(noise.rate, Ref)}
+    # the wiring of a port tells how wide the weights are that have its dims, also where nothing else reads it
+    telling = {
+        param.name: [port.name for port in cell.wired if {*chain(*port.shape)} & {*chain(*param.shape or ())} & wired]
+        for param in cell.params
+    }
     wanted, live = [*(state.name for state in cell.states), *cell.outputs, *(cell.trace or ()), *roots], set()
     while wanted:
         name = wanted.pop()
@@ -112,7 +118,7 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
             match node:
                 case Ref(read, 0):
                     reads[read] = None
-                    wanted.append(read)
+                    wanted += [read, *telling.get(read, ())]
                     if read in rates:
                         reads[rates[read]] = None
                 case Ref(read):

@@ -28,6 +28,7 @@ CELLS = {
     "clips wider than what they clip": spec(
         BIAS, "h = clip(0.3, x @ W, h[t-1] @ U) + clip(b, 0.1, h[t-1]) + clip(x @ W, b, 0.7) + clip(b, -0.1, 0.2)"
     ),
+    "a power of 0 of 0": spec(PLAIN, "h = tanh(relu(h[t-1]) ** 0 + 0.5 * h[t-1]) + x @ W"),
     "a detector alone": spec(PLAIN, "h = step(x @ W)"),
     "a state of 0 and 1": spec(
         "state: {h: units, s: {shape: [units], values: [0, 1]}}\nparams: {W: [input, units], U: [units, units]}\n",

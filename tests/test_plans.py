@@ -36,6 +36,10 @@ def decided(name):
 TABLE = {each.partition("\n")[0]: each for each in COMMITTED.read_text(encoding="utf-8").strip("\n").split("\n\n")}
 
 
+def test_every_cell_is_in_the_table():
+    assert [*TABLE] == [*SPECS]
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_what_is_decided(name):
     assert "\n".join(decided(name)) == TABLE[name]

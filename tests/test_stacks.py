@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import cellgen
 from tests.generated import BATCH, EVERYTHING, MASK, STEPS, WIDTH, close, committed, sequences
 
 UNITS = 4
@@ -252,3 +253,42 @@ def test_arguments_that_do_not_fit(stem, arguments, said):
     for suffix in ("", "Cell"):
         with pytest.raises(ValueError, match=said):
             getattr(committed(stem), name + suffix)(**arguments)
+
+
+def test_a_layer_whose_weights_are_as_wide_as_an_input_that_only_one_variant_reads(tmp_path):
+    """The wiring says how wide, also where nothing reads what comes by it."""
+    (tmp_path / "inner.yaml").write_text(
+        """\
+cell: Inner
+options: {bound: none}
+inputs: {x: [input]}
+state: {h: units}
+params: {A: [units, input], B: [input, units], W: [units, input, units]}
+equations: |
+  f = sigmoid(h[t-1] @ A @ B)
+  h = f * h[t-1] + (clip(x @ (f @ W), -bound, bound) if bound else f)
+"""
+    )
+    (tmp_path / "outer.yaml").write_text(
+        "stack: Outer\ncell: inner\nlayers: depth\nparams: {embed: [input, units]}\n"
+        "wiring: |\n  x = below.h if below else x @ embed\n"
+    )
+    module, x = cellgen.compile(path=tmp_path / "outer.yaml"), sequences()
+    for bound in (None, 0.5):
+        layer = module.Outer(units=UNITS, depth=2, bound=bound, dtype="float64", return_sequences=True)
+        layer.build(x.shape)
+        rng = np.random.default_rng(0)
+        layer.set_weights([rng.normal(size=weight.shape) for weight in layer.weights])
+        named, h, outputs = by_name(layer), [np.zeros([BATCH, UNITS])] * 2, []
+        for t in range(STEPS):
+            given = x[:, t] @ np.asarray(named["layer1/embed"]) if bound else None
+            for at in (0, 1):
+                A, B = (np.asarray(named[f"layer{at + 1}/{name}"]) for name in "AB")
+                f = 1 / (1 + np.exp(-h[at] @ A @ B))
+                new = f
+                if bound:
+                    W = np.einsum("bi,ijk->bjk", f, np.asarray(named[f"layer{at + 1}/W"]))
+                    new = np.clip(np.einsum("bj,bjk->bk", given, W), -bound, bound)
+                h[at] = given = f * h[at] + new
+            outputs.append(h[1])
+        close(layer(x), np.stack(outputs, 1), 1e-12)

@@ -12,7 +12,7 @@ from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Input, LabelAxis, Level, Type, TypedCell, TypedVariant, Weight
 from cellgen.context import Context, said
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
-from cellgen.expr import Equation, Pick, Ref, Shape, live_walk, shape_text, walk
+from cellgen.expr import Atom, Equation, Pick, Ref, Shape, live_walk, shape_text, walk
 from cellgen.infer import infer
 from cellgen.variants import Alive, alive, condition, variants, when
 
@@ -257,7 +257,10 @@ class _Typing:
                 f"the state `{equation.name}` is {said(state.shape)}, its equation gives {said(type.shape)}",
                 equation.span,
                 f"this is {said(type.shape)}",
-                context=[Label(declared.span, f"`{equation.name}` is {said(state.shape)}")],
+                context=[
+                    Label(declared.span, f"`{equation.name}` is {said(state.shape)}"),
+                    *self.origin(equation, {*flat(type.shape)}, {*flat(state.shape)}),
+                ],
                 help=self.way(type.shape, state.shape),
             )
         if state.binary and not type.binary:
@@ -269,6 +272,17 @@ class _Typing:
                 context=[Label(declared.span, "`values: [0, 1]`")],
                 help="0 and 1 come from `step` and comparisons; `straight_through(step(s), soft)` has a gradient",
             )
+
+    def origin(self, equation: Equation, came: set[Atom], wanted: set[Atom]) -> Iterable[Label]:
+        """Of what comes with more dims than wanted, the first equation that has them, where a hand may have slipped."""
+        below, found, more = {equation.name}, None, came - wanted if came > wanted else set()
+        for each in reversed(self.cell.equations):
+            if each.name in below and each.name in self.alive.equations:
+                below |= {node.name for _, node in walk(each.value) if isinstance(node, Ref) and not node.ago}
+                type = self.names.get(each.name)
+                if each is not equation and type is not None and more and more <= {*self.dims.flat(type.shape)}:
+                    found = each
+        return self.context.sides(Ref(found.name)) if found is not None else ()
 
     def way(self, came: Shape, wanted: Shape) -> str:
         """A help that leads from one shape to the other, or an empty string."""

@@ -87,9 +87,10 @@ def _range(verdict):
     return match and (match[1].split(", "), _number(match[2]), _number(match[3]))
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> float | None:
+    """The end of a range; None if it has none there."""
     above, _, below = text.partition("/")
-    return float(above) / float(below or 1)
+    return None if "inf" in above else float(above) / float(below or 1)
 
 
 def _outside(value: np.ndarray, low: float | None, high: float | None) -> bool:

@@ -228,7 +228,8 @@ print((marks[-1] - marks[3]) / 24)
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="asks Linux for the memory of a process")
 def test_what_models_leave_behind(tmp_path):
     """MiB for each of 24 models of other sizes that were trained and are gone: 9 here, 4 of Keras's LSTM. TensorFlow
-    never forgets a graph that has a gradient of its own.
+    never forgets a graph that a gradient of its own stands in, and Keras's optimizers have one: what is more here is
+    the size of the graph.
     """
     ours, theirs = (float(child(f"WHICH = {which!r}\n{MODELS}", tmp_path, GENERATED)) for which in ("ours", "keras"))
     assert ours < 2.5 * theirs + 2

@@ -146,10 +146,11 @@ def test_a_verdict_that_is_wrong_is_seen(law, tmp_path):
     assert [kind for kind, _ in trialaws.contradictions(said, 0, lambda *_: None)] == ["a proved law is contradicted"]
 
 
-def test_a_range_that_is_wrong_is_seen(tmp_path):
+@pytest.mark.parametrize("span", ["(0, 1/4)", "[3/4, inf)", "(-inf, 1/4)"])
+def test_a_range_that_is_wrong_is_seen(span, tmp_path):
     checked = spec_of(PLAIN, tmp_path).check()
     (stated, *_) = [each for each in checked.verdicts.traits if each.about == "range" and each.claim.startswith("a")]
-    wrong = replace(checked, verdicts=replace(checked.verdicts, traits=(replace(stated, claim="a in (0, 1/4)"),)))
+    wrong = replace(checked, verdicts=replace(checked.verdicts, traits=(replace(stated, claim=f"a in {span}"),)))
     assert ("a stated range is contradicted") in [k for k, _ in trialaws.contradictions(wrong, 0, lambda *_: None)]
 
 

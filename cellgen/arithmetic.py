@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
-def _sigmoid(x):
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, small) / (1 + small)
-
-
 def _softplus(x):
     return np.logaddexp(0, x)
+
+
+def _sigmoid(x):
+    return np.exp(-_softplus(-x))
 
 
 def _relu6(x):
     return np.minimum(np.maximum(x, 0), 6)
 
 
-def _elu(x):
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+def _elu(x, alpha):
+    return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
 
 
 def _softmax(x, axis):
@@ -58,9 +57,9 @@ NUMPY: dict[str, Callable] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
     "relu6": _relu6,
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
-    "elu": _elu,
-    "selu": lambda x: 1.05070098735548049342 * np.where(x > 0, x, 1.67326324235437728482 * _elu(x)),
+    "leaky_relu": lambda x: np.maximum(x, 0.2 * x),
+    "elu": lambda x: _elu(x, 1.0),
+    "selu": lambda x: 1.05070098735548049342 * _elu(x, 1.67326324235437728482),
     "softplus": _softplus,
     "softsign": lambda x: x / (1 + np.abs(x)),
     "silu": lambda x: x * _sigmoid(x),

@@ -92,9 +92,9 @@ class _Derivation:
 
     def run(self) -> Joint:
         cell = self.cell
-        alone = cell.shown is None
-        outputs = {name: self.values.new("_d_output" if alone else f"_d_{name}_shown") for name in cell.outputs}
-        given = {state.name: self.values.new(f"_d_{state.name}_next") for state in cell.states}
+        alone, new = cell.shown is None, self.values.free.numbered
+        outputs = {name: new("_d_output" if alone else f"_d_{name}_shown") for name in cell.outputs}
+        given = {state.name: new(f"_d_{state.name}_next") for state in cell.states}
         for name, cotangent in outputs.items():
             self.found[name, 0, None] = [(self.every, Ref(cotangent))]
         for name, cotangent in given.items():
@@ -163,7 +163,7 @@ class _Derivation:
         """
         name, path = equation.name, (equation.name,)
         said = self.values.cotangent(name)
-        lanes = self.define(self.values.new(f"{said}_lanes"), sum_.args[0], equation)
+        lanes = self.define(self.values.free.numbered(f"{said}_lanes"), sum_.args[0], equation)
         kept = replace(sum_, args=(lanes,))
         self.define(said, kept if test is None else replace(total, a=kept), equation)
         self.cotangents[path], self.lanes[said], self.exists[said] = said, lanes.name, live
@@ -345,7 +345,7 @@ class _Derivation:
         if total is None:
             total = op("zeros", Ref(name, 1))
         equation = next(each for each in self.cell.equations if each.name == name)
-        return self.define(self.values.new(f"_d_{name}_prev"), total, equation).name
+        return self.define(self.values.free.numbered(f"_d_{name}_prev"), total, equation).name
 
     def sent(self) -> Iterator[tuple[Key, str]]:
         """The cotangents of the inputs and of each weight, in the order of the spec."""

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from cellgen.expr import Apply, Axis, Both, Choose, Node, Number, Ref, Test
 from cellgen.flow import names
+from cellgen.free import Free
 from cellgen.lower import Block
 from cellgen.parts import Line
 
@@ -32,15 +33,15 @@ class Term:
     blocks: tuple[Block, ...] = ()  # those that it was read through
 
 
-def gather(loop: Sequence[Block], matrices: Mapping[str, Axis], wanted: set[str], taken: set[str]) -> Gathered:
-    """matrices: the last axis of each weight of two; wanted: names that something else reads; taken: names that are not
-    free."""
-    return _Gathering(loop, matrices, wanted, taken).run()
+def gather(loop: Sequence[Block], matrices: Mapping[str, Axis], wanted: set[str], free: Free) -> Gathered:
+    """matrices: the last axis of each weight of two; wanted: names that something else reads; free: what a new name may
+    be."""
+    return _Gathering(loop, matrices, wanted, free).run()
 
 
 class _Gathering:
-    def __init__(self, loop: Sequence[Block], matrices: Mapping[str, Axis], wanted: set[str], taken: set[str]):
-        self.loop, self.matrices, self.taken = loop, matrices, set(taken)
+    def __init__(self, loop: Sequence[Block], matrices: Mapping[str, Axis], wanted: set[str], free: Free):
+        self.loop, self.matrices, self.free = loop, matrices, free
         count = Counter(name for block in loop for line in block.lines for name in names(line.value))
         self.alone = {  # read once, in a sum perhaps
             block.name: block
@@ -124,10 +125,7 @@ class _Gathering:
 
     def weights(self, products: list[Term], block: Block) -> Ref:
         """The weights of products one below the other, by a name."""
-        name = "_".join(("", *(term.value.args[1].name.lstrip("_") for term in products)))
-        while name in self.taken:
-            name = f"_{name}"
-        self.taken.add(name)
+        name = self.free.new("_".join(("", *(term.value.args[1].name.lstrip("_") for term in products))))
         value = self.joined([self.operand(term, 1) for term in products], 0)
         self.once.append(Block(name, block.equation, block.test, (Line((name,), value),)))
         return Ref(name)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from cellgen.adjoint import add, neg, sub
 from cellgen.cell import Level, TypedCell
 from cellgen.expr import Activate, Apply, Equation, Node, Path, Ref, children, rebuild, walk
+from cellgen.free import Free
 from cellgen.merged import Merged
 from cellgen.shapes import retype
 
@@ -25,7 +26,7 @@ class _Hoisting:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
         self.values = {each.name for each in self.cell.equations if self.merged.live((each.name,))}
-        self.names: set[str] = set()
+        self.free = Free()
 
     def equation(self, equation: Equation) -> Iterator[Equation]:
         self.before: list[Equation] = []
@@ -97,11 +98,7 @@ class _Hoisting:
 
     def name(self, value: Node, first: Node) -> Ref:
         wanted = f"_{norm_name(first) or f'{self.now.name}_{self.cell.inputs[0].name}'}"
-        name, count = wanted, 1
-        while name in self.names:
-            count += 1
-            name = f"{wanted}_{count}"
-        self.names.add(name)
+        name = self.free.numbered(wanted)
         self.before.append(replace(self.now, name=name, value=value))
         return Ref(name)
 

@@ -55,11 +55,8 @@ class Merged:
         return any(self._plain(node, path, each) for each in self.typed.variants if path in each.types)
 
     def literal(self, node: Node) -> bool:
-        """Whether this is made of written numbers alone."""
-        return not any(
-            isinstance(each, (Ref, Choose)) or isinstance(each, Apply) and each.op not in ARITHMETIC
-            for _, each in walk(node)
-        )
+        """Whether what is `plain` is made of written numbers alone."""
+        return not any(isinstance(each, (Ref, Choose)) for _, each in walk(node))
 
     def _plain(self, node: Node, path: Path, where: TypedVariant) -> bool:
         match node:

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from cellgen.cell import PER, Noise
 from cellgen.expr import TRAINING, Apply, Choose, Given, Node, Number, Pick, Ref
+from cellgen.free import Free
 from cellgen.reader import Call
 from cellgen.scope import Scope
 
@@ -43,7 +44,7 @@ def noise(call: Call, scope: Scope, bind: Callable[[object, Scope], Node]) -> No
         refuse("CG208", f"`{said.name}` is no value of a step", like.span)
     label = f"_{like.label}" if isinstance(like, Pick) else ""
     ago = "_prev" if said.ago and name == "dropout" else ""
-    drawn = _new(f"_{KINDS[name]}_{said.name}{label}{ago}", scope)
+    drawn = Free(each.name for each in scope.noises).numbered(f"_{KINDS[name]}_{said.name}{label}{ago}")
     rate, held = _rate(rate, name, scope), _held(call, scope)
     if weight and not held:
         refuse("CG208", "a weight is dropped for all steps", call.span, help="write `per=sequence`")
@@ -61,14 +62,6 @@ def _zoneout(new: Node, old: Node, drawn: str, rate: Node, call: Call) -> Node:
     part = Choose(Given(TRAINING, span), Ref(drawn, 0, span), rate, span)
     kept, changed = Apply("mul", (old, part), (), span), Apply("sub", (ONE, part), (), span)
     return Apply("add", (kept, Apply("mul", (new, changed), (), span)), (), span)
-
-
-def _new(name: str, scope: Scope) -> str:
-    taken, count, found = {each.name for each in scope.noises}, 1, name
-    while found in taken:
-        count += 1
-        found = f"{name}_{count}"
-    return found
 
 
 def _rate(rate: Node, name: str, scope: Scope) -> Number | Ref:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from cellgen.cell import Cell, LabelAxis
 from cellgen.expr import Activate, Apply, Axis, Node, Path, Pick, Ref, Shape, View, children, walk
+from cellgen.free import Free
 from cellgen.merged import Merged
 
 PARTS = ("split", "unstack", "reshape_each")  # what gives a list
@@ -46,7 +47,7 @@ class Names:
     """The Python names of what the spec names otherwise, none of them one of the spec's."""
 
     def __init__(self, cell: Cell):
-        self._taken = cell.names
+        self._free = Free(cell.names)
         self._known: dict[tuple[str, int], str] = {}
         for state in cell.states:
             self._known[state.name, 1] = self.new(f"{state.name}_prev")
@@ -56,10 +57,7 @@ class Names:
 
     def new(self, name: str) -> str:
         """This name, or with `_` in front if it is taken."""
-        while name in self._taken:
-            name = f"_{name}"
-        self._taken.add(name)
-        return name
+        return self._free.new(name)
 
     def of(self, ref: Ref) -> str:
         return self._known.get((ref.name, ref.ago), ref.name)

@@ -25,6 +25,7 @@ from cellgen.expr import (
     rebuild,
     walk,
 )
+from cellgen.free import Free
 from cellgen.merged import Merged
 from cellgen.shapes import retype
 from cellgen.variants import when
@@ -87,15 +88,14 @@ def _zero(cell: Cell, level: Level) -> Node:
 def _parts(typed: TypedCell) -> dict[str, Equation]:
     """By input of which parts are read, the equation that has them."""
     cell, found = typed.cell, {}
-    ports = {port.name: port for port in cell.inputs}
+    ports, free = {port.name for port in cell.inputs}, Free(cell.names)
     for equation in cell.equations:
         for _, node in walk(equation.value):
             if isinstance(node, Pick) and isinstance(node.value, Ref) and node.value.name in ports:
                 port = node.value.name
-                name = f"_{port}"
-                while name in cell.names:
-                    name = f"_{name}"
-                found.setdefault(port, Equation(name, Ref(port), f"{name} = {port}", node.span, node.span))
+                if port not in found:
+                    name = free.new(f"_{port}")
+                    found[port] = Equation(name, Ref(port), f"{name} = {port}", node.span, node.span)
     return found
 
 

@@ -13,6 +13,7 @@ from cellgen.cell import Level
 from cellgen.derive import Joint
 from cellgen.expr import Apply, Axis, Ref, walk
 from cellgen.flow import made, read, reads, targets
+from cellgen.free import Free
 from cellgen.gather import gather
 from cellgen.lower import GIVEN, Block, Step, statements
 from cellgen.merged import Merged
@@ -85,8 +86,8 @@ class _Scheduling:
         self.joint, self.step = joint, statements(joint.typed)
         self.cell = joint.typed.cell
         self.merged = Merged(joint.typed)
-        self.taken = {name for block in self.step.blocks for name in targets(block) | reads(block)}
-        self.taken |= {slot.argument for slot in self.step.slots}
+        taken = {name for block in self.step.blocks for name in targets(block) | reads(block)}
+        self.free = Free(taken | {slot.argument for slot in self.step.slots})
         self.ports = [port for port in self.cell.inputs if port.name not in joint.given]
 
     def run(self) -> Plan:
@@ -125,9 +126,9 @@ class _Scheduling:
 
         arguments = {name: options for name in sorted(kept) if (options := argument_of(name, [*returning, *after]))}
         loop = self.widened(loop, kept | result)
-        gathered = gather(loop, self.matrices(), kept | result, self.taken)
+        gathered = gather(loop, self.matrices(), kept | result, self.free)
         once = [*once, *gathered.once]
-        whole = slab(gathered.loop, kept - {*arguments}, self.taken)
+        whole = slab(gathered.loop, kept - {*arguments}, self.free)
         loop, kept = list(whole.loop), {*whole.names, *arguments} & {*whole.names, *kept}
         returning, after = list(whole.apart(returning)), list(whole.apart(after))
         outside = read(loop) | read(returning) | read(after) | result
@@ -211,7 +212,7 @@ class _Scheduling:
 
     def widened(self, loop: list[Block], given: set[str]) -> list[Block]:
         """The loop with longer operations where neighbouring parts go through the same activation."""
-        return list(widen(loop, self.merged, given, self.taken))
+        return list(widen(loop, self.merged, given, self.free))
 
     def kept_of_samples(self, blocks: list[Block], kept: set[str]) -> list[Block]:
         """What is kept of many steps is a value of each sample, also where it is one for all of them."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from cellgen.expr import Activate, Apply, Ref
 from cellgen.flow import read
+from cellgen.free import Free
 from cellgen.lower import Block
 from cellgen.parts import Line
 
@@ -34,16 +35,13 @@ class Kept:
         return (*front, *blocks)
 
 
-def slab(loop: Sequence[Block], kept: set[str], taken: set[str]) -> Kept:
-    """`kept` are the names that something reads on the way back, `taken` those that are not free."""
+def slab(loop: Sequence[Block], kept: set[str], free: Free) -> Kept:
+    """`kept` are the names that something reads on the way back."""
     out, names, slabs, lines, equations = [], {*kept}, {}, [], {}
     for block in loop:
         line = block.lines[-1]
         if _whole(line) and {*line.targets} <= names and len(line.targets) > 1:
-            whole = "_" + "_".join(target.lstrip("_") for target in line.targets)
-            while whole in taken:
-                whole = f"_{whole}"
-            taken = taken | {whole}
+            whole = free.new("_".join(("", *(target.lstrip("_") for target in line.targets))))
             apart = Line(line.targets, replace(line.value, args=(Ref(whole),)))
             made = Line((whole,), line.value.args[0])
             block = replace(block, lines=(*block.lines[:-1], made, apart))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from cellgen.adjoint import COMPARISONS, op
 from cellgen.cell import Level, TypedCell
 from cellgen.expr import Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, children, rebuild, walk
+from cellgen.free import Free
 from cellgen.hoist import norm_name
 from cellgen.merged import Merged
 from cellgen.ops import ACTIVATIONS
@@ -17,7 +18,7 @@ class Values:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
         cell = self.cell
-        self.taken = cell.names
+        self.free = Free(cell.names)
         self.noises = {noise.name for noise in cell.noises}
         self.named: dict[Path, str] = {}
         self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too
@@ -37,17 +38,8 @@ class Values:
 
     # --- names
 
-    def new(self, name: str) -> str:
-        """This name, or with a number behind it if it is taken."""
-        count, found = 1, name
-        while found in self.taken:
-            count += 1
-            found = f"{name}_{count}"
-        self.taken.add(found)
-        return found
-
     def cotangent(self, name: str) -> str:
-        return self.new(f"_d_{name.lstrip('_').replace('/', '_').replace('.', '_')}")
+        return self.free.numbered(f"_d_{name.lstrip('_').replace('/', '_').replace('.', '_')}")
 
     def said(self, node: Node, path: Path) -> str:
         """A name for a forward value, after what it is: `tanh_c`, `ln_c`."""
@@ -105,7 +97,7 @@ class Values:
         if len(path) == 1:
             return Ref(path[0])
         if path not in self.named:
-            self.named[path] = self.new(f"_{self.said(node, path)}")
+            self.named[path] = self.free.numbered(f"_{self.said(node, path)}")
         return Ref(self.named[path])
 
     def forward(self) -> Iterator[Equation]:
@@ -155,8 +147,8 @@ class Values:
         """1 / the standard deviation of a norm, by the name that it is given."""
         if path not in self.statistics:
             name = f"_{self.norms[path]}"
-            self.named.setdefault(path, self.new(f"{name}_hat"))
-            self.statistics[path] = self.new(f"{name}_rstd")
+            self.named.setdefault(path, self.free.numbered(f"{name}_hat"))
+            self.statistics[path] = self.free.numbered(f"{name}_rstd")
         return Ref(self.statistics[path])
 
 

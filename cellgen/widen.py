@@ -12,6 +12,7 @@ from itertools import groupby
 from cellgen.cell import Cell
 from cellgen.expr import Activate, Apply, Axis, Node, Ref, Test
 from cellgen.flow import read
+from cellgen.free import Free
 from cellgen.lower import Block
 from cellgen.merged import Merged
 from cellgen.ops import ACTIVATIONS
@@ -28,17 +29,17 @@ class Piece:
     users: tuple[Block, ...]
 
 
-def widen(blocks: Sequence[Block], merged: Merged, wanted: set[str], taken: set[str]) -> tuple[Block, ...]:
+def widen(blocks: Sequence[Block], merged: Merged, wanted: set[str], free: Free) -> tuple[Block, ...]:
     """The same blocks, those that can be taken together as one.
 
-    wanted: names that something else reads; taken: names that are no longer free.
+    wanted: names that something else reads; free: what a new name may be.
     """
-    return _Widening(blocks, merged, wanted, taken).run()
+    return _Widening(blocks, merged, wanted, free).run()
 
 
 class _Widening:
-    def __init__(self, blocks: Sequence[Block], merged: Merged, wanted: set[str], taken: set[str]):
-        self.blocks, self.merged, self.wanted, self.taken = blocks, merged, wanted, set(taken)
+    def __init__(self, blocks: Sequence[Block], merged: Merged, wanted: set[str], free: Free):
+        self.blocks, self.merged, self.wanted, self.free = blocks, merged, wanted, free
         self.cell: Cell = merged.typed.cell
         self.users = dict(self._users())
         for part, count in Counter(part for part, _ in self._users()).items():
@@ -131,11 +132,7 @@ class _Widening:
         return None
 
     def name(self, name: str, piece: Piece) -> str:
-        wanted = "_".join((name, *(part.removeprefix(f"{name}_") for part in piece.parts)))
-        while wanted in self.taken:
-            wanted = f"_{wanted}"
-        self.taken.add(wanted)
-        return wanted
+        return self.free.new("_".join((name, *(part.removeprefix(f"{name}_") for part in piece.parts))))
 
     def apart(self, value: Node, piece: Piece) -> Apply:
         return Apply("split", (value,), (("sizes", len(piece.parts)), ("axis", -1)))

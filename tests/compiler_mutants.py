@@ -24,9 +24,14 @@ class Mutant:
         KINDS[self.kind](node)[self.number](node)
         return ast.unparse(tree)
 
+    @cached_property
+    def original(self) -> str:
+        """The module as it is, written as `text` is."""
+        return ast.unparse(ast.parse(self.source))
+
     @property
     def says_the_same(self) -> bool:
-        return self.text == ast.unparse(ast.parse(self.source))
+        return self.text == self.original
 
 
 def mutants(text: str) -> list[Mutant]:
@@ -46,7 +51,8 @@ def mutants(text: str) -> list[Mutant]:
     ]
 
 
-SYMMETRIC = ("equal", "shared", "disjoint", "hull")  # of these the arguments can be swapped
+# of these the arguments can be swapped: nothing but the rounding of a sum can tell
+SYMMETRIC = ("equal", "shared", "disjoint", "hull", "add", "mul", "minimum", "maximum", "logaddexp", "_apart")
 
 
 def _definitions(tree: ast.AST) -> dict[int, str]:
@@ -70,6 +76,7 @@ def _spoken(tree: ast.AST) -> set[int]:
     And where the order of parts means nothing.
     """
     found: set[int] = set()
+    asked = _only_asked(tree)
     for node in ast.walk(tree):
         quiet: list[ast.AST] = []
         match node:
@@ -91,7 +98,29 @@ def _spoken(tree: ast.AST) -> set[int]:
                 found |= {id(each) for each in node.comparators}
             case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)) if name in SYMMETRIC:
                 found.add(id(node))
+            case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[ast.Tuple() as keys, _]):
+                found.add(id(keys))
+            case ast.Assign(targets=[ast.Name(name)], value=ast.Tuple() as words) if asked.get(name, False):
+                found |= {id(each) for each in ast.walk(words) if isinstance(each, ast.Tuple)}
+            case ast.SetComp():
+                found |= {id(each.iter) for each in node.generators}
         found |= {id(each) for part in quiet if part is not None for each in ast.walk(part)}
+    return found
+
+
+def _only_asked(tree: ast.AST) -> dict[str, bool]:
+    """Of each name that is read, whether nothing else is asked of it than what is in it."""
+    asked = {
+        id(side)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        for side in node.comparators
+        if isinstance(node.ops[0], ast.In | ast.NotIn)
+    }
+    found: dict[str, bool] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found[node.id] = found.get(node.id, True) and id(node) in asked
     return found
 
 

@@ -435,6 +435,23 @@ def test_ports_beside_the_sequence():
         oracle(PORTS, input=3, units=4, top=True)
 
 
+def test_a_port_that_counts_is_the_number_of_the_step_where_a_scan_is_not_given_it():
+    equations = "equations: |\n  h = h[t-1] + x @ W + n + m\n"
+    cell = oracle(
+        "cell: Case\ndims: {input: inferred, units: required}\nstate: {h: units}\nparams: {W: [input, units]}\n"
+        "inputs:\n  x: [input]\n  n: {shape: [1], index: true}\n  m: {shape: [1], default: 3}\n" + equations,
+        input=2,
+        units=4,
+    )
+    weights, xs, state = drawn(cell, x=[6, 2])
+    outputs = cell.scan(weights, xs, state).outputs
+    counted = np.broadcast_to(np.arange(6.0), (2, 6))
+    close(outputs, state["h"][:, None] + np.cumsum(xs @ weights["W"] + counted[..., None] + 3, axis=1))
+    close(cell.scan(weights, {"x": xs, "n": counted[..., None]}, state).outputs, outputs)
+    with pytest.raises(ValueError, match="inputs x; wanted x, n"):
+        cell.step(weights, xs[:, 0], state)
+
+
 # --- steps and scans ------------------------------------------------------------------------------------------------
 
 MASKED = """

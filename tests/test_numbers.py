@@ -44,6 +44,12 @@ RARE = {
         *("f_i = sigmoid(z.p)", "o = sigmoid(z.q)", "f = tanh(z.r)", "i_o = tanh(z.s)"),
         "h = f_i * h[t-1] + o * f * i_o",
     ),
+    "joined weights and a whole that are called the same": spec(
+        "gates: [p, q]\nstate: {h: units, e: units}\n"
+        "params: {W: [input, gates*units], U: [units, gates*units], a: [units, units], b_c: [units, units]}\n",
+        "z: [gates, units] = x @ W + h[t-1] @ U",
+        *("a_b = sigmoid(z.p)", "c = sigmoid(z.q)", "e = h[t-1] @ a + e[t-1] @ b_c", "h = tanh(e) * a_b * c"),
+    ),
     "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
     "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),
     "a number a sample on either side of a product": spec(

@@ -17,19 +17,20 @@ COMMITTED = Path(__file__).resolve().parent / "plans.txt"
 
 
 def decided(name):
-    """The decisions of a plan, a line each."""
+    """The decisions of a plan, a line each: of each segment how much it runs, what it makes in which order, what it
+    gives."""
     plan = plan_of(name)
-    counts = []
-    for head in ("once", "before", "forward", "backward", "after"):
-        values = [line.value for block in getattr(plan, head).blocks for line in block.lines]
-        nodes = [node for value in values for _, node in walk(value) if isinstance(node, (Apply, Activate))]
-        products = sum(isinstance(node, Apply) and node.op in PRODUCTS for node in nodes)
-        counts.append(f"{head} {len(nodes)}" + (f", {products} of them products" if products else ""))
-    again = made((*plan.backward.blocks, *plan.after.blocks)) & made(plan.forward.blocks) - {*plan.forward.gives}
     yield name
-    yield f"  operations: {'; '.join(counts)}"
-    yield f"  before gives: {' '.join(plan.before.gives)}; backward gives: {' '.join(plan.backward.gives)}"
-    yield f"  kept: {' '.join(plan.forward.gives)}; {bytes_a_step(plan)} bytes"
+    for head in ("once", "before", "forward", "backward", "after"):
+        segment = getattr(plan, head)
+        lines = [line for block in segment.blocks for line in block.lines]
+        nodes = [node for line in lines for _, node in walk(line.value) if isinstance(node, (Apply, Activate))]
+        products = sum(isinstance(node, Apply) and node.op in PRODUCTS for node in nodes)
+        count = f"{len(nodes)}" + (f", {products} of them products" if products else "")
+        makes = " ".join(name for line in lines for name in line.targets)
+        yield f"  {head} {count}: {makes}; gives {' '.join(segment.gives)}"
+    again = made((*plan.backward.blocks, *plan.after.blocks)) & made(plan.forward.blocks) - {*plan.forward.gives}
+    yield f"  kept: {bytes_a_step(plan)} bytes"
     yield f"  again: {' '.join(sorted(again))}; for activations: {' '.join(plan.arguments)}"
 
 

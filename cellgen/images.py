@@ -126,9 +126,9 @@ def _hard_silu(x: Interval) -> Interval:
         return value, end[1]
 
     ends = [at(lower(x)), at(upper(x))]
-    ends += [(Fraction(-3, 8), True)] if not disjoint(x, point(Fraction(-3, 2))) else []
-    flat = not disjoint(x, closed(None, Fraction(-3)))
-    return make(least(ends), greatest(ends + [(Fraction(0), True)] * flat))
+    inner = (Fraction(-3, 8), point(Fraction(-3, 2))), (Fraction(0), closed(None, Fraction(-3)))
+    ends += [(value, True) for value, where in inner if not disjoint(x, where)]
+    return make(least(ends), greatest(ends))
 
 
 def _softsign(x: Interval) -> Interval:

@@ -62,10 +62,10 @@ AREAS = {
     ),
     "shapes": Area(
         ("rules", "algebra", "infer", "dims", "context"),
-        (FEW, ("tests/test_interpret.py",), DIAGNOSTICS, PLANS, WRITTEN, NUMBERS, CELLS),
+        (("tests/test_shapes.py",), FEW, ("tests/test_interpret.py",), DIAGNOSTICS, PLANS, WRITTEN, NUMBERS, CELLS),
     ),
     "ranges": Area(
-        ("ranges", "enclose", "gates"),
+        ("ranges", "images", "enclose", "gates"),
         (
             ("tests/test_intervals.py",),
             ("tests/test_law_ranges.py", "tests/test_analyse.py"),

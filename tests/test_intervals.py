@@ -3,13 +3,17 @@
 And no more than that: an end that is taken comes of numbers, one that is open is approached and never reached.
 """
 
+import math
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
 from cellgen import ranges
-from cellgen.ops import Interval
+from cellgen.arithmetic import NUMPY
+from cellgen.images import RANGE, defined
+from cellgen.ops import OPS, Interval
+from cellgen.ranges import BIT, point
 
 NEAR, FAR = Fraction(1, 10**4), 10**4  # and their cubes: a small number times a large one may be either
 ENDS = (None, Fraction(-1), Fraction(0), Fraction(2), None)
@@ -123,3 +127,175 @@ def test_a_mean_of_intervals():
         for a, b in product(INTERVALS[::2], repeat=2):
             values = {x * (1 - t) + y * t for x in numbers(a) for y in numbers(b) for t in ways}
             assert exactly(ranges.blend([a, b], weight), values), (a, b, weight, ranges.blend([a, b], weight))
+
+
+# --- the range of each operation of the language ----------------------------------------------------------------------
+
+BENT = [*INTERVALS]  # and around the places where an activation bends
+for low, high in combinations(map(Fraction, (-4, -3, -2, 1, 3, 5, 6, 7)), 2):
+    BENT += [Interval(low, high, *open_) for open_ in product((False, True), repeat=2)]
+PLACES = (*map(Fraction, (-3, -1, 0, 1, 3, 6)), Fraction(-3, 2))
+
+
+def relu6(x):
+    return min(max(x, 0), 6)
+
+
+RATIONAL = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "outer": lambda x, y: x * y,
+    "neg": lambda x: -x,
+    "less": lambda x, y: int(x < y),
+    "less_equal": lambda x, y: int(x <= y),
+    "greater": lambda x, y: int(x > y),
+    "greater_equal": lambda x, y: int(x >= y),
+    "minimum": min,
+    "maximum": max,
+    "straight_through": lambda x, y: x,
+    "linear": lambda x: x,
+    "stop_gradient": lambda x: x,
+    "mean": lambda x: x,
+    "relu": lambda x: max(x, 0),
+    "relu6": relu6,
+    "leaky_relu": lambda x: x if x > 0 else x / 5,
+    "softsign": lambda x: x / (1 + abs(x)),
+    "hard_sigmoid": lambda x: relu6(x + 3) / 6,
+    "hard_silu": lambda x: x * relu6(x + 3) / 6,
+    "hard_tanh": lambda x: min(max(x, -1), 1),
+    "square": lambda x: x * x,
+    "abs": abs,
+    "step": lambda x: int(x > 0),
+}
+
+
+@pytest.mark.parametrize("op", RATIONAL)
+def test_the_range_of_a_rational_operation_is_the_smallest(op):
+    arity = OPS[op].arity
+    for around in product(BENT if arity == 1 else INTERVALS[::2], repeat=arity):
+        each = [numbers(a) | {x for x in PLACES if among(x, a)} for a in around]
+        values = {Fraction(RATIONAL[op](*at)) for at in product(*each)}
+        assert exactly(RANGE[op](*around), values), (op, around, RANGE[op](*around))
+
+
+def test_the_range_of_a_quotient_a_choice_and_a_sum():
+    for a, b in product(INTERVALS[::2], repeat=2):
+        if not among(0, b):
+            assert exactly(RANGE["div"](a, b), {x / y for x in numbers(a) for y in numbers(b)}), (a, b)
+        for condition, values in ((point(1), numbers(a)), (point(0), numbers(b)), (BIT, numbers(a) | numbers(b))):
+            assert exactly(RANGE["where"](condition, a, b), values), (condition, a, b)
+    for a in INTERVALS:
+        for op in ("sum", "cumsum"):  # of one lane or more
+            several = {x * count for x in numbers(a) for count in (1, 2, FAR**4)}
+            assert exactly(RANGE[op](a), several | {x + y for x in numbers(a) for y in numbers(a)}), (op, a)
+    for op in ("matmul", "normalize"):
+        assert RANGE[op](point(1), point(1)) == ranges.REAL
+    assert RANGE["softmax"](ranges.REAL) == Interval(Fraction(0), Fraction(1), True, False)
+
+
+# functions that grow: their limits on both sides (None: they have none), and where they take a number that is known
+GROWING = {
+    "sigmoid": (0, 1, {0}),
+    "tanh": (-1, 1, {0}),
+    "elu": (-1, None, {0, 1, 4}),
+    "selu": (-1.7580993408473766, None, {0, 1, 4}),
+    "softplus": (0, None, set()),
+    "log_sigmoid": (None, 0, set()),
+    "exp": (0, None, {0}),
+    "exponential": (0, None, {0}),
+    "log": (None, None, {1}),
+    "sqrt": (0, None, {0, 1, 4}),
+}
+# others: where they turn
+TURNING = {
+    "silu": [-1.278464542761074],
+    "gelu": [-0.7517915246935645],
+    "mish": [-1.1924312145154],
+    "sin": [(k + 0.5) * math.pi for k in range(-4, 4)],
+    "cos": [k * math.pi for k in range(-4, 4)],
+}
+SOME = [
+    Interval(low, high, low_open or low is None, high_open or high is None)
+    for low, high in product((None, *map(Fraction, (-5, -1, 0, 1))), (*map(Fraction, (-1, 0, 1, 4)), None))
+    if low is None or high is None or low < high
+    for low_open, high_open in product((False, True), repeat=2)
+]
+
+
+def near(end, value):
+    return abs(float(end) - value) <= 1e-9 * (1 + abs(value))
+
+
+@pytest.mark.parametrize("op", GROWING)
+def test_the_range_of_a_function_that_grows_is_the_smallest(op):
+    left, right, known = GROWING[op]
+    start = {"log": 0, "sqrt": 0}.get(op)
+    for a in SOME:
+        if start is not None and (a.high is None or a.high > start):
+            a = ranges.meet(a, Interval(Fraction(0), None, op == "log", True))
+        elif start is not None:
+            continue
+        found = RANGE[op](a)
+        low = left if a.low is None or op == "log" and a.low == 0 else float(NUMPY[op](float(a.low)))
+        high = right if a.high is None else float(NUMPY[op](float(a.high)))
+        assert found.low is None if low is None else near(found.low, low), (a, found)
+        assert found.high is None if high is None else near(found.high, high), (a, found)
+        assert found.low_open == (a.low_open or a.low not in known), (a, found)
+        assert found.high_open == (a.high_open or a.high not in known), (a, found)
+
+
+@pytest.mark.parametrize("op", TURNING)
+def test_the_range_of_a_function_that_turns_is_the_smallest(op):
+    """Between its ends and its turns; far out a wave has had them all, and the others go to 0 and on."""
+    for a in SOME:
+        found = RANGE[op](a)
+        ends = [-4 * math.pi if a.low is None else float(a.low), 4 * math.pi if a.high is None else float(a.high)]
+        places = [*ends, *(x for x in TURNING[op] if ends[0] < x < ends[1])]
+        values = [float(NUMPY[op](x)) for x in places]
+        if op in ("sin", "cos"):
+            assert near(found.low, min(values)) and near(found.high, max(values)), (a, found)
+        else:
+            values[0] = 0.0 if a.low is None else values[0]
+            assert near(found.low, min(values)), (a, found)
+            assert found.high is None if a.high is None else near(found.high, max(values)), (a, found)
+        for zero, is_open in ((a.low, a.low_open), (a.high, a.high_open)):
+            if zero == 0 and op != "cos":  # which is only known to have a turn there
+                assert found.low != 0 or found.low_open == is_open, (a, found)
+                assert found.high != 0 or found.high_open == is_open, (a, found)
+
+
+def test_the_range_of_a_root_as_a_power():
+    """Of what is no less than zero, if the exponent is no whole number."""
+    for n in (Fraction(1, 2), Fraction(3, 2), Fraction(-1, 2)):
+        for a in SOME:
+            if a.low is not None and a.low >= 0 and (n > 0 or a.low > 0):
+                found = RANGE["pow"](a, point(n))
+                ends = [float(a.low) ** float(n), math.inf if a.high is None else float(a.high) ** float(n)]
+                low, high = sorted(ends if n > 0 or a.high is not None else [0.0, ends[0]])
+                assert near(found.low, low), (a, n, found)
+                assert found.high is None if high == math.inf else near(found.high, high), (a, n, found)
+
+
+def has_a_result(op, *at):
+    match op, at:
+        case "div", (_, y):
+            return y != 0
+        case "log", (x,):
+            return x > 0
+        case "sqrt", (x,):
+            return x >= 0
+        case "pow", (x, n) if n.denominator == 1:
+            return n >= 0 or x != 0
+        case "pow", (x, n):
+            return x > 0 or x == 0 and n > 0
+    return True
+
+
+@pytest.mark.parametrize("op", ["div", "log", "sqrt", "pow", "tanh", "mul"])
+def test_where_an_operation_has_a_result(op):
+    exponents = [point(Fraction(n, 2)) for n in (-4, -2, -1, 0, 1, 2, 3)]
+    last = exponents if op == "pow" else INTERVALS
+    for around in product(*[INTERVALS] * (OPS[op].arity - 1), last):
+        there = {has_a_result(op, *at) for at in product(*map(numbers, around))}
+        assert defined(op, *around) == (there.pop() if len(there) == 1 else None), (op, around)

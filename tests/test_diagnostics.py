@@ -58,6 +58,14 @@ def test_the_spec_put_right_passes(case):
     assert render(each for each in told if each.severity != "note" or each.code == case.name[:5]) == ""
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_spec_put_right_is_built(case):
+    """No help leads into what `check` passes and `build` refuses."""
+    with chdir(case):
+        assert Spec.at("good.yaml").build()
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_place_lies_in_its_file_and_every_line_fits_the_screen(case):
     for each in told(case):

@@ -88,6 +88,7 @@ softmax(a) == exp(a) / sum(exp(a))
 softmax(a + sum(b)) == softmax(a)
 maximum(fp, ip) == 1
 size ** 2 == exp(2 * log(size))
+size ** 2 == exp(-2 * softplus(z.o))
 size == 1 - o
 sum(a + b) == sum(a) + sum(b)
 sum(2 * a) == 2 * sum(a)
@@ -137,6 +138,7 @@ sum(softmax(a)) == 2
 softmax(a + b) == softmax(a)
 minimum(fp, ip) == 1
 size ** 2 == exp(log(size))
+size ** 2 == exp(-softplus(z.o))
 sum(a * b) == sum(a) * sum(b)
 sum(1 + a) == 1 + sum(a)
 (a * b) @ w == (a @ w) * b

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import cellgen
 from cellgen import interpret
+from cellgen.codes import CODES
 from cellgen.compiler import Spec
 
 RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
@@ -30,6 +31,7 @@ CELLS = {
     ),
     "a power of 0 of 0": spec(PLAIN, "h = tanh(relu(h[t-1]) ** 0 + 0.5 * h[t-1]) + x @ W"),
     "a detector alone": spec(PLAIN, "h = step(x @ W)"),
+    "what gives no gradient, as it is explained": spec(PLAIN, CODES["CG409"].wrong),
     "a state of 0 and 1": spec(
         "state: {h: units, s: {shape: [units], values: [0, 1]}}\nparams: {W: [input, units], U: [units, units]}\n",
         "h = tanh(x @ W + h[t-1] @ U) * (1 - s[t-1])",
@@ -71,6 +73,12 @@ CELLS = {
         "h = tanh(x @ W + (q @ k) * h[t-1])",
     ),
     "x @ x, of every lane": spec(PLAIN, "h = (x @ x) - (x @ W)"),
+    # a part of an axis that nothing else names
+    "a sum over a quotient": spec(
+        f"{HEADS}state: {{k: heads}}\nparams: {{W: [input, units]}}\n",
+        "v: [heads, size] = x @ W",
+        "k = sum(v, over=size) + k[t-1]",
+    ),
     # axes of one name
     "a softmax of a square weight": spec(RNN, "h = tanh(x @ W + h[t-1] @ softmax(U))"),
     "a softmax of a square value": spec(

@@ -199,6 +199,21 @@ def test_seeded_initializers_give_keras_weights(stem):
         np.testing.assert_array_equal(came, wanted)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_initial_values_in_half_precision_are_those_of_float32(dtype):
+    """Orthogonal ones too: TensorFlow has no QR decomposition in bfloat16, so Keras's own layer cannot be built."""
+    layers = [
+        committed("lstm").LSTM(UNITS, recurrent_initializer=keras.initializers.Orthogonal(seed=2), dtype=each)
+        for each in (dtype, "float32")
+    ]
+    for layer in layers:
+        layer.build((None, None, WIDTH))
+    came, wanted = (layer.cell.recurrent_kernel.value for layer in layers)
+    assert came.dtype == dtype
+    np.testing.assert_array_equal(tf.cast(came, tf.float32), tf.cast(tf.cast(wanted, dtype), tf.float32))
+    assert np.any(layers[0](sequences().astype("float32")))
+
+
 @each_twin
 def test_the_arguments_of_keras_layers(stem):
     """Accepted where they mean the same, and told again; else one sentence says what to use."""
@@ -218,7 +233,6 @@ def test_the_arguments_of_keras_layers(stem):
     }
     if stem != "simple_rnn":
         arguments |= {"recurrent_activation": tf.nn.sigmoid, "use_cudnn": "auto", "implementation": 2}
-    arguments.pop("implementation", None)
     layers = ours(UNITS, **arguments), theirs(UNITS, **arguments)
     x = sequences().astype("float32")
     close(layers[0](x), layers[1](x), 1e-5)
@@ -229,6 +243,7 @@ def test_the_arguments_of_keras_layers(stem):
         came, wanted = (value.get_config() if hasattr(value, "get_config") else value for value in (came, wanted))
         assert came == wanted or name.endswith("activation") and came.__name__ == wanted.__name__, name
     assert type(layers[0]).from_config(layers[0].get_config())(x).shape == layers[0](x).shape
+    assert ours(UNITS, activation=tf.nn.tanh).get_config()["activation"] == "tanh"
     with pytest.raises(AttributeError, match=f"'{ours.__name__}' object has no attribute 'unit'"):
         assert layers[0].unit
 

@@ -131,6 +131,14 @@ def test_one_equation_of_many_is_changed():
     assert found.status == "refuted" and "in NAS" in found.why
 
 
+def test_one_inherited_equation_is_changed(tmp_path):
+    path = tmp_path / "mine.yaml"
+    for equation, status in (("tanh(a4 * a5)", "proved"), ("tanh(a4 + a5)", "refuted")):
+        path.write_text(f"extends: nas\ncell: Mine\nequations: |\n  l2 = {equation}\nlaws: |\n  reduces to nas\n")
+        found = laws(typed := Spec.at(path).typed(), analyse(typed)).laws[-1]
+        assert (found.claim, found.status) == ("reduces to nas", status)
+
+
 def test_gates_that_the_other_cell_does_not_have():
     text = """
 cell: Cell

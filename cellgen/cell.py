@@ -246,8 +246,8 @@ class Cell:
 
     Of a layer of a stack: `wired` are the ports that equations of the wiring give, `shown` the values that are no
     states and that other layers read, `read` all that they read, and when. Of a cell by itself, `shown` is None: its
-    output leaves the step. `flat`: it was made of all layers of a stack, and what no layer reads at this depth is no
-    mistake.
+    output leaves the step. `flat`: it was made of all layers of a stack, which show each other these values; what no
+    layer reads at this depth is no mistake.
     """
 
     name: str
@@ -271,7 +271,7 @@ class Cell:
     wired: tuple[Input, ...] = ()
     shown: tuple[str, ...] | None = None
     read: tuple[tuple[str, Test | None], ...] = ()
-    flat: bool = False
+    flat: tuple[str, ...] | None = None
 
     def ends(self, variant: Variant) -> tuple[str, ...]:
         """What anyone else reads of a step: its output, or of a layer what other layers and the readout read."""

@@ -62,7 +62,7 @@ class _Flattening:
             ),
             wired=(),
             shown=None,
-            flat=True,
+            flat=tuple(f"layer{index + 1}_{name}" for index in range(self.depth) for name in stack.layer.shown),
         )
 
     # --- dims

@@ -57,7 +57,7 @@ class Settings:
             raise ValueError(f"{cell.name} has no {', '.join(unknown)}; it has {', '.join(known)}")
         self.options = {each.name: _checked(each, given.get(each.name, each.default)) for each in cell.options}
         self.variants = {on: pick(typed, **{**given, TRAINING: on}) for on in (False, True)}
-        self._axes = {axis.name: axis for axis in cell.axes}
+        self._axes, self._shapes = {axis.name: axis for axis in cell.axes}, {}
         self.sizes = self._sizes(given)
         self.parts = self._parts()
         shapes = {weight.name: weight.shape for variant in self.variants.values() for weight in variant.weights}
@@ -78,7 +78,9 @@ class Settings:
 
     def shape(self, shape: Shape) -> tuple[int, ...]:
         """A shape in numbers, without the batch."""
-        return tuple(map(self.size, shape))
+        if shape not in self._shapes:
+            self._shapes[shape] = tuple(map(self.size, shape))
+        return self._shapes[shape]
 
     def length(self, atom: Atom) -> int:
         """The size of a dim or a labelled axis. Raises ValueError if it was not given."""

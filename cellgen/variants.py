@@ -108,7 +108,8 @@ def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
         param.name: [port.name for port in cell.wired if {*chain(*port.shape)} & {*chain(*param.shape or ())} & wired]
         for param in cell.params
     }
-    wanted, live = [*(state.name for state in cell.states), *cell.outputs, *(cell.trace or ()), *roots], set()
+    leaving = *(state.name for state in cell.states), *cell.outputs
+    wanted, live = [*leaving, *(cell.trace or ()), *(cell.flat or ()), *roots], set()
     while wanted:
         name = wanted.pop()
         if name in live or name not in equations:
@@ -173,7 +174,7 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
     def unused(what: str, name: str, span: Span, help: str = "") -> None:
         if cell.shown is not None and span.source is not cell.source:
             return  # of a layer's cell, which was looked at by itself; a stack need not read all of it
-        if cell.flat and what != "dim":
+        if cell.flat is not None and what != "dim":
             return
         report.add(
             "CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out"

@@ -261,8 +261,7 @@ class _Lowering:
         if rule == "elementwise":
             if node.op in ("add", "sub"):
                 args = [
-                    self.alone(arg, of, types[1 - index], result)
-                    for index, (arg, of) in enumerate(zip(args, node.args))
+                    self.alone(arg, of, below[1 - index], path) for index, (arg, of) in enumerate(zip(args, node.args))
                 ]
             args = [self.expanded(arg, at, result, sure) for arg, at in zip(args, below, strict=True)]
             for index in TYPED.get(node.op, () if node.op in ARITHMETIC else (0,)):
@@ -289,10 +288,10 @@ class _Lowering:
             return len(shape) - 1
         return next(index for index, axis in enumerate(shape) if algebra.equal(axis, node.attr("over")))
 
-    def alone(self, arg: Node, of: Node, other: Type, result: Type) -> Node:
-        """A spread term as it is before it is spread, where the other term of the sum does that."""
-        wide = other.shape == result.shape and other.level.has_batch == result.level.has_batch
-        return arg.args[1] if wide and isinstance(of, Apply) and of.op == "spread" else arg
+    def alone(self, arg: Node, of: Node, other: Path, path: Path) -> Node:
+        """A spread term as it is before it is spread, where the other term of the sum does that in every variant."""
+        spread = isinstance(of, Apply) and of.op == "spread"
+        return arg.args[1] if spread and self.merged.as_wide(other, path) else arg
 
     def expanded(self, arg: Node, at: Path, result: Type, sure: bool) -> Node:
         """An argument with axes of one put in, so that it broadcasts by position as it does by name."""

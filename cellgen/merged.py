@@ -31,6 +31,14 @@ class Merged:
         shaped = max(types, key=lambda type: (any(set(axis) - {1} for axis in type.shape), bool(type.shape)))
         return Type(shaped.shape, max(type.level for type in types), shaped.binary)
 
+    def as_wide(self, path: Path, other: Path) -> bool:
+        """Whether a node has the axes of another in each variant that has both."""
+        both = [each.types for each in self.typed.variants if path in each.types and other in each.types]
+        return all(
+            types[path].shape == types[other].shape and types[path].level.has_batch == types[other].level.has_batch
+            for types in both
+        )
+
     def algebra(self, path: Path) -> Algebra:
         """The algebra of the most general variant that has the node."""
         which = next(index for index, each in enumerate(self.typed.variants) if path in each.types)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from cellgen.compiler import Spec, proved
 from cellgen.expr import Given, Not
+from cellgen.interpret import Instance
 from cellgen.stack import role
 from tests.generated import close, imported, layer_class
 
@@ -366,3 +367,19 @@ def test_a_port_that_is_a_number_in_some_roles():
     stack = "stack: Minis\ncell: mini\nlayers: units\nwiring: |\n  x = below.h if below else x\n"
     stack += "  n = below.n if below else 1\n"
     assert not Spec.of(stack, "minis", {"mini": cell}).check().proof.wrong
+
+
+def test_a_flat_stack_has_the_weights_of_its_layers(tmp_path):
+    """What a layer shows the next it has, also where an option keeps all of them from reading it."""
+    cell = "cell: Inner\noptions: {bound: none}\ninputs: {x: [input]}\nstate: {h: units}\nparams: {W: [input, units]}\n"
+    cell += "equations: |\n  h = tanh(((x @ W) if bound else h[t-1]) + h[t-1])\n"
+    stack = "stack: Pile\ncell: inner\nlayers: depth\nparams: {E: [input, units]}\n"
+    stack += "wiring: |\n  x = tanh(below.h) * below.x if below else x @ E\n"
+    pile = Spec.of(stack, "pile", {"inner": cell})
+    made = layer_class(module("pile_of_two", pile.build(tests=False)["pile.py"], tmp_path))
+    for bound, wanted in ((None, ["layer1_E"]), (0.5, ["layer1_W", "layer1_E", "layer2_W"])):
+        instance = Instance(pile.flat(2), {"input": 3, "units": 4, "bound": bound})
+        layer = made(4, 2, bound=bound)
+        layer.build([2, 5, 3])
+        assert list(instance.weights) == wanted
+        assert list(instance.weights.values()) == [tuple(each.shape) for each in layer.trainable_weights]

@@ -286,9 +286,10 @@ class Cell:
 
     @property
     def names(self) -> set[str]:
-        """Every name that it declares or defines."""
+        """Every name that it declares or defines, and what a step calls the derivative of a chosen activation."""
         declared = chain(self.dims, self.options, self.inputs, self.noises, self.states, self.params, self.norms)
-        return {each.name for each in chain(declared, self.equations)}
+        chosen = {f"_{option.name}_{what}" for option in self.options for what in ("gradient", "reads_x")}
+        return chosen | {each.name for each in chain(declared, self.equations)}
 
     def state(self, name: str) -> State:
         return next(state for state in self.states if state.name == name)

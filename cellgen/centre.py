@@ -10,6 +10,7 @@ from cellgen.adjoint import op
 from cellgen.algebra import Algebra
 from cellgen.cell import TypedCell
 from cellgen.expr import Apply, Axis, Equation, Node, Path, Ref, children, rebuild
+from cellgen.free import Free
 from cellgen.merged import Merged
 from cellgen.shapes import retype
 
@@ -26,6 +27,7 @@ class _Centring:
         self.typed, self.cell, self.merged = typed, typed.cell, Merged(typed)
         self.weights = {param.name: param.shape for param in self.cell.params}
         self.names: dict[str, str] = {}  # of centred weights
+        self.free = Free(self.cell.names)
 
     def equation(self, equation: Equation) -> list[Equation]:
         self.now, self.before = equation, []
@@ -59,7 +61,7 @@ class _Centring:
 
     def centred(self, weight: str) -> Ref:
         if weight not in self.names:
-            self.names[weight] = f"_{weight}_centred"
+            self.names[weight] = self.free.new(f"_{weight}_centred")
             value = op("sub", Ref(weight), op("mean", Ref(weight)))
             self.before.append(replace(self.now, name=self.names[weight], value=value))
         return Ref(self.names[weight])

@@ -26,7 +26,7 @@ class _Hoisting:
     def __init__(self, typed: TypedCell):
         self.cell, self.merged = typed.cell, Merged(typed)
         self.values = {each.name for each in self.cell.equations if self.merged.live((each.name,))}
-        self.free = Free()
+        self.free = Free(self.cell.names)
 
     def equation(self, equation: Equation) -> Iterator[Equation]:
         self.before: list[Equation] = []

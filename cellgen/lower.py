@@ -107,7 +107,7 @@ class _Lowering:
         self.typed, self.cell = typed, typed.cell
         self.merged, self.names = Merged(typed), Names(typed.cell)
         self.parts = Parts(self.merged, self.names)
-        self.through = Through(self.merged)
+        self.through = Through(self.merged, self.names)
         self.every = tuple(each.variant for each in typed.variants)
 
     def run(self) -> Step:

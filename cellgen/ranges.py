@@ -118,7 +118,7 @@ def invert(a: Interval) -> Interval:
     low, high = lower(a), upper(a)
     if low[0] < 0 < high[0] or low == (0, True) or high == (0, True):
         return REAL
-    return make(_inverse(high, low[0] >= 0), _inverse(low, low[0] >= 0))
+    return make(_inverse(high, -inf), _inverse(low, inf))
 
 
 def blend(values: Sequence[Interval], weight: Interval) -> Interval:
@@ -241,9 +241,9 @@ def _raised(p: End, exponent: int) -> End:
     return p[0] ** exponent, p[1]
 
 
-def _inverse(p: End, positive: bool) -> End:
+def _inverse(p: End, of_zero: float) -> End:
     if p[0] == 0:
-        return (inf if positive else -inf), False
+        return of_zero, False
     if abs(p[0]) == inf:
         return Fraction(0), False
     return 1 / p[0], p[1]

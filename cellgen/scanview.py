@@ -141,7 +141,7 @@ class _Viewing:
     def turned(self, line: Line) -> tuple[str, str]:
         """A transposed weight; None where the weight does not exist."""
         (name,) = line.targets
-        weight = name.removesuffix("_T")
+        weight = line.value.args[0].name
         slot = next(
             (s for s in self.plan.step.slots if weight in (s.argument, *(t for x in s.splits for t in x.targets))), None
         )

@@ -87,7 +87,7 @@ class _Scheduling:
         self.cell = joint.typed.cell
         self.merged = Merged(joint.typed)
         taken = {name for block in self.step.blocks for name in targets(block) | reads(block)}
-        self.free = Free(taken | {slot.argument for slot in self.step.slots})
+        self.free = Free(taken | self.cell.names | {slot.argument for slot in self.step.slots})
         self.ports = [port for port in self.cell.inputs if port.name not in joint.given]
 
     def run(self) -> Plan:
@@ -197,7 +197,7 @@ class _Scheduling:
         """
         weights = {slot.argument for slot in self.step.slots} | {*self.step.options, *self.step.dims}
         for block in loop:
-            if block in again or not targets(block) & kept or len(block.lines) > 1:
+            if not targets(block) & kept or len(block.lines) > 1:
                 continue
             operations = [node for line in block.lines for node in uses(line.value)]
             if all(isinstance(node, Apply) and node.op in CHEAP for node in operations) and reads(

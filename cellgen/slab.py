@@ -40,7 +40,7 @@ def slab(loop: Sequence[Block], kept: set[str], free: Free) -> Kept:
     out, names, slabs, lines, equations = [], {*kept}, {}, [], {}
     for block in loop:
         line = block.lines[-1]
-        if _whole(line) and {*line.targets} <= names and len(line.targets) > 1:
+        if _whole(line) and {*line.targets} <= names:
             whole = free.new("_".join(("", *(target.lstrip("_") for target in line.targets))))
             apart = Line(line.targets, replace(line.value, args=(Ref(whole),)))
             made = Line((whole,), line.value.args[0])

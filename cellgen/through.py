@@ -3,14 +3,14 @@
 from cellgen.cell import Type
 from cellgen.expr import Apply, Node, Path, Ref, Shape
 from cellgen.merged import Merged
-from cellgen.parts import Line, reshape
+from cellgen.parts import Line, Names, reshape
 
 
 class Through:
     """`transposed` are the weights that are read with their axes swapped, each by a line to stand before the loop."""
 
-    def __init__(self, merged: Merged):
-        self.merged, self.cell = merged, merged.typed.cell
+    def __init__(self, merged: Merged, names: Names):
+        self.merged, self.names, self.cell = merged, names, merged.typed.cell
         self.transposed: dict[str, Line] = {}
 
     def node(self, node: Apply, args: list[Node], types: list[Type], path: Path) -> Node:
@@ -63,9 +63,10 @@ class Through:
     def turned(self, weight: Node) -> Node:
         if not isinstance(weight, Ref):
             return Apply("transpose", (weight,))
-        name = f"{weight.name}_T"
-        self.transposed[name] = Line((name,), Apply("transpose", (weight,)))
-        return Ref(name)
+        if weight.name not in self.transposed:
+            name = self.names.new(f"{weight.name}_T")
+            self.transposed[weight.name] = Line((name,), Apply("transpose", (weight,)))
+        return Ref(self.transposed[weight.name].targets[0])
 
     def spread(self, node: Apply, args: list[Node], types: list[Type]) -> Node:
         d, x = args

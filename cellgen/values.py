@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cellgen.adjoint import COMPARISONS, op
-from cellgen.cell import Level, TypedCell
+from cellgen.cell import TypedCell
 from cellgen.expr import Activate, Apply, Choose, Equation, Node, Number, Path, Pick, Ref, children, rebuild, walk
 from cellgen.free import Free
 from cellgen.hoist import norm_name
@@ -90,9 +90,7 @@ class Values:
                 return node
             case Apply(each, args) if each in COMPARISONS:
                 return Apply(each, tuple(self.value(arg, (*path, index)) for index, arg in enumerate(args)))
-            case Choose() if not self.active_below(node) and self.merged.type(path).level is Level.CONSTANT:
-                return node
-            case Choose(_, Ref(noise), Ref() | Number()) if noise in self.noises:
+            case Choose() if not self.active_below(node):
                 return node
         if len(path) == 1:
             return Ref(path[0])

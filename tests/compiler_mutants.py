@@ -52,7 +52,10 @@ def mutants(text: str) -> list[Mutant]:
 
 
 # of these the arguments can be swapped: nothing but the rounding of a sum can tell
-SYMMETRIC = ("equal", "shared", "disjoint", "hull", "add", "mul", "minimum", "maximum", "logaddexp", "_apart")
+SYMMETRIC = (
+    *("equal", "shared", "disjoint", "hull", "meet", "met", "_plus", "_times", "multiply"),
+    *("add", "mul", "minimum", "maximum", "logaddexp", "_apart"),
+)
 
 
 def _definitions(tree: ast.AST) -> dict[int, str]:

@@ -65,7 +65,7 @@ AREAS = {
         (("tests/test_shapes.py",), FEW, ("tests/test_interpret.py",), DIAGNOSTICS, PLANS, WRITTEN, NUMBERS, CELLS),
     ),
     "ranges": Area(
-        ("ranges", "images", "enclose", "gates"),
+        ("ranges", "images", "enclose", "looks", "gates"),
         (
             ("tests/test_intervals.py",),
             ("tests/test_law_ranges.py", "tests/test_analyse.py"),

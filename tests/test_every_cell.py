@@ -163,6 +163,13 @@ CELLS = {
         "z: [gates, units] = (x @ W if f else 0.3 * b) + b + h[t-1] @ U",
         "h = z.o + tanh(z.i) * h[t-1]",
     ),
+    "values that are called as what generated code has": spec(
+        "options: {act: {one_of: activations, default: softplus}}\nstate: {h: units}\n"
+        "params: {W: [input, units], U: [units, units], U_T: [units, units]}\n"
+        "norms: {layer_norm: {kind: layer, over: [units], epsilon: 1e-3}}\n",
+        "act_reads = layer_norm(h[t-1] @ U) + x @ W",
+        "h = act(act_reads) + tanh(h[t-1] @ U_T)",
+    ),
 }
 
 # every constant has the dtype of what is computed, in every position

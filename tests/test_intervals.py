@@ -4,6 +4,7 @@ And no more than that: an end that is taken comes of numbers, one that is open i
 """
 
 import math
+import random
 from fractions import Fraction
 from itertools import combinations, product
 
@@ -11,9 +12,11 @@ import pytest
 
 from cellgen import ranges
 from cellgen.arithmetic import NUMPY
+from cellgen.enclose import Enclosure
 from cellgen.images import RANGE, defined
 from cellgen.ops import OPS, Interval
 from cellgen.ranges import BIT, point
+from cellgen.symbols import Arithmetic, Table
 
 NEAR, FAR = Fraction(1, 10**4), 10**4  # and their cubes: a small number times a large one may be either
 ENDS = (None, Fraction(-1), Fraction(0), Fraction(2), None)
@@ -299,3 +302,72 @@ def test_where_an_operation_has_a_result(op):
     for around in product(*[INTERVALS] * (OPS[op].arity - 1), last):
         there = {has_a_result(op, *at) for at in product(*map(numbers, around))}
         assert defined(op, *around) == (there.pop() if len(there) == 1 else None), (op, around)
+
+
+# --- the range of a polynomial ----------------------------------------------------------------------------------------
+
+
+def leaves_of(table, **intervals):
+    """Symbols that can be any number of an interval, by name."""
+    s = Arithmetic(table)
+    return {name: (s.atom("leaf", place=(name, 0, ())), interval) for name, interval in intervals.items()}
+
+
+def range_of(table, named, expr, facts=()):
+    """facts: as of an enclosure, by polynomial."""
+    enclosure = Enclosure(table, dict(named.values()))
+    enclosure.facts = dict(facts)
+    return enclosure.of(expr.expand())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_polynomial_of_degree_1_in_each_symbol_lies_between_its_corners(seed):
+    rng = random.Random(seed)
+    ends = {name: sorted(rng.sample([Fraction(n, 2) for n in range(-6, 7)], 2)) for name in "abcde"}
+    table = Table()
+    named = leaves_of(table, **{name: ranges.closed(*pair) for name, pair in ends.items()})
+    terms = {}
+    for _ in range(rng.randint(2, 6)):
+        terms[tuple(sorted(rng.sample("abcde", rng.randint(0, 3))))] = rng.choice([-3, -2, -1, 1, 2, 3])
+    expr = sum(number * math.prod((named[name][0] for name in term), start=1) for term, number in terms.items())
+    corners = [dict(zip(ends, corner)) for corner in product(*ends.values())]
+    values = [
+        sum(number * math.prod((at[name] for name in term), start=Fraction(1)) for term, number in terms.items())
+        for at in corners
+    ]
+    assert range_of(table, named, Arithmetic(table).zero + expr) == ranges.closed(min(values), max(values))
+
+
+def test_a_quadratic_lies_between_its_ends_and_its_vertex():
+    for p, q in product((-2, 1, 3), (-3, 0, 2)):
+        for a in INTERVALS:
+            table = Table()
+            named = leaves_of(table, x=a)
+            x = named["x"][0]
+            vertex = Fraction(-q, 2 * p)
+            places = numbers(a) | ({vertex} if among(vertex, a) else set())
+            found = range_of(table, named, p * x**2 + q * x + 1)
+            assert exactly(found, {p * y * y + q * y + 1 for y in places}), (p, q, a, found)
+
+
+def test_a_mix_by_a_power_is_a_mix():
+    """In Bernstein's basis, up to the fourth power."""
+    for power in (1, 2, 3, 4):
+        table = Table()
+        named = leaves_of(table, z=ranges.UNIT, a=ranges.closed(Fraction(-1), Fraction(2)), b=point(1))
+        z, a, b = (symbol for symbol, _ in named.values())
+        assert range_of(table, named, z**power * a + (1 - z**power) * b) == ranges.closed(Fraction(-1), Fraction(2))
+        if power < 4:
+            assert ranges.sign(range_of(table, named, z**power - z**4), or_zero=True) == 1
+
+
+def test_what_a_fact_says_of_a_polynomial():
+    table = Table()
+    wide = ranges.closed(Fraction(-10), Fraction(10))
+    named = leaves_of(table, a=wide, b=wide, c=ranges.closed(Fraction(1), Fraction(2)))
+    a, b, c = (symbol for symbol, _ in named.values())
+    facts = {3 * a + 2 * b: ranges.UNIT}
+    assert range_of(table, named, 3 * a + 2 * b, facts) == ranges.UNIT
+    assert range_of(table, named, 6 * a + 4 * b, facts) == ranges.closed(Fraction(0), Fraction(2))
+    assert range_of(table, named, -3 * a - 2 * b + c, facts) == ranges.closed(Fraction(0), Fraction(2))
+    assert ranges.inside(range_of(table, named, 4 * a + 2 * b, facts), ranges.closed(Fraction(-10), Fraction(11)))

@@ -27,6 +27,10 @@ RARE = {
     ),
     "a one and a zero in products": spec(PLAIN, "h = h[t-1] / 1 + tanh(1 * h[t-1]) * 1 + 0 * h[t-1] + x @ W"),
     "one of two numbers": spec(FLAG + PLAIN, "h = tanh(h[t-1] * (0.3 if f else 0.5)) + x @ W"),
+    "a number that an option is in": spec(
+        "options: {s: 0.5}\n" + PLAIN, "h = maximum(2 * s - 1.2, h[t-1]) * 0.5 + x @ W"
+    ),
+    "one of two weights": spec(FLAG + BIAS, "h = tanh(h[t-1] * (tanh(b) if f else b)) + x @ W + h[t-1] @ U"),
     "numbers that are computed": spec("options: {s: 0.5}\n" + PLAIN, "k = 2 * s", "h = tanh(k * h[t-1]) * k + x @ W"),
     "an arm that is never taken": spec(FLAG + BIAS, "h = tanh(((h[t-1] @ U if f else h[t-1]) if f else b) + x @ W)"),
     "a sum of products by a name": spec(
@@ -49,6 +53,12 @@ RARE = {
         "params: {W: [input, gates*units], U: [units, gates*units], a: [units, units], b_c: [units, units]}\n",
         "z: [gates, units] = x @ W + h[t-1] @ U",
         *("a_b = sigmoid(z.p)", "c = sigmoid(z.q)", "e = h[t-1] @ a + e[t-1] @ b_c", "h = tanh(e) * a_b * c"),
+    ),
+    "a value that is called as what is drawn": spec(
+        RNN, "keep = h[t-1] @ U + dropout(x, 0.5, per=step) @ W", "h = tanh(keep)"
+    ),
+    "a sum of products that is read twice": spec(
+        TWO, "p = h[t-1] @ U + c[t-1] @ V", "h = tanh(p + x @ W) + sigmoid(p)", "c = 0.5 * c[t-1] + h"
     ),
     "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
     "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),

@@ -3,6 +3,7 @@
 After a change that is meant: `python -m tests.test_plans > tests/plans.txt`, and read what is different.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,24 +13,33 @@ from cellgen.flow import made
 from cellgen.planscreen import bytes_a_step
 from tests.test_numbers import SPECS, plan_of
 
-PRODUCTS = ("matmul", "einsum", "matmul_over_batch")
 COMMITTED = Path(__file__).resolve().parent / "plans.txt"
 
 
 def decided(name):
-    """The decisions of a plan, a line each: of each segment how much it runs, what it makes in which order, what it
-    gives."""
+    """The decisions of a plan, a line each: what each segment makes in which order, what it gives, how much it runs.
+
+    What is made under a test has a `?`.
+    """
     plan = plan_of(name)
     yield name
     for head in ("once", "before", "forward", "backward", "after"):
         segment = getattr(plan, head)
         lines = [line for block in segment.blocks for line in block.lines]
         nodes = [node for line in lines for _, node in walk(line.value) if isinstance(node, (Apply, Activate))]
-        products = sum(isinstance(node, Apply) and node.op in PRODUCTS for node in nodes)
-        count = f"{len(nodes)}" + (f", {products} of them products" if products else "")
-        makes = " ".join(name for line in lines for name in line.targets)
-        yield f"  {head} {count}: {makes}; gives {' '.join(segment.gives)}"
+        count = Counter(node.op if isinstance(node, Apply) else node.option for node in nodes)
+        runs = ", ".join(f"{number} {op}" for op, number in sorted(count.items()))
+        makes = " ".join(
+            f"{name}?" if block.test else name
+            for block in segment.blocks
+            for line in block.lines
+            for name in line.targets
+        )
+        yield f"  {head}: {makes}; gives {' '.join(segment.gives)}; runs {runs}"
     again = made((*plan.backward.blocks, *plan.after.blocks)) & made(plan.forward.blocks) - {*plan.forward.gives}
+    wholes = (f"{whole} = {' '.join(parts)}" for whole, parts in plan.slabs.items())
+    turned = (name for line in plan.turned for name in line.targets)
+    yield f"  sizes: {' '.join(plan.step.dims)}; transposed: {' '.join(turned)}; wholes: {', '.join(wholes)}"
     yield f"  kept: {bytes_a_step(plan)} bytes"
     yield f"  again: {' '.join(sorted(again))}; for activations: {' '.join(plan.arguments)}"
 

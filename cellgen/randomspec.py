@@ -5,11 +5,21 @@ an option) is declared when it is read; so almost every spec is valid by constru
 the same text in every process and with every Python.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
 from cellgen.randomcell import Writing
+from cellgen.randomtext import labels_in, reads
+
+RENAMED = 5  # of so many specs, one has names that look like those which stages make
+
+# of what generated code may call a value or a function without the `_` in front
+CALLED = (
+    "keep zone once before ready layer_norm layer_norm_back rms_norm softmax_back heaviside norm flat whole xs on "
+    "fresh time width"
+).split()
 
 
 @dataclass(frozen=True)
@@ -23,15 +33,41 @@ class Case:
 
 def case(seed: int, number: int) -> Case:
     """The spec of this number: a cell, one that extends another or is said to be another, or a stack."""
-    rng = Random(f"cellgen {seed} {number}")
+    rng, names = Random(f"cellgen {seed} {number}"), Random(f"names {seed} {number}")
     draw = rng.random()
     if draw < 0.08:
-        return _extending(rng)
-    if draw < 0.14:
-        return _stacked(rng)
-    if draw < 0.18:
-        return _reducing(rng)
-    return Case(Writing(rng).text())
+        found = _extending(rng)
+    elif draw < 0.14:
+        found = _stacked(rng)
+    elif draw < 0.18:
+        found = _reducing(rng)
+    else:
+        found = Case(Writing(rng).text())
+    return _renamed(found, names) if names.randrange(RENAMED) == 0 else found
+
+
+def _renamed(case: Case, rng: Random) -> Case:
+    """The same spec, in which some values, weights, norms and options are called as stages of the compiler might call
+    others: a weight that is transposed, the state before, a label's part, what an operation gives."""
+    texts = {case.stem: case.text, **case.beside}
+    every = "\n".join(texts.values())
+    own = [*dict.fromkeys(re.findall(r"\b[A-Za-z]+[0-9]+\b", every))]  # dims and states have no numbers
+    made = [
+        f"{name}_{end}"
+        for name in ("h", "c", *own)
+        for end in ("T", "prev", "in", "x", "sigmoid", "tanh", "2", "lanes")
+    ]
+    made += [f"{name}_{label}" for name in own for label in dict.fromkeys(labels_in(every))]
+    made += [f"{one}_{other}" for one in own for other in own]
+    free = [name for name in dict.fromkeys((*made, *CALLED)) if not reads(every, name)]
+    chosen = rng.sample(own, min(len(own), rng.randint(1, 4)))
+    instead = dict(zip(chosen, rng.sample(free, len(chosen)), strict=True))
+
+    def called(text: str) -> str:
+        return re.sub(r"\b[A-Za-z]+[0-9]+\b", lambda found: instead.get(found[0], found[0]), text)
+
+    beside = {stem: called(text) for stem, text in case.beside.items()}
+    return Case(called(case.text), case.stem, beside)
 
 
 # --- specs that name others -----------------------------------------------------------------------------------------

@@ -4,15 +4,17 @@ Input and output: a `TypedCell`. Terms of a sum that read no state come first, t
 becomes `_z_x = x @ W + b` and `z = _z_x + h[t-1] @ U`. Only the order of a sum changes, so only its rounding does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from cellgen.adjoint import add, neg, sub
 from cellgen.cell import Level, TypedCell
 from cellgen.expr import Activate, Apply, Equation, Node, Path, Ref, children, rebuild, walk
 from cellgen.free import Free
-from cellgen.merged import Merged
+from cellgen.merged import Merged, Shapes
 from cellgen.shapes import retype
+
+Term = tuple[Node, Path, bool]  # of a sum: whether it is subtracted
 
 
 def hoist(typed: TypedCell) -> TypedCell:
@@ -51,19 +53,33 @@ class _Hoisting:
     def sum(self, node: Apply, path: Path) -> Node:
         terms = list(self.terms(node, path, False))
         early = [term for term in terms if self.merged.live(term[1]) and self.level(*term[:2]) < Level.CARRIED]
-        if not any(self.works(term, where) for term, where, _ in early):
-            early = []
+        early, shapes = self.fitting(early, (None,) * len(self.merged.typed.variants))
         late = [term for term in terms if term not in early]
-        if not early:
+        after, _ = self.fitting(late, shapes)
+        if len(after) < len(late) or not any(self.works(term, where) for term, where, _ in early):
             below = (self.node(child, (*path, index)) for index, child in enumerate(node.args))
             return rebuild(node, tuple(below))
         total = self.name(self.total([(term, minus) for term, _, minus in early]), early[0][0])
-        for term, where, minus in late:
+        for term, where, minus in after:
             term = self.node(term, where)
             total = sub(total, term) if minus else add(total, term)
         return total
 
-    def terms(self, node: Node, path: Path, minus: bool) -> Iterator[tuple[Node, Path, bool]]:
+    def fitting(self, terms: Iterable[Term], shapes: Shapes) -> tuple[list[Term], Shapes]:
+        """The terms in an order in which each broadcasts with the sum so far, whose shapes these are; without those
+        that never do. And the shapes of their sum."""
+        found, rest = [], list(terms)
+        while rest:
+            wider = ((term, self.merged.broadcast(shapes, self.merged.shapes(term[1]))) for term in rest)
+            term, shape = next(((term, shape) for term, shape in wider if shape is not None), (None, None))
+            if term is None:
+                break
+            found.append(term)
+            rest.remove(term)
+            shapes = shape
+        return found, shapes
+
+    def terms(self, node: Node, path: Path, minus: bool) -> Iterator[Term]:
         """The terms of a sum that broadcasts nowhere but in them, each with its sign."""
         if not (isinstance(node, Apply) and node.op in ("add", "sub")) or norm_name(node):
             yield node, path, minus

@@ -2,10 +2,12 @@
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Type, TypedCell, TypedVariant
-from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Variant, live_children, renamed, walk
+from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Shape, Variant, live_children, renamed, walk
 from cellgen.variants import when
 
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
+
+Shapes = tuple[Shape | None, ...]  # in each variant; None where there is nothing
 
 
 class Merged:
@@ -38,6 +40,19 @@ class Merged:
             types[path].shape == types[other].shape and types[path].level.has_batch == types[other].level.has_batch
             for types in both
         )
+
+    def shapes(self, path: Path) -> Shapes:
+        """Of a node in each variant."""
+        return tuple(each.types[path].shape if path in each.types else None for each in self.typed.variants)
+
+    def broadcast(self, a: Shapes, b: Shapes) -> Shapes | None:
+        """The shapes of an elementwise result in each variant; None if some variant has no result."""
+        found = []
+        for algebra, one, other in zip(self._algebras, a, b, strict=True):
+            found.append(one if other is None else other if one is None else algebra.broadcast(one, other))
+            if found[-1] is None and (one, other) != (None, None):
+                return None
+        return tuple(found)
 
     def algebra(self, path: Path) -> Algebra:
         """The algebra of the most general variant that has the node."""

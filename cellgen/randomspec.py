@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
+from cellgen.ops import OPS
 from cellgen.randomcell import Writing
 from cellgen.randomtext import labels_in, reads
 
@@ -51,7 +52,8 @@ def _renamed(case: Case, rng: Random) -> Case:
     others: a weight that is transposed, the state before, a label's part, what an operation gives."""
     texts = {case.stem: case.text, **case.beside}
     every = "\n".join(texts.values())
-    own = [*dict.fromkeys(re.findall(r"\b[A-Za-z]+[0-9]+\b", every))]  # dims and states have no numbers
+    numbered = re.compile(r"\b[A-Za-z]+[0-9]+\b")  # as all names but those of dims, states, ports and relu6
+    own = [name for name in dict.fromkeys(numbered.findall(every)) if name not in OPS]
     made = [
         f"{name}_{end}"
         for name in ("h", "c", *own)
@@ -64,7 +66,7 @@ def _renamed(case: Case, rng: Random) -> Case:
     instead = dict(zip(chosen, rng.sample(free, len(chosen)), strict=True))
 
     def called(text: str) -> str:
-        return re.sub(r"\b[A-Za-z]+[0-9]+\b", lambda found: instead.get(found[0], found[0]), text)
+        return numbered.sub(lambda found: instead.get(found[0], found[0]), text)
 
     beside = {stem: called(text) for stem, text in case.beside.items()}
     return Case(called(case.text), case.stem, beside)

@@ -215,7 +215,7 @@ def compared(typed: TypedCell, plan: Plan, run: Run, rng: Random, outcome: Outco
     wanted, scale = derivative(loss, at, along, step), 1 + sum(map(abs, terms.values())) + abs(loss(at)) * 1e-3
     outcome.note("gradient compared")
     if not abs(came - wanted) <= SLOPE * scale:
-        unsure = abs(wanted - derivative(loss, at, along, step / 4))
+        unsure = max(abs(wanted - derivative(loss, at, along, step / part)) for part in (4, 64))  # of what bends
         detail = []
         for name, direction in along.items():  # which of them
             apart = derivative(loss, at, {name: direction}, step)

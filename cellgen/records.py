@@ -136,7 +136,7 @@ class SegmentView:
 class ScanView:
     """The scan with the derived backward pass.
 
-    turned: pairs of a name and the code of a transposed weight. carried: the cotangents of the state before a step.
+    turned: of each transposed weight its name, the weight, and the code. carried: the cotangents of the state before.
     d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, sent: an
     input, what another layer gave, or an argument; the code of its cotangent, and the test under which it exists.
     asks: the options that those tests ask for. extra: arguments that the step does not take. gradients: of the
@@ -148,7 +148,7 @@ class ScanView:
     forward: SegmentView
     backward: SegmentView
     after: SegmentView
-    turned: tuple[tuple[str, str], ...]
+    turned: tuple[tuple[str, str, str], ...]
     d_outputs: tuple[str, ...]
     d_state: str
     carried: tuple[str, ...]

@@ -138,8 +138,8 @@ class _Viewing:
         if lines:
             yield StatementView(tuple(code(line, emitter) for line in lines))
 
-    def turned(self, line: Line) -> tuple[str, str]:
-        """A transposed weight; None where the weight does not exist."""
+    def turned(self, line: Line) -> tuple[str, str, str]:
+        """A transposed weight, and of which; None where the weight does not exist."""
         (name,) = line.targets
         weight = line.value.args[0].name
         slot = next(
@@ -147,7 +147,7 @@ class _Viewing:
         )
         text = f"tf.transpose({weight})"
         maybe = slot is not None and slot.test is not None
-        return name, f"None if {weight} is None else {text}" if maybe else text
+        return name, weight, f"None if {weight} is None else {text}" if maybe else text
 
     def asks(self):
         tests = [self.tests[cotangent] for (name, _, _), cotangent in self.plan.joint.sent if name not in self.ports]

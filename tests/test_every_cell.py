@@ -163,6 +163,11 @@ CELLS = {
         "z: [gates, units] = (x @ W if f else 0.3 * b) + b + h[t-1] @ U",
         "h = z.o + tanh(z.i) * h[t-1]",
     ),
+    "a value that is called as a transposed weight": spec(
+        FLAG + "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n",
+        "U_T = tanh(x @ W)",
+        "h = U_T + (h[t-1] @ U if f else h[t-1])",
+    ),
     "values that are called as what generated code has": spec(
         "options: {act: {one_of: activations, default: softplus}}\nstate: {h: units}\n"
         "params: {W: [input, units], U: [units, units], U_T: [units, units]}\n"

@@ -101,6 +101,8 @@ def _spoken(tree: ast.AST) -> set[int]:
                 found |= {id(each) for each in node.comparators}
             case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)) if name in SYMMETRIC:
                 found.add(id(node))
+            case ast.Call(func=ast.Name("map"), args=[ast.Attribute(attr=name), *_]) if name in SYMMETRIC:
+                found.add(id(node))
             case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[ast.Tuple() as keys, _]):
                 found.add(id(keys))
             case ast.Assign(targets=[ast.Name(name)], value=ast.Tuple() as words) if asked.get(name, False):

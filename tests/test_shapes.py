@@ -259,3 +259,22 @@ def test_a_view_keeps_the_numbers_in_their_order(value, declared, fits):
 def test_what_an_expression_depends_on_and_whether_it_is_0_or_1(expression, level, binary):
     found = typed_by(expression)
     assert (found.level, found.binary) == (level, binary)
+
+
+@pytest.mark.parametrize(
+    ("expression", "inputs"),
+    [
+        ("x + u", "{x: [units]}"),
+        ("u + x", "{x: [units]}"),
+        ("x + d", "{x: [heads]}"),
+        ("x + d_k", None),  # a vector beside a matrix: another width would not do
+        ("d_k + x", None),
+        ("u + d", None),
+        ("x @ W + d", None),
+    ],
+)
+def test_where_an_input_of_another_width_would_do_the_help_says_so(expression, inputs):
+    with pytest.raises(SpecError) as told:
+        typed_by(expression)
+    said = [line for line in told.value.diagnostics[0].help if line.startswith("if both are of one size")]
+    assert said == ([f"if both are of one size, say so: `inputs: {inputs}`"] if inputs else [])

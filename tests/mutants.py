@@ -1,18 +1,19 @@
 """Single deviations of a generated cell: what a slip of the hand would have made of it.
 
-Each mutant is the text of the file with one change, by a name that says where: `sign _step:57`. The constructs are
+Each mutant is the file with one change, by a name that says where: `sign _step:57`. The constructs are
 those of the file itself, so a cell without a norm has no mutant of its span.
 """
 
 import ast
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from itertools import count
 
 NORMS = ("_layer_norm", "_rms_norm")
 
 
-def mutants(text: str) -> Iterator[tuple[str, str]]:
-    """Every mutant of a generated file as (name, text)."""
+def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast.Module]]:
+    """Every mutant of a generated file, of the kinds that are wanted: its name, and the file, one function changed."""
     tree = ast.parse(text)
     cell = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Cell"))
     scan = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -28,27 +29,24 @@ def mutants(text: str) -> Iterator[tuple[str, str]]:
     ]
     for function, rules in places:
         for kind, rule in rules.items():
-            for number in range(_count(rule, function)):
-                changed = deepcopy(tree)
-                target = next(
-                    node
-                    for node in ast.walk(changed)
-                    if isinstance(node, ast.FunctionDef)
-                    and (node.name, node.lineno) == (function.name, function.lineno)
-                )
-                where = rule(target, number)
-                yield f"{kind} {function.name}:{where} ({number})", ast.unparse(changed)
+            for number in count() if wanted(kind) else ():
+                changed = deepcopy(function)
+                if (line := rule(changed, number)) is None:
+                    break
+                yield f"{kind} {function.name}:{line} ({number})", _exchanged(tree, function, changed)
+
+
+def _exchanged(node: ast.AST, old: ast.FunctionDef, new: ast.FunctionDef) -> ast.AST:
+    """A module or class with one function for another. All others are shared: a file is large, and has many mutants."""
+    if node is old:
+        return new
+    if not isinstance(node, ast.Module | ast.ClassDef):
+        return node
+    return type(node)(**{**vars(node), "body": [_exchanged(each, old, new) for each in node.body]})
 
 
 def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
     return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
-
-
-def _count(rule: Callable, function: ast.FunctionDef) -> int:
-    number = 0
-    while rule(deepcopy(function), number) is not None:
-        number += 1
-    return number
 
 
 # Each rule changes the `number`th of its places in a function, and gives its line; None when there is no such place.

@@ -1,5 +1,6 @@
 """The generated tests see every slip: each mutant of a generated cell fails them."""
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -17,10 +18,10 @@ STEMS = sorted(path.stem for path in GENERATED.glob("*.py") if not path.stem.sta
 EQUIVALENT: dict[tuple[str, str], str] = {}
 
 
-def loaded(name: str, text: str, path: Path) -> ModuleType:
+def loaded(name: str, tree: ast.Module, path: Path) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = str(path)
-    exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - our own generated file
+    exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - our own generated file
     return module
 
 
@@ -94,11 +95,12 @@ def judged(stem, wanted):
     text = path.read_text(encoding="utf-8")
     tests = suite_of(stem)
     assert passes(tests, "step")
-    found = [(name, mutated) for name, mutated in mutants(text) if wanted(name.split()[0])]
-    registered, survivors = dict(keras.saving.get_custom_objects()), []
-    for name, mutated in found:
+    registered, survivors, kinds = dict(keras.saving.get_custom_objects()), [], set()
+    for name, mutated in mutants(text, wanted):
+        kind = name.split()[0]
+        kinds.add(kind)
         tests.built = loaded(stem, mutated, path)
-        if passes(tests, name.split()[0]) and (stem, name) not in EQUIVALENT:
+        if passes(tests, kind) and (stem, name) not in EQUIVALENT:
             survivors.append(name)
     keras.saving.get_custom_objects().update(registered)  # a saved layer must not load as a mutant from now on
-    return survivors, {name.split()[0] for name, _ in found}
+    return survivors, kinds

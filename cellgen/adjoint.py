@@ -32,7 +32,7 @@ class At(Protocol):
     def rstd(self) -> Node: ...
 
 
-COMPARISONS = ("less", "less_equal", "greater", "greater_equal")
+COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal"})
 
 # --- building -------------------------------------------------------------------------------------------------------
 

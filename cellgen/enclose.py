@@ -146,6 +146,9 @@ class Enclosure(Looks):
         return out
 
     def _look(self, terms: Polynomial, depth: int) -> Interval:
+        """While there is work left to do; then term by term."""
+        if not self._budget.take(len(terms)):
+            return self._sum(terms)
         return self._at(expression(self.table, terms), depth)
 
     def _split(self, terms: Polynomial, depth: int, top: bool = True) -> Interval:

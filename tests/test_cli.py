@@ -582,8 +582,8 @@ def on_a_terminal(*arguments, patience=3600, **environment):
 def test_progress_is_for_terminals(here, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.setenv("TERM", "xterm")
-    assert f"/{len(STEMS)}" in on_a_terminal("check", *STEMS, patience=0)
-    assert f"/{len(STEMS)}" not in child("check", *STEMS).stderr
+    assert "/3" in on_a_terminal("check", *STEMS[:3], patience=0)
+    assert "/3" not in child("check", *STEMS[:3]).stderr
 
 
 def test_colours_are_for_terminals(here, monkeypatch):

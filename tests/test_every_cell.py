@@ -163,6 +163,25 @@ CELLS = {
         "z: [gates, units] = (x @ W if f else 0.3 * b) + b + h[t-1] @ U",
         "h = z.o + tanh(z.i) * h[t-1]",
     ),
+    "a label that one variant reads, of the input": spec(
+        f"{FLAG}gates: [i, o]\nstate: {{h: units}}\nparams: {{W: [input, gates*units]}}\n",
+        "h = tanh(x @ W.i if f else h[t-1]) + x @ W.o",
+    ),
+    "gates of heads": spec(
+        "dims: {input: inferred, units: required, heads: 2, size: units/heads}\ngates: [i, o]\nstate: {h: units}\n"
+        "params: {W: [input, gates*heads*size], U: [units, gates*heads*size]}\n",
+        "z: [gates, heads, size] = x @ W + h[t-1] @ U",
+        "a: [units] = sigmoid(z.i)",
+        "b: [units] = tanh(z.o)",
+        "h = a * h[t-1] + b",
+    ),
+    "a number a sample that lanes of two widths read": spec(
+        "dims: {input: inferred, units: required, key: required}\nstate: {h: units, k: key}\n"
+        "params: {W: [input, units], V: [input, key], b: [units]}\n",
+        "s = sum(tanh(h[t-1]))",
+        "h = (x @ W) * s + tanh(s * b) + h[t-1]",
+        "k = 0.5 * k[t-1] + s * (x @ V)",
+    ),
     "a value that is called as a transposed weight": spec(
         FLAG + "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n",
         "U_T = tanh(x @ W)",

@@ -176,3 +176,19 @@ def test_a_bound_that_rests_on_a_bounded_state():
 def test_the_limit_of_a_leaky_sum_is_found_unasked():
     text = cell("h = 0.5 * h[t-1] + tanh(x @ W)", weights=("W",))
     assert traits(text, "range") == [("proved", "h in (-2, 2)")]
+
+
+def test_the_work_on_a_sum_of_quotients_grows_no_faster_than_the_sum(monkeypatch):
+    work, own = [], Enclosure._polynomial
+
+    def counted(self, *given):
+        work[-1] += 1
+        return own(self, *given)
+
+    monkeypatch.setattr(Enclosure, "_polynomial", counted)
+    for many in (4, 16):
+        work.append(0)
+        terms = " + ".join(f"z / (z + {each} * f + exp(u))" for each in range(1, many + 1))
+        text = cell(f"u = x @ W\nz = sigmoid(x @ V)\nf = sigmoid(u)\nh = 0.5 * h[t-1] + {terms}", weights=("W", "V"))
+        assert ("proved", f"h in [0, {2 * many})") in traits(text, "range")
+    assert work[1] < 6 * work[0]

@@ -72,9 +72,9 @@ class Algebra:
             if self.scalar(a) and self.scalar(b):
                 return a if len(a) >= len(b) else b
             return b if self.scalar(a) else a
-        long, short = (a, b) if len(a) >= len(b) else (b, a)
         if len(a) == len(b):
             return a if all(map(self.equal, a, b)) else None
+        short, long = sorted((a, b), key=len)
         if len({self.atoms(axis) for axis in long}) < len(long):
             return None  # a repeated name: it cannot be told which one is meant
         return long if self.places(short, long) is not None else None

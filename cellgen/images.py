@@ -40,6 +40,7 @@ from cellgen.ranges import (
     upper,
 )
 
+_LAST_DIGIT = Fraction(1, 10**11)
 SELU = Interval(-elementary.SELU[0] * elementary.SELU[1], None, True, True)
 
 
@@ -75,15 +76,17 @@ def _image(name: str, end: End, up: bool) -> End:
     return (-inf if below is None else below), taken
 
 
-def _dipping(name: str, lowest: Fraction, around: tuple[Fraction, Fraction]) -> Callable[[Interval], Interval]:
-    """A function that falls from 0, the limit on the left, down to `lowest` at a place `around` there, then grows."""
+def _dipping(name: str, lowest: str, place: str) -> Callable[[Interval], Interval]:
+    """A function that falls from 0, the limit on the left, down to `lowest` at a place that so many digits tell, then
+    grows."""
+    around = add(point(place), closed(-_LAST_DIGIT, _LAST_DIGIT))
 
     def of(x: Interval) -> Interval:
         ends = [(Fraction(0), False) if x.low is None else _image(name, lower(x), True), _high_of(x)]
         high = greatest(ends)
-        if not disjoint(x, closed(*around)):
-            return make((lowest, False), high)
-        falling = x.high is not None and x.high < around[0]
+        if not disjoint(x, around):
+            return make((Fraction(lowest), False), high)
+        falling = x.high is not None and x.high < around.low
         return make(_image(name, upper(x) if falling else lower(x), False), high)
 
     def _high_of(x: Interval) -> End:
@@ -232,9 +235,9 @@ RANGE: dict[str, Callable[..., Interval]] = {
     "relu6": lambda x: clip(x, point(0), point(6)),
     "leaky_relu": lambda x: maximum(x, multiply(point(Fraction(1, 5)), x)),
     "softsign": _softsign,
-    "silu": _dipping("silu", Fraction("-0.278464542762"), (Fraction("-1.2784645428"), Fraction("-1.2784645427"))),
-    "gelu": _dipping("gelu", Fraction("-0.16997120748"), (Fraction("-0.7517915247"), Fraction("-0.7517915246"))),
-    "mish": _dipping("mish", Fraction("-0.308843413018"), (Fraction("-1.1924312146"), Fraction("-1.1924312145"))),
+    "silu": _dipping("silu", "-0.278464542762", "-1.27846454276"),
+    "gelu": _dipping("gelu", "-0.16997120748", "-0.75179152469"),
+    "mish": _dipping("mish", "-0.308843413018", "-1.19243121452"),
     "exponential": _growing("exp"),
     "log_sigmoid": lambda x: negate(_growing("softplus")(negate(x))),
     "hard_sigmoid": lambda x: clip(multiply(add(x, point(3)), point(Fraction(1, 6))), point(0), point(1)),

@@ -38,7 +38,7 @@ from cellgen.refuse import refuse
 from cellgen.through import Through
 from cellgen.variants import when
 
-TYPED = {"where": (1,), "activation_gradient": (0, 1, 2)}  # the arguments from which TensorFlow takes the type
+TYPED = {"where": {1}, "activation_gradient": {0, 1, 2}}  # the arguments from which TensorFlow takes the type
 
 GIVEN = ("required", "number", "alias", "wired")  # the kinds of dims that are arguments
 
@@ -264,7 +264,7 @@ class _Lowering:
                     self.alone(arg, of, below[1 - index], path) for index, (arg, of) in enumerate(zip(args, node.args))
                 ]
             args = [self.expanded(arg, at, result, sure) for arg, at in zip(args, below, strict=True)]
-            for index in TYPED.get(node.op, () if node.op in ARITHMETIC else (0,)):
+            for index in TYPED.get(node.op, set() if node.op in ARITHMETIC else {0}):
                 args[index] = self.typed_as_input(args[index], node.args[index], below[index])
             return Apply(node.op, tuple(args), node.attrs)
         if node.op != "join":  # whose parts may be left out

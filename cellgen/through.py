@@ -37,12 +37,11 @@ class Through:
             lanes = (index for index in range(len(have.shape)) if index not in kept)
         axes = tuple(index + front for index in lanes)
         axes = axes if batch == front else (0, *axes)
-        scalar = algebra.scalar(want)
-        keep = scalar and batch and len(have.shape) == 1
         if not axes:
             return value
+        keep = batch and len(have.shape) == 1
         out = Apply("reduce_sum", (value,), (("axes", axes), ("keepdims", keep)))
-        if scalar and not keep and want:
+        if algebra.scalar(want) and not keep and want:
             return reshape(out, want, batch)
         return out
 

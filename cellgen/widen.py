@@ -68,7 +68,7 @@ class _Widening:
         *lines, split = block.lines
         widths = self.widths(block.name, split)
         pieces = list(self.pieces(split.targets, widths)) if widths else []
-        if not any(len(piece.users) > 1 for piece in pieces):
+        if not any(piece.users for piece in pieces):
             return
         names = [self.name(block.name, piece) if piece.users else piece.parts[0] for piece in pieces]
         if len(pieces) > 1:

@@ -96,6 +96,7 @@ KNOWN = [
     ("where", (1, 2, 3), 2),
     ("where", (0, 2, 3), 3),
     ("where", (1e-7, 2, 3), 3),
+    ("where", (0.5, 2, 3), 3),
     ("where", (1 - 1e-7, 2, 3), 2),
     ("stop_gradient", (3,), 3),
     ("straight_through", (2, 3), 2),

@@ -182,6 +182,26 @@ CELLS = {
         "h = (x @ W) * s + tanh(s * b) + h[t-1]",
         "k = 0.5 * k[t-1] + s * (x @ V)",
     ),
+    "an activation of a norm": spec(
+        "options: {act: {one_of: activations, default: softplus}}\n"
+        + RNN
+        + "norms: {ln: {kind: layer, over: [units], epsilon: 1e-3}}\n",
+        "h = act(ln(h[t-1] @ U)) + x @ W",
+    ),
+    "terms of the input that fit no other": spec(
+        "dims: {input: inferred, units: required, heads: required}\nstate: {m: [heads, units]}\n"
+        "params: {A: [input, heads], B: [input, units]}\n",
+        "m = 0.5 * m[t-1] + x @ A + x @ B",
+    ),
+    "a label that is called as a value before the loop": spec(
+        "gates: [h_x, o]\nstate: {h: units}\nparams: {W: [input, units], U: [units, gates*units]}\n",
+        "h = tanh((h[t-1] @ U).h_x * (tanh(h[t-1]) @ U).o + x @ W)",
+    ),
+    "axes that end alike": spec(
+        "dims: {input: inferred, units: required, key: required}\nstate: {m: [units*2*3, key*2*3]}\n"
+        "params: {W: [input, units*2*3], a: [key*2*3]}\n",
+        "m = m[t-1] * a + x @ W",
+    ),
     "a value that is called as a transposed weight": spec(
         FLAG + "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n",
         "U_T = tanh(x @ W)",

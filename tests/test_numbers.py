@@ -60,6 +60,23 @@ RARE = {
     "a sum of products that is read twice": spec(
         TWO, "p = h[t-1] @ U + c[t-1] @ V", "h = tanh(p + x @ W) + sigmoid(p)", "c = 0.5 * c[t-1] + h"
     ),
+    "a sum of products that is read beside the sum it is in": spec(
+        TWO,
+        "p = h[t-1] @ U + c[t-1] @ V",
+        "z = p + x @ W",
+        *("h = tanh(z)", "c = 0.5 * c[t-1] + sigmoid(p)"),
+    ),
+    "a sum of products that is the output": spec(
+        "output: p\n" + TWO,
+        "p = h[t-1] @ U + c[t-1] @ V",
+        "z = p + x @ W",
+        *("h = tanh(z)", "c = 0.5 * c[t-1] + h"),
+    ),
+    "a narrow product of one variant beside products": spec(
+        FLAG + TWO.replace("V: ", "k: [units, 1], V: "),
+        "z = h[t-1] @ U + c[t-1] @ V + (h[t-1] @ k if f else 0)",
+        *("h = tanh(z + x @ W)", "c = 0.5 * c[t-1] + h"),
+    ),
     "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
     "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),
     "a number a sample on either side of a product": spec(

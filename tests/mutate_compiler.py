@@ -65,9 +65,10 @@ AREAS = {
         (("tests/test_shapes.py",), FEW, ("tests/test_interpret.py",), DIAGNOSTICS, PLANS, WRITTEN, NUMBERS, CELLS),
     ),
     "ranges": Area(
-        ("ranges", "images", "enclose", "looks", "gates"),
+        ("ranges", "images", "elementary", "enclose", "looks", "gates"),
         (
             ("tests/test_intervals.py",),
+            ("tests/test_range_table.py",),
             ("tests/test_law_ranges.py", "tests/test_analyse.py"),
             ("tests/test_law_soundness.py", "tests/test_hazards.py"),
             ("tests/test_laws.py", "-k", "a_range_is or ends or polynomial or gate"),
@@ -97,6 +98,8 @@ AREAS = {
 # survivors that compute the same, each with the reason: the module, and what it has with the mutant alone
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("interpret", "at: int=1"): "the number of a single step only has to be the same each time",
+    ("evaluate", "and have.level.has_batch == want.level.has_batch:"): "a way around work that changes nothing",
+    ("gather", "for block in loop if count"): "a block of two lines reads its name in the second",
     ("lower", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
 }
 

@@ -70,7 +70,7 @@ class Algebra:
         """An elementwise result: equal dims, an ordered subsequence, or a scalar; None if it has none."""
         if self.scalar(a) or self.scalar(b):
             if self.scalar(a) and self.scalar(b):
-                return a if len(a) >= len(b) else b
+                return max(a, b, key=len)
             return b if self.scalar(a) else a
         if len(a) == len(b):
             return a if all(map(self.equal, a, b)) else None

@@ -20,15 +20,13 @@ from cellgen.images import RANGE
 from cellgen.looks import ONE, Looks, Pair, met, symbols_of
 from cellgen.ops import Interval
 from cellgen.polynomials import Polynomial, at, bernstein, by_power, combined, degrees, expression, polynomial
-from cellgen.ranges import BIT, NEGATIVE, POSITIVE, REAL
+from cellgen.ranges import BIT, NEGATIVE, POSITIVE, REAL, UNIT
 from cellgen.symbols import Atom, Expr, Table
 
 MAX_WORK = 1024
 MAX_DEPTH = 3
 MAX_CASES = 64
 MAX_DEGREE = 4
-
-_CLOSED_UNIT = ranges.closed(Fraction(0), Fraction(1))
 
 
 class Enclosure(Looks):
@@ -119,7 +117,7 @@ class Enclosure(Looks):
             return REAL  # they are no weights of one mean
         mean, rest = ranges.hull_of(means), ranges.hull_of(rests)
         if atom.op == "cumsum":
-            mean = ranges.multiply(_CLOSED_UNIT, mean)
+            mean = ranges.multiply(UNIT, mean)
         return ranges.add(mean, RANGE["sum"](rest))
 
     def _weight(self, terms: Polynomial, atom: Atom) -> Expr | None:
@@ -188,7 +186,7 @@ class Enclosure(Looks):
             return joined and low >= 0 and high <= MAX_DEGREE and ranges.bounded(self.of(symbol))
 
         def order(symbol: Expr) -> tuple:
-            return not ranges.inside(self.of(symbol), _CLOSED_UNIT), -len(where[symbol]), symbol.name
+            return not ranges.inside(self.of(symbol), UNIT), -len(where[symbol]), symbol.name
 
         return sorted((symbol for symbol in where if able(symbol)), key=order)
 

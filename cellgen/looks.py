@@ -6,9 +6,9 @@ from fractions import Fraction
 from itertools import combinations, islice
 
 from cellgen import ranges
-from cellgen.ops import Interval
+from cellgen.ops import Interval, interval
 from cellgen.polynomials import Polynomial, at, by_power, combined, degrees, expression, polynomial, product
-from cellgen.ranges import POSITIVE, REAL, UNIT
+from cellgen.ranges import POSITIVE, REAL
 from cellgen.symbols import MAX_TERMS, Arithmetic, Expr, Table
 
 MAX_LOOKS = 2
@@ -20,9 +20,9 @@ _CANDIDATES = (Fraction(-1), Fraction(0), Fraction(1))
 
 # Between which numbers a function's slope lies, and what two values at arguments of opposite sign add up to.
 _SLOPES = {
-    "sigmoid": Interval(Fraction(0), Fraction(1, 4), True, False),
-    "tanh": Interval(Fraction(0), ONE, True, False),
-    "softplus": UNIT,
+    "sigmoid": interval("(0, 1/4]"),
+    "tanh": interval("(0, 1]"),
+    "softplus": interval("(0, 1)"),
     "exp": POSITIVE,
 }
 _OPPOSITE = {"sigmoid": ONE, "tanh": Fraction(0)}

@@ -37,11 +37,10 @@ class Op:
     written: bool = True  # whether a spec may call it by name; operators and norms are written otherwise
 
 
-def _interval(low, high, brackets="()"):
-    def exact(bound):
-        return None if bound is None else Fraction(bound)
-
-    return Interval(exact(low), exact(high), brackets[0] == "(", brackets[1] == ")")
+def interval(text: str) -> Interval:
+    """As a law writes it: `(0, 1]`, `[0, inf)`."""
+    low, high = (None if end in ("-inf", "inf") else Fraction(end) for end in text[1:-1].split(", "))
+    return Interval(low, high, text[0] == "(", text[-1] == ")")
 
 
 def _table(*ops: Op) -> dict[str, Op]:
@@ -64,40 +63,40 @@ OPS: dict[str, Op] = _table(
     _elementwise("div", 2, "a / b", written=False),
     _elementwise("neg", 1, "-a", written=False),
     _elementwise("pow", 2, "a ** n, n a literal or an option", written=False),
-    _elementwise("less", 2, "a < b", _interval(0, 1, "[]"), written=False),
-    _elementwise("less_equal", 2, "a <= b", _interval(0, 1, "[]"), written=False),
-    _elementwise("greater", 2, "a > b", _interval(0, 1, "[]"), written=False),
-    _elementwise("greater_equal", 2, "a >= b", _interval(0, 1, "[]"), written=False),
+    _elementwise("less", 2, "a < b", interval("[0, 1]"), written=False),
+    _elementwise("less_equal", 2, "a <= b", interval("[0, 1]"), written=False),
+    _elementwise("greater", 2, "a > b", interval("[0, 1]"), written=False),
+    _elementwise("greater_equal", 2, "a >= b", interval("[0, 1]"), written=False),
     Op("matmul", 2, "contract", "a @ b: the last axis of a against the first of b", written=False),
     Op("normalize", 2, "normalize", "a norm's statistics, (value, epsilon)", written=False),
     # activations: Keras 3's, by Keras's names
     _activation("linear", "x"),
-    _activation("sigmoid", "1 / (1 + exp(-x))", _interval(0, 1)),
-    _activation("tanh", "the hyperbolic tangent", _interval(-1, 1)),
-    _activation("relu", "max(x, 0)", _interval(0, None, "[)")),
-    _activation("relu6", "min(max(x, 0), 6)", _interval(0, 6, "[]")),
+    _activation("sigmoid", "1 / (1 + exp(-x))", interval("(0, 1)")),
+    _activation("tanh", "the hyperbolic tangent", interval("(-1, 1)")),
+    _activation("relu", "max(x, 0)", interval("[0, inf)")),
+    _activation("relu6", "min(max(x, 0), 6)", interval("[0, 6]")),
     _activation("leaky_relu", "x if x > 0 else 0.2 x"),
-    _activation("elu", "x if x > 0 else exp(x) - 1", _interval(-1, None)),
+    _activation("elu", "x if x > 0 else exp(x) - 1", interval("(-1, inf)")),
     _activation("selu", "1.0507 (x if x > 0 else 1.6733 (exp(x) - 1)), with Keras's constants"),
-    _activation("softplus", "log(1 + exp(x))", _interval(0, None)),
-    _activation("softsign", "x / (1 + |x|)", _interval(-1, 1)),
+    _activation("softplus", "log(1 + exp(x))", interval("(0, inf)")),
+    _activation("softsign", "x / (1 + |x|)", interval("(-1, 1)")),
     _activation("silu", "x sigmoid(x)"),
     _activation("gelu", "x (1 + erf(x / sqrt(2))) / 2"),
     _activation("mish", "x tanh(softplus(x))"),
-    _activation("exponential", "exp(x)", _interval(0, None)),
-    _activation("log_sigmoid", "log(sigmoid(x))", _interval(None, 0)),
-    _activation("hard_sigmoid", "relu6(x + 3) / 6", _interval(0, 1, "[]")),
+    _activation("exponential", "exp(x)", interval("(0, inf)")),
+    _activation("log_sigmoid", "log(sigmoid(x))", interval("(-inf, 0)")),
+    _activation("hard_sigmoid", "relu6(x + 3) / 6", interval("[0, 1]")),
     _activation("hard_silu", "x hard_sigmoid(x)"),
-    _activation("hard_tanh", "clip(x, -1, 1)", _interval(-1, 1, "[]")),
+    _activation("hard_tanh", "clip(x, -1, 1)", interval("[-1, 1]")),
     # functions
-    _elementwise("exp", 1, "exp(x)", _interval(0, None)),
+    _elementwise("exp", 1, "exp(x)", interval("(0, inf)")),
     _elementwise("log", 1, "the natural logarithm"),
-    _elementwise("sqrt", 1, "the square root", _interval(0, None, "[)")),
-    _elementwise("square", 1, "x ** 2", _interval(0, None, "[)")),
-    _elementwise("abs", 1, "|x|", _interval(0, None, "[)")),
-    _elementwise("sin", 1, "the sine", _interval(-1, 1, "[]")),
-    _elementwise("cos", 1, "the cosine", _interval(-1, 1, "[]")),
-    _elementwise("step", 1, "1 where x > 0, else 0; its gradient is zero", _interval(0, 1, "[]")),
+    _elementwise("sqrt", 1, "the square root", interval("[0, inf)")),
+    _elementwise("square", 1, "x ** 2", interval("[0, inf)")),
+    _elementwise("abs", 1, "|x|", interval("[0, inf)")),
+    _elementwise("sin", 1, "the sine", interval("[-1, 1]")),
+    _elementwise("cos", 1, "the cosine", interval("[-1, 1]")),
+    _elementwise("step", 1, "1 where x > 0, else 0; its gradient is zero", interval("[0, 1]")),
     _elementwise("minimum", 2, "the smaller of a and b"),
     _elementwise("maximum", 2, "the larger of a and b"),
     _elementwise("clip", 3, "x, held between low and high: clip(x, low, high)"),
@@ -107,7 +106,7 @@ OPS: dict[str, Op] = _table(
     Op("outer", 2, "outer", "the products of all pairs: [a], [b] -> [a, b]"),
     Op("sum", 1, "reduce", "the sum over an axis: sum(x, over=key)"),
     Op("mean", 1, "reduce", "the mean over an axis: mean(x, over=key)"),
-    Op("softmax", 1, "along", "exp(x) / sum(exp(x)) along an axis: softmax(x, over=key)", _interval(0, 1, "(]")),
+    Op("softmax", 1, "along", "exp(x) / sum(exp(x)) along an axis: softmax(x, over=key)", interval("(0, 1]")),
     Op("cumsum", 1, "along", "running sums along an axis: cumsum(x, over=key)"),
 )
 

@@ -6,18 +6,18 @@ from functools import reduce
 from math import inf
 
 from cellgen.elementary import outward, precise
-from cellgen.ops import Interval
+from cellgen.ops import Interval, interval
 
 End = tuple  # (a Fraction or an infinity, whether the end itself is taken; an infinity never is)
 
 SHOWN = 4  # digits of an end that is told
 
-REAL = Interval(None, None, True, True)
-ZERO = Interval(Fraction(0), Fraction(0))
-UNIT = Interval(Fraction(0), Fraction(1))
-BIT = Interval(Fraction(0), Fraction(1), False, False)
-POSITIVE = Interval(Fraction(0), None, True, True)
-NEGATIVE = Interval(None, Fraction(0), True, False)  # or zero
+REAL = interval("(-inf, inf)")
+ZERO = interval("[0, 0]")
+UNIT = interval("[0, 1]")
+BIT = UNIT  # of what is 0 or 1
+POSITIVE = interval("(0, inf)")
+NEGATIVE = interval("(-inf, 0]")  # or zero
 
 
 def point(value) -> Interval:

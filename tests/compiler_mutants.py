@@ -54,7 +54,7 @@ def mutants(text: str) -> list[Mutant]:
 # of these the arguments can be swapped: nothing but the rounding of a sum can tell
 SYMMETRIC = (
     *("equal", "shared", "disjoint", "hull", "meet", "met", "_plus", "_times", "multiply"),
-    *("add", "mul", "minimum", "maximum", "logaddexp", "_apart"),
+    *("add", "mul", "minimum", "maximum", "logaddexp", "_apart", "min", "max"),
 )
 
 
@@ -76,7 +76,7 @@ def _definitions(tree: ast.AST) -> dict[int, str]:
 def _spoken(tree: ast.AST) -> set[int]:
     """What is only said or only typed: docstrings, annotations, what an exception or a diagnostic says, assertions.
 
-    And where the order of parts means nothing.
+    And the size of a bound, and where the order of parts means nothing.
     """
     found: set[int] = set()
     asked = _only_asked(tree)
@@ -91,6 +91,8 @@ def _spoken(tree: ast.AST) -> set[int]:
                 quiet = [*(arg.annotation for arg in ast.walk(node.args) if isinstance(arg, ast.arg)), node.returns]
             case ast.Call(func=ast.Attribute(attr="refuse" | "add" | "error" | "warn"), args=[ast.Constant(), *_]):
                 quiet = [node]
+            case ast.Assign(targets=[ast.Name(name)], value=value) if name.startswith("MAX_"):
+                quiet = [value]  # what is tried at a bound reads it
             case ast.Expr(value=ast.Constant()):
                 quiet = [node]
             case ast.Call(func=ast.Name("dataclass")):  # what nobody is kept from

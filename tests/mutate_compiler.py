@@ -62,7 +62,17 @@ AREAS = {
     ),
     "shapes": Area(
         ("rules", "algebra", "infer", "dims", "context"),
-        (("tests/test_shapes.py",), FEW, ("tests/test_interpret.py",), DIAGNOSTICS, PLANS, WRITTEN, NUMBERS, CELLS),
+        (
+            ("tests/test_shapes.py",),
+            FEW,
+            ("tests/test_bounds.py", "-k", "labels or dims or factors"),
+            ("tests/test_interpret.py",),
+            DIAGNOSTICS,
+            PLANS,
+            WRITTEN,
+            NUMBERS,
+            CELLS,
+        ),
     ),
     "ranges": Area(
         ("ranges", "images", "elementary", "enclose", "looks", "gates"),

@@ -182,6 +182,11 @@ CELLS = {
         "h = (x @ W) * s + tanh(s * b) + h[t-1]",
         "k = 0.5 * k[t-1] + s * (x @ V)",
     ),
+    "a number a sample, of an activation that is chosen": spec(
+        "options: {act: {one_of: activations, default: softplus}}\n" + RNN,
+        "s = act(sum(h[t-1]))",
+        "h = tanh(s * (x @ W) + h[t-1] @ U)",
+    ),
     "an activation of a norm": spec(
         "options: {act: {one_of: activations, default: softplus}}\n"
         + RNN

@@ -278,3 +278,14 @@ def test_where_an_input_of_another_width_would_do_the_help_says_so(expression, i
         typed_by(expression)
     said = [line for line in told.value.diagnostics[0].help if line.startswith("if both are of one size")]
     assert said == ([f"if both are of one size, say so: `inputs: {inputs}`"] if inputs else [])
+
+
+@pytest.mark.parametrize("line", ["h = h[t-1] + sum(x, over=key)", "m = m[t-1] + x"])
+def test_where_one_width_alone_would_not_do_the_help_does_not_come(line):
+    """Of an input with another axis: what is added is no input, or differs in that axis too."""
+    state = "h: units" if line[0] == "h" else "m: [units, heads]"
+    dims = "input: inferred, units: required, key: required" + ", heads: required" * (line[0] == "m")
+    text = f"cell: A\ndims: {{{dims}}}\ninputs: {{x: [input, key]}}\nstate: {{{state}}}\nequations: |\n  {line}\n"
+    with pytest.raises(SpecError) as told:
+        Spec.of(text).typed(laws=False)
+    assert [(each.code, each.help) for each in told.value.diagnostics] == [("CG302", ())]

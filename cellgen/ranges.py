@@ -97,7 +97,7 @@ def subtract(a: Interval, b: Interval) -> Interval:
 
 
 def multiply(a: Interval, b: Interval) -> Interval:
-    ends = [_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))]
+    ends = {_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))}
     return make(least(ends), greatest(ends))
 
 

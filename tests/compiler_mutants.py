@@ -105,6 +105,8 @@ def _spoken(tree: ast.AST) -> set[int]:
                 found.add(id(node))
             case ast.Call(func=ast.Name("map"), args=[ast.Attribute(attr=name), *_]) if name in SYMMETRIC:
                 found.add(id(node))
+            case ast.Call(func=ast.Name("least" | "greatest"), args=[ast.Tuple() as ends]):
+                found.add(id(ends))
             case ast.Call(func=ast.Attribute(attr="fromkeys"), args=[ast.Tuple() as keys, _]):
                 found.add(id(keys))
             case ast.Assign(targets=[ast.Name(name)], value=ast.Tuple() as words) if asked.get(name, False):

@@ -14,7 +14,7 @@ from cellgen import ranges
 from cellgen.arithmetic import NUMPY
 from cellgen.enclose import Enclosure
 from cellgen.images import RANGE, defined
-from cellgen.ops import OPS, Interval
+from cellgen.ops import OPS, Interval, interval
 from cellgen.ranges import BIT, point
 from cellgen.symbols import Arithmetic, Table
 
@@ -302,6 +302,31 @@ def test_where_an_operation_has_a_result(op):
     for around in product(*[INTERVALS] * (OPS[op].arity - 1), last):
         there = {has_a_result(op, *at) for at in product(*map(numbers, around))}
         assert defined(op, *around) == (there.pop() if len(there) == 1 else None), (op, around)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("[1/3, 4/3)", "[1/3, 4/3)"),  # a short fraction as it is
+        ("[-1, 12347/10000]", "[-1, 1.2347]"),
+        ("[0.123456, 0.98765]", "(0.1234, 0.9877)"),  # further out, where the end is not
+        ("(-0.123456, -0.1234)", "(-0.1235, -0.1234)"),
+        ("[-123457/10000, 123457/10000]", "(-12.346, 12.346)"),
+        ("(-inf, 5]", "(-inf, 5]"),
+        ("[1e-9, inf)", "[1e-09, inf)"),
+        ("[10000/30001, 30001/10000)", "(0.3333, 3.001)"),
+    ],
+)
+def test_how_a_range_is_told(written, told):
+    assert ranges.interval_text(interval(written)) == told
+
+
+def test_sums_and_products_with_an_end_that_no_float_holds():
+    far = Interval(None, Fraction(10**400))
+    assert ranges.add(far, point(1)) == Interval(None, Fraction(10**400 + 1), True)
+    assert ranges.add(point(10**400), ranges.POSITIVE) == Interval(Fraction(10**400), None, True, True)
+    assert ranges.multiply(ranges.POSITIVE, point(10**400)) == ranges.POSITIVE
+    assert ranges.multiply(point(-(10**400)), ranges.POSITIVE) == interval("(-inf, 0)")
 
 
 # --- the range of a polynomial ----------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ with what follows otherwise: from the ranges of what it was made of; case by cas
 compares; from an extreme being one of its parts, a quotient compared with a number by its denominator, two values of
 one function by the distance of their arguments, and sigmoids of arguments that are a known distance apart.
 
-The work on one polynomial is bounded: it is split while the terms of all pieces are no more than MAX_WORK, MAX_LOOKS
-structures are looked into, MAX_DEPTH deep, and MAX_CASES cases are made.
+The work on one polynomial is bounded: it is split and looked into while the terms of all that comes of it are no more
+than MAX_WORK, MAX_LOOKS structures of each, MAX_DEPTH deep, and MAX_CASES cases are made.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -191,11 +191,10 @@ class Enclosure(Looks):
         return sorted((symbol for symbol in where if able(symbol)), key=order)
 
     def _sum(self, terms: Polynomial) -> Interval:
-        """Term by term, the powers of a symbol that stands alone in its terms together."""
+        """Term by term, the powers of one symbol together."""
         out, alone = ranges.point(0), {}
-        mixed = {symbol for term in terms if len(term) > 1 for symbol, _ in term}
         for term, factor in terms.items():
-            if len(term) == 1 and term[0][0] not in mixed:
+            if len(term) == 1:
                 alone.setdefault(term[0][0], {})[term[0][1]] = factor
             else:
                 part = ranges.point(factor)

@@ -24,6 +24,7 @@ from cellgen.ranges import (
     greatest,
     holds_zero,
     hull,
+    hull_of,
     inside,
     invert,
     least,
@@ -99,17 +100,18 @@ def _wave(name: str) -> Callable[[Interval], Interval]:
     """`sin` or `cos`: its ends, or 1 and -1 where a crest or a trough may lie between."""
 
     def of(x: Interval) -> Interval:
+        own = _own(name)
         if not bounded(x):
-            return _own(name)
+            return own
         ends = [lower(x), upper(x)]
         low, high = (
             least([_image(name, end, False) for end in ends]),
             greatest([_image(name, end, True) for end in ends]),
         )
         shift = Fraction(1, 2) if name == "sin" else Fraction(0)
-        low = (Fraction(-1), True) if _holds_a_turn(x, shift + 1) else low
-        high = (Fraction(1), True) if _holds_a_turn(x, shift) else high
-        return meet(make(low, high), _own(name))
+        low = lower(own) if _holds_a_turn(x, shift + 1) else low
+        high = upper(own) if _holds_a_turn(x, shift) else high
+        return meet(make(low, high), own)
 
     return of
 
@@ -181,15 +183,16 @@ def _of_sum(x: Interval) -> Interval:
 
 
 def _power(base: Interval, exponent: Interval) -> Interval:
-    """Of a base that is no less than zero, where the exponent is not whole."""
+    """Where the exponent is not whole, of a base that is no less than zero: zero to the power of zero is one."""
     if exponent.low is not None and exponent.low == exponent.high and exponent.low.denominator == 1:
         return power(base, int(exponent.low))
-    if disjoint(base, DOMAIN["pow"]):
-        return REAL
-    base = meet(base, DOMAIN["pow"])
-    found = _growing("exp")(multiply(exponent, _growing("log")(base)))
-    at_zero = hull(point(0), point(1)) if exponent.low is None or exponent.low <= 0 else point(0)
-    return hull(found, at_zero) if holds_zero(base) else found
+    parts = []
+    if not disjoint(base, POSITIVE):
+        parts.append(_growing("exp")(multiply(exponent, _growing("log")(meet(base, POSITIVE)))))
+    if holds_zero(base):
+        parts += [point(0)] if upper(exponent)[0] > 0 else []
+        parts += [point(1)] if holds_zero(exponent) else []
+    return hull_of(parts) if parts else REAL
 
 
 DOMAIN = {"sqrt": closed(Fraction(0), None), "log": POSITIVE, "pow": closed(Fraction(0), None)}

@@ -44,8 +44,12 @@ def among(x, a):
 
 
 def exactly(a, values):
-    """Whether an interval is the smallest around the values, which come near all ends of it."""
-    if not all(among(x, a) for x in values):
+    """Whether an interval is the smallest around the values, which come near all ends of it; no infinity is taken."""
+    if (
+        not all(among(x, a) for x in values)
+        or (a.low, a.low_open) == (None, False)
+        or (a.high, a.high_open) == (None, False)
+    ):
         return False
     least, most = min(values), max(values)
     low = least <= -FAR if a.low is None else least == a.low if not a.low_open else a.low < least < a.low + 3 * NEAR
@@ -278,6 +282,22 @@ def test_the_range_of_a_root_as_a_power():
                 low, high = sorted(ends if n > 0 or a.high is not None else [0.0, ends[0]])
                 assert near(found.low, low), (a, n, found)
                 assert found.high is None if high == math.inf else near(found.high, high), (a, n, found)
+
+
+@pytest.mark.parametrize("exponents", ["[0, 2]", "[1/2, 3/2]", "[-1, 1]", "(0, 2]", "[0, inf)", "[-2, -1/2]"])
+def test_the_range_of_a_power_that_an_option_says(exponents):
+    """Zero to the power of zero is one."""
+    for a in SOME:
+        if a.low is not None and a.low >= 0:
+            found, taken = RANGE["pow"](a, interval(exponents)), []
+            places = numbers(a) | {x for x in (NEAR**3, NEAR) if among(x, a)}
+            for x, n in product(places, numbers(interval(exponents))):
+                if (x > 0 or n >= 0) and abs(n) < FAR:
+                    taken.append(float(x) ** float(n))
+                    inside = found.low is None or taken[-1] >= float(found.low) * (1 - 1e-9)
+                    assert inside and (found.high is None or taken[-1] <= float(found.high) * (1 + 1e-9)), (a, x, n)
+            assert near(found.low, min(taken)) or min(taken) < 1e-3 and found.low == 0, (a, found)
+            assert near(found.high, max(taken)) if found.high is not None else max(taken) > 20, (a, found)
 
 
 def has_a_result(op, *at):

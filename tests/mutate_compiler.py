@@ -109,6 +109,7 @@ AREAS = {
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("interpret", "at: int=1"): "the number of a single step only has to be the same each time",
     ("derive", "guards: tuple=(), couples: bool=True"): "a sum that is read once has no name in the end",
+    ("enclose", "depth: int, top: bool=False"): "the same polynomial is looked into with one look less",
     ("evaluate", "and have.level.has_batch == want.level.has_batch:"): "a way around work that changes nothing",
     ("gather", "for block in loop if count"): "a block of two lines reads its name in the second",
     ("lower", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",

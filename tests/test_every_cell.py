@@ -126,6 +126,9 @@ CELLS = {
     "a comparison of what an option chooses": spec(
         FLAG + RNN, "h = where(step(x @ W) if f else step(h[t-1] - 0.1), tanh(h[t-1] @ U), x @ W)"
     ),
+    "a value compared with itself": spec(
+        PLAIN, "a = x @ W", "h = where(a > a, h[t-1], maximum(a, a)) + minimum(h[t-1], h[t-1]) * where(a >= a, 0.5, 0)"
+    ),
     # one for all samples in a variant, or a plain number
     "a factor or a number": spec(FLAG + RNN, "h = h[t-1] * (h[t-1] @ U if f else 0.3) + x @ W"),
     "a value or a number": spec(FLAG + RNN, "a = h[t-1] @ U if f else 0.3", "h = tanh(h[t-1] * a + x @ W)"),

@@ -45,7 +45,7 @@ class _Hoisting:
             return node
         if self.level(node, path) < Level.CARRIED:
             return self.name(node, node) if self.works(node, path) else node
-        if isinstance(node, Apply) and node.op in ("add", "sub") and not norm_name(node):
+        if isinstance(node, Apply) and node.op in ("add", "sub"):
             return self.sum(node, path)
         below = (self.node(child, (*path, index)) for index, child in enumerate(children(node)))
         return rebuild(node, tuple(below))

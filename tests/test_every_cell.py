@@ -16,6 +16,12 @@ RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
 PLAIN = "state: {h: units}\nparams: {W: [input, units]}\n"
 BIAS = "state: {h: units}\nparams: {W: [input, units], U: [units, units], b: [units]}\n"
 FLAG = "options: {f: false}\n"
+OTHERS = {
+    "{f: false": {"f": True},
+    "{f: true": {"f": False},
+    "way: ": {"way": "doubled"},
+    "bound: none": {"bound": 0.3},
+}
 HEADS = "dims: {input: inferred, units: required, heads: 2, size: units/heads}\n"
 PAIR = "params: {W: [input, gates*units], U: [units, gates*units], b: [gates*units]}\n"
 
@@ -78,6 +84,15 @@ CELLS = {
         f"{HEADS}state: {{k: heads}}\nparams: {{W: [input, units]}}\n",
         "v: [heads, size] = x @ W",
         "k = sum(v, over=size) + k[t-1]",
+    ),
+    "a quotient of a dim that stands for another": spec(
+        "dims: {input: inferred, units: required, wide: units, heads: 2, size: wide/heads}\n"
+        "state: {h: units, c: wide}\n"
+        "params: {W: [input, units], U: [units, heads, size]}\n",
+        "h = tanh(x @ W)",
+        "v: [heads, size] = tanh(h @ U)",
+        "a: [wide] = v * v",
+        "c = 0.5 * c[t-1] + a",
     ),
     # axes of one name
     "a softmax of a square weight": spec(RNN, "h = tanh(x @ W + h[t-1] @ softmax(U))"),
@@ -156,6 +171,11 @@ CELLS = {
         "options: {way: {one_of: [plain, doubled], default: plain}}\n" + RNN,
         "h = tanh(x @ W) + (2 * h[t-1] if not way == plain else h[t-1] @ U)",
     ),
+    "without a number that may be given": spec(
+        "options: {bound: none}\n" + RNN,
+        "a = x @ W + h[t-1] @ U",
+        "h = tanh(a) if not bound else clip(a, -bound, bound)",
+    ),
     "gates of one or the other": spec(
         f"{FLAG}gates: [i, o]\nstate: {{h: units}}\n{PAIR}",
         "z: [gates, units] = h[t-1] @ U if f else b",
@@ -196,6 +216,11 @@ CELLS = {
         + "norms: {ln: {kind: layer, over: [units], epsilon: 1e-3}}\n",
         "h = act(ln(h[t-1] @ U)) + x @ W",
     ),
+    "a number times a matrix": spec(
+        "dims: {input: inferred, units: required, heads: required}\nstate: {m: [heads, units]}\n"
+        "params: {s: [1], k: [heads], A: [input, heads, units]}\n",
+        "m = tanh(s * m[t-1]) * k + x @ A + mean(m[t-1], over=units) * s",
+    ),
     "terms of the input that fit no other": spec(
         "dims: {input: inferred, units: required, heads: required}\nstate: {m: [heads, units]}\n"
         "params: {A: [input, heads], B: [input, units]}\n",
@@ -204,6 +229,19 @@ CELLS = {
     "a label that is called as a value before the loop": spec(
         "gates: [h_x, o]\nstate: {h: units}\nparams: {W: [input, units], U: [units, gates*units]}\n",
         "h = tanh((h[t-1] @ U).h_x * (tanh(h[t-1]) @ U).o + x @ W)",
+    ),
+    "a label that is called as joined weights": spec(
+        "gates: [U_V, o]\nstate: {h: units, c: units}\n"
+        "params: {W: [input, units], U: [units, units], V: [units, units], K: [units, gates*units]}\n",
+        "z = h[t-1] @ U + c[t-1] @ V",
+        "h = tanh(z + x @ W) * (tanh(c[t-1]) @ K).U_V",
+        "c = 0.5 * c[t-1] + (h[t-1] @ K).o",
+    ),
+    "what weights make of what the input makes otherwise": spec(
+        FLAG + BIAS,
+        "a = x @ W if f else tanh(b)",
+        "k = sigmoid(a) * b",
+        "h = tanh(h[t-1] @ U + x @ W) * (k if not f else a)",
     ),
     "axes that end alike": spec(
         "dims: {input: inferred, units: required, key: required}\nstate: {m: [units*2*3, key*2*3]}\n"
@@ -296,8 +334,9 @@ class Trial:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_it_is_built_and_right(name):
-    for f in (True, False) if "{f: " in CELLS[name] else (None,):
-        Trial(CELLS[name], **({} if f is None else {"f": f})).compared(1e-14)
+    others = [option for said, option in OTHERS.items() if said in CELLS[name]]
+    for options in ({}, *others):
+        Trial(CELLS[name], **options).compared(1e-14)
 
 
 def of_number(value):

@@ -167,7 +167,7 @@ class Scope:
 def _einsum(a: list[Axis], b: list[Axis], a_batched: bool, b_batched: bool, contract: bool) -> str:
     """After the leading axes that both share: `outer` has all others, `matmul` contracts a's last with b's next."""
     shared = 0
-    while shared < min(len(a), len(b)) - 1 and a[shared] == b[shared] and not (contract and a[shared] == a[-1]):
+    while shared < min(len(a), len(b)) - 1 and a[shared] == b[shared]:
         shared += 1
     first = ascii_lowercase[: len(a)]
     second = first[:shared] + ascii_lowercase[len(a) : len(a) + len(b) - shared]

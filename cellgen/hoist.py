@@ -126,7 +126,7 @@ def norm_name(node: Node) -> str:
         hat = hat.args[0]
     if not isinstance(hat, Apply) or hat.op != "normalize":
         return ""
-    return hat.span.text.split("(", 1)[0].strip()
+    return hat.span.text.partition("(")[0].strip()
 
 
 def is_norm_weight(node: Node) -> bool:

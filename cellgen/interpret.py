@@ -12,7 +12,6 @@ wrote them; the loop over the steps is Python's. Nothing here is shared with wha
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -176,8 +175,6 @@ class Instance:
             raise ValueError(f"{what} {', '.join(arrays)}; wanted {', '.join(shapes)}")
         named = {name: np.asarray(arrays[name], np.float64) for name in shapes}
         for name, array in named.items():
-            if not array.size and not lead and not prod(shapes[name]):  # an empty list does not say what it lacks
-                named[name] = array = array.reshape(shapes[name])
             if array.ndim < len(lead) or array.shape[len(lead) :] != tuple(shapes[name]):
                 raise ValueError(f"{name} {array.shape}; wanted ({', '.join([*lead, *map(str, shapes[name])])})")
         return named

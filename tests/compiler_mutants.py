@@ -111,6 +111,8 @@ def _spoken(tree: ast.AST) -> set[int]:
                 found.add(id(keys))
             case ast.Assign(targets=[ast.Name(name)], value=ast.Tuple() as words) if asked.get(name, False):
                 found |= {id(each) for each in ast.walk(words) if isinstance(each, ast.Tuple)}
+            case ast.keyword(arg="strict"):
+                quiet = [node]
             case ast.SetComp(elt=key) | ast.DictComp(key=key):
                 found |= {id(each) for each in (key, *(each.iter for each in node.generators))}
             case ast.Subscript(value=ast.Name("tuple" | "list" | "dict"), slice=ast.Tuple() as types):

@@ -435,6 +435,34 @@ def test_ports_beside_the_sequence():
         oracle(PORTS, input=3, units=4, top=True)
 
 
+def test_a_port_of_a_whole_sequence_has_no_steps():
+    cell = oracle(
+        "cell: Case\ndims: {input: inferred, units: required, width: required}\nstate: {h: units}\n"
+        "inputs: {x: [input], about: {shape: [width], per: sequence}}\n"
+        "params: {W: [input, units], V: [width, units]}\nequations: |\n  h = h[t-1] + x @ W + about @ V\n",
+        input=2,
+        units=4,
+        width=3,
+    )
+    weights, xs, about, state = drawn(cell, x=[6, 2], about=[3])
+    outputs = cell.scan(weights, {"x": xs, "about": about}, state).outputs
+    every = xs @ weights["W"] + (about @ weights["V"])[:, None]
+    close(outputs, state["h"][:, None] + np.cumsum(every, axis=1))
+    with pytest.raises(ValueError, match=r"x \(2, 6\); wanted \(batch, time, 2\)"):
+        cell.scan(weights, {"x": xs[..., 0], "about": about}, state)
+
+
+def test_a_value_has_the_shape_that_is_declared():
+    cell = oracle(
+        "cell: Case\ndims: {input: inferred, units: required, heads: 2, size: units/heads}\nstate: {h: units}\n"
+        "params: {W: [input, units]}\nequations: |\n  v: [heads, size] = x @ W\n  h = h[t-1] * sum(sum(v))\n",
+        input=2,
+        units=6,
+    )
+    weights, x, state = drawn(cell, x=[2])
+    close(cell.evaluate(weights, x, state)["v"], (x @ weights["W"]).reshape(2, 2, 3))
+
+
 def test_a_port_that_counts_is_the_number_of_the_step_where_a_scan_is_not_given_it():
     equations = "equations: |\n  h = h[t-1] + x @ W + n + m\n"
     cell = oracle(

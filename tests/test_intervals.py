@@ -8,9 +8,10 @@ import random
 from fractions import Fraction
 from itertools import combinations, product
 
+import mpmath
 import pytest
 
-from cellgen import ranges
+from cellgen import elementary, ranges
 from cellgen.arithmetic import NUMPY
 from cellgen.enclose import Enclosure
 from cellgen.images import RANGE, defined
@@ -416,3 +417,31 @@ def test_what_a_fact_says_of_a_polynomial():
     assert range_of(table, named, 6 * a + 4 * b, facts) == ranges.closed(Fraction(0), Fraction(2))
     assert range_of(table, named, -3 * a - 2 * b + c, facts) == ranges.closed(Fraction(0), Fraction(2))
     assert ranges.inside(range_of(table, named, 4 * a + 2 * b, facts), ranges.closed(Fraction(-10), Fraction(11)))
+
+
+# --- functions of one number ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digits", [4, 15, 40, 100])
+def test_pi_lies_between_its_ends(digits):
+    with elementary.precise(digits):
+        low, high = elementary.pi()
+    with mpmath.workdps(200):
+        assert low < Fraction(*mpmath.libmp.to_rational((+mpmath.mp.pi)._mpf_)) < high
+    assert high - low == Fraction(2, 10**digits)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "ends"),
+    [
+        *((name, sign * 10**9, (-1, 1)) for name in ("sin", "cos") for sign in (1, -1)),
+        *((name, 10**9, (99_999, None)) for name in ("silu", "gelu", "mish")),
+        ("exp", 10**9, (99_999, None)),
+        ("exp", -(10**9), (None, Fraction(1, 10**5))),
+    ],
+)
+def test_far_out_a_function_is_between_what_it_is_nearer(name, at, ends):
+    low, high = elementary.value(name, Fraction(at))
+    assert (low is None) == (ends[0] is None) and (high is None) == (ends[1] is None)
+    assert low is None or low >= ends[0]
+    assert high is None or high <= ends[1]

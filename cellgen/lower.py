@@ -5,7 +5,7 @@ than one of matrices becomes an einsum, a label picks one part of a split, a nor
 statement carries the test under which it exists. No TensorFlow is named: that is `emit`'s.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -260,9 +260,7 @@ class _Lowering:
         rule = EVERY[node.op].shape
         if rule == "elementwise":
             if node.op in ("add", "sub"):
-                args = [
-                    self.alone(arg, of, below[1 - index], path) for index, (arg, of) in enumerate(zip(args, node.args))
-                ]
+                args = self.unspread(args, node.args, below, path)
             args = [self.expanded(arg, at, result, sure) for arg, at in zip(args, below, strict=True)]
             for index in TYPED.get(node.op, set() if node.op in ARITHMETIC else {0}):
                 args[index] = self.typed_as_input(args[index], node.args[index], below[index])
@@ -288,10 +286,13 @@ class _Lowering:
             return len(shape) - 1
         return next(index for index, axis in enumerate(shape) if algebra.equal(axis, node.attr("over")))
 
-    def alone(self, arg: Node, of: Node, other: Path, path: Path) -> Node:
-        """A spread term as it is before it is spread, where the other term of the sum does that in every variant."""
-        spread = isinstance(of, Apply) and of.op == "spread"
-        return arg.args[1] if spread and self.merged.as_wide(other, path) else arg
+    def unspread(self, args: list[Node], terms: Sequence[Node], below: list[Path], path: Path) -> list[Node]:
+        """The terms of a sum, one that is spread as it was before, where the other is as wide in every variant."""
+        for index, other in ((1, 0), (0, 1)):
+            term = terms[index]
+            if isinstance(term, Apply) and term.op == "spread" and self.merged.as_wide(below[other], path):
+                return [arg.args[1] if at == index else arg for at, arg in enumerate(args)]
+        return args
 
     def expanded(self, arg: Node, at: Path, result: Type, sure: bool) -> Node:
         """An argument with axes of one put in, so that it broadcasts by position as it does by name."""

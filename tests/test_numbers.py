@@ -82,6 +82,9 @@ RARE = {
         "z = (h[t-1] @ U if f else 0) + c[t-1] @ V + h[t-1] @ K",
         *("h = tanh(z + x @ W)", "c = 0.5 * c[t-1] + h"),
     ),
+    "two sums of the input, and nothing else of it": spec(
+        "state: {h: units}\noutput: y\n", "h = h[t-1] * mean(x)", "y = sum(x) + mean(h)"
+    ),
     "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
     "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),
     "a number a sample on either side of a product": spec(

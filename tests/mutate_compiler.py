@@ -1,6 +1,6 @@
 """Breaks the compiler on purpose, one place at a time, and lists what no test sees:
 
-    python -m tests.mutate_compiler [--area derivatives] [--sample 200] [--jobs 2] [--state FILE]
+    python -m tests.mutate_compiler [--area derivatives] [--kind condition] [--sample 200] [--jobs 2] [--state FILE]
 
 Each worker has a copy of the checkout and a process that has the libraries and the modules ready. For each mutant it
 writes the changed module there, and a fork imports that and its readers anew and runs the area's tests, the quick ones
@@ -22,11 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.compiler_mutants import Mutant, mutants
+from tests.compiler_mutants import KINDS, Mutant, mutants
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COPIED = ("cellgen", "templates", "specs", "tests", "generated", "pyproject.toml", "README.md")
@@ -147,12 +147,13 @@ class Outcome:
     seconds: float
 
 
-def jobs(area: str, sample: int | None, seed: int) -> list[Job]:
-    """The mutants of an area; a sample of them is the same at each call."""
+def jobs(area: str, sample: int | None, seed: int, kinds: Collection[str] = tuple(KINDS)) -> list[Job]:
+    """The mutants of an area, of some kinds; a sample of them is the same at each call."""
     found = [
         Job(area, module, mutant)
         for module in AREAS[area].modules
         for mutant in mutants((CHECKOUT / "cellgen" / f"{module}.py").read_text(encoding="utf-8"))
+        if mutant.kind in kinds
     ]
     if sample is not None and sample < len(found):
         chosen = sorted(random.Random(f"{seed} {area}").sample(range(len(found)), sample))
@@ -324,12 +325,15 @@ def run(todo: list[Job], count: int, state: Path | None) -> Iterator[Outcome]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--area", action="append", choices=AREAS, help="may be given again; all of them otherwise")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="may be given again; all of them otherwise")
     parser.add_argument("--sample", type=int, help="how many of each area; all of them otherwise")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--state", type=Path, help="outcomes so far, a line each")
     given = parser.parse_args()
-    todo = [job for area in given.area or AREAS for job in jobs(area, given.sample, given.seed)]
+    todo = [
+        job for area in given.area or AREAS for job in jobs(area, given.sample, given.seed, given.kind or tuple(KINDS))
+    ]
     outcomes = known(given.state)
     wanted = {job.key for job in todo}
     fresh = [job for job in todo if job.key not in outcomes]

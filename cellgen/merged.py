@@ -1,8 +1,8 @@
 """One type for each node over all variants: what code that serves every variant needs to know."""
 
 from cellgen.algebra import Algebra
-from cellgen.cell import Type, TypedCell, TypedVariant
-from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Shape, Variant, live_children, renamed, walk
+from cellgen.cell import Level, Type, TypedCell, TypedVariant
+from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Shape, Variant, children, live_children, renamed, walk
 from cellgen.variants import when
 
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
@@ -22,6 +22,7 @@ class Merged:
             for each in group
         }
         self._algebras = [Algebra.of(typed.cell, each.same) for each in typed.variants]
+        self._unsure = self._made_of_unsure()
 
     def live(self, path: Path) -> bool:
         """Whether any variant has the node."""
@@ -31,7 +32,8 @@ class Merged:
         """The shape in the most general variant in which the node is no single number, and the highest level."""
         types = [each.types[path] for each in self.typed.variants if path in each.types]
         shaped = max(types, key=lambda type: (any(set(axis) - {1} for axis in type.shape), bool(type.shape)))
-        return Type(shaped.shape, max(type.level for type in types), shaped.binary)
+        level = max(type.level for type in types)
+        return Type(shaped.shape, max(level, Level.STEP) if path in self._unsure else level, shaped.binary)
 
     def as_wide(self, path: Path, other: Path) -> bool:
         """Whether a node has the axes of another in each variant that has both."""
@@ -61,17 +63,39 @@ class Merged:
 
     def batched(self, path: Path) -> tuple[Variant, ...]:
         """The variants in which a node is a value of each sample, where in others it is one for all; else none."""
-        types = [(each.variant, each.types[path].level.has_batch) for each in self.typed.variants if path in each.types]
-        found = tuple(variant for variant, has_batch in types if has_batch)
-        return found if len(found) < len(types) else ()
+        live, found = self._batched(path)
+        return found if len(found) < len(live) else ()
 
     def repeated(self, lowered: Node, path: Path) -> Node:
-        """The node, lowered, as a value of each sample: where it is one for all samples, that as often."""
-        if not (batched := self.batched(path)):
+        """The node, lowered, as a value of each sample: where it is one for all samples, or may be, that as often."""
+        live, found = self._batched(path)
+        if len(found) == len(live) or not (found or path in self._unsure):
             return lowered
-        live = tuple(each.variant for each in self.typed.variants if path in each.types)
-        test = renamed(when(batched, live), self.typed.cell.connections)
-        return Choose(test, lowered, Apply("repeat", (lowered,), (("shape", self.type(path).shape),)))
+        every = Apply("repeat", (lowered,), (("shape", self.type(path).shape),))
+        return Choose(renamed(when(found, live), self.typed.cell.connections), lowered, every) if found else every
+
+    def _batched(self, path: Path) -> tuple[tuple[Variant, ...], tuple[Variant, ...]]:
+        """The variants that have a node, and those in which it is a value of each sample."""
+        types = [(each.variant, each.types[path].level.has_batch) for each in self.typed.variants if path in each.types]
+        return tuple(variant for variant, _ in types), tuple(variant for variant, has_batch in types if has_batch)
+
+    def _made_of_unsure(self) -> set[Path]:
+        """The nodes made of a value that is one for all samples in these variants and of each sample in others: what is
+        kept of it from step to step is of each sample in all."""
+        found: set[Path] = set()
+
+        def unsure(node: Node, path: Path) -> bool:
+            below = [unsure(child, (*path, index)) for index, child in enumerate(children(node))]
+            if isinstance(node, Ref):
+                below = [not node.ago and ((node.name,) in found or bool(self.batched((node.name,))))]
+            if not any(below) or isinstance(node, Apply) and ("batch", False) in node.attrs or not self.live(path):
+                return False
+            found.add(path)
+            return True
+
+        for equation in self.typed.cell.equations:
+            unsure(equation.value, (equation.name,))
+        return found
 
     def plain(self, node: Node, path: Path) -> bool:
         """Whether in some variant this is a Python number, not a tensor."""

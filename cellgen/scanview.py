@@ -142,11 +142,14 @@ class _Viewing:
         """A transposed weight, and of which; None where the weight does not exist."""
         (name,) = line.targets
         weight = line.value.args[0].name
-        slot = next(
-            (s for s in self.plan.step.slots if weight in (s.argument, *(t for x in s.splits for t in x.targets))), None
+        parts = (
+            (s.test, {s.argument, *(part for line in s.splits for part in line.targets)}) for s in self.plan.step.slots
         )
+        made = (
+            (block.test, {part for line in block.lines for part in line.targets}) for block in self.plan.once.blocks
+        )
+        maybe = any(test is not None and weight in found for test, found in (*parts, *made))
         text = f"tf.transpose({weight})"
-        maybe = slot is not None and slot.test is not None
         return name, weight, f"None if {weight} is None else {text}" if maybe else text
 
     def asks(self):

@@ -16,6 +16,7 @@ RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
 PLAIN = "state: {h: units}\nparams: {W: [input, units]}\n"
 BIAS = "state: {h: units}\nparams: {W: [input, units], U: [units, units], b: [units]}\n"
 FLAG = "options: {f: false}\n"
+STEPS = 6  # of fewer than five, the layer runs the step as it stands
 OTHERS = {
     "{f: false": {"f": True},
     "{f: true": {"f": False},
@@ -216,6 +217,10 @@ CELLS = {
         + "norms: {ln: {kind: layer, over: [units], epsilon: 1e-3}}\n",
         "h = act(ln(h[t-1] @ U)) + x @ W",
     ),
+    "a norm of the input in one variant": spec(
+        f"{FLAG}{RNN}norms: {{ln: {{kind: layer, over: [units], epsilon: 1.0e-3, shift: zeros}}}}\n",
+        "h = tanh(h[t-1] @ U) + (x @ W if f else ln(x @ W))",
+    ),
     "a number times a matrix": spec(
         "dims: {input: inferred, units: required, heads: required}\nstate: {m: [heads, units]}\n"
         "params: {s: [1], k: [heads], A: [input, heads, units]}\n",
@@ -287,7 +292,7 @@ class Trial:
         inferred = {dim.name for dim in typed.cell.dims if dim.kind == "inferred"}
         self.oracle, self.reference = interpret.Instance(typed, {**sizes, **options}), interpret.Reference()
         rng, settings = np.random.default_rng(0), self.oracle.settings
-        x = rng.normal(size=(3, 4, *settings.shape(typed.cell.inputs[0].shape)))
+        x = rng.normal(size=(3, STEPS, *settings.shape(typed.cell.inputs[0].shape)))
         state = [rng.normal(size=(3, *settings.shape(each.shape))) for each in typed.cell.states]
         state = [(s > 0) * 1.0 if each.binary else s for s, each in zip(state, typed.cell.states)]
         self.arguments = {name: value for name, value in {**sizes, **options}.items() if name not in inferred}

@@ -22,7 +22,7 @@ class Merged:
             for each in group
         }
         self._algebras = [Algebra.of(typed.cell, each.same) for each in typed.variants]
-        self._unsure = self._made_of_unsure()
+        self._perhaps_batched = self._reading_what_is_kept()
 
     def live(self, path: Path) -> bool:
         """Whether any variant has the node."""
@@ -33,7 +33,7 @@ class Merged:
         types = [each.types[path] for each in self.typed.variants if path in each.types]
         shaped = max(types, key=lambda type: (any(set(axis) - {1} for axis in type.shape), bool(type.shape)))
         level = max(type.level for type in types)
-        return Type(shaped.shape, max(level, Level.STEP) if path in self._unsure else level, shaped.binary)
+        return Type(shaped.shape, max(level, Level.STEP) if path in self._perhaps_batched else level, shaped.binary)
 
     def as_wide(self, path: Path, other: Path) -> bool:
         """Whether a node has the axes of another in each variant that has both."""
@@ -69,7 +69,7 @@ class Merged:
     def repeated(self, lowered: Node, path: Path) -> Node:
         """The node, lowered, as a value of each sample: where it is one for all samples, or may be, that as often."""
         live, found = self._batched(path)
-        if len(found) == len(live) or not (found or path in self._unsure):
+        if len(found) == len(live) or not (found or path in self._perhaps_batched):
             return lowered
         every = Apply("repeat", (lowered,), (("shape", self.type(path).shape),))
         return Choose(renamed(when(found, live), self.typed.cell.connections), lowered, every) if found else every
@@ -79,22 +79,22 @@ class Merged:
         types = [(each.variant, each.types[path].level.has_batch) for each in self.typed.variants if path in each.types]
         return tuple(variant for variant, _ in types), tuple(variant for variant, has_batch in types if has_batch)
 
-    def _made_of_unsure(self) -> set[Path]:
-        """The nodes made of a value that is one for all samples in these variants and of each sample in others: what is
-        kept of it from step to step is of each sample in all."""
+    def _reading_what_is_kept(self) -> set[Path]:
+        """The nodes that may be of each sample where their type says one for all: what they read is of each sample in
+        other variants, and kept from step to step it is so in all."""
         found: set[Path] = set()
 
-        def unsure(node: Node, path: Path) -> bool:
-            below = [unsure(child, (*path, index)) for index, child in enumerate(children(node))]
-            if isinstance(node, Ref):
-                below = [not node.ago and ((node.name,) in found or bool(self.batched((node.name,))))]
-            if not any(below) or isinstance(node, Apply) and ("batch", False) in node.attrs or not self.live(path):
+        def reads(node: Node, path: Path) -> bool:
+            below = {reads(child, (*path, index)) for index, child in enumerate(children(node))}
+            if isinstance(node, Ref) and not node.ago:
+                below = {(node.name,) in found or bool(self.batched((node.name,)))}
+            if True not in below or isinstance(node, Apply) and ("batch", False) in node.attrs or not self.live(path):
                 return False
             found.add(path)
             return True
 
         for equation in self.typed.cell.equations:
-            unsure(equation.value, (equation.name,))
+            reads(equation.value, (equation.name,))
         return found
 
     def plain(self, node: Node, path: Path) -> bool:

@@ -297,6 +297,7 @@ class StackView(CellView):
     late: bool
     inputs_list: str
     inputs_given: str
+    inputs_back: tuple[tuple[str, str], ...]  # that a step back of a layer reads: the stack's name and the layer's
     output_code: str
     output_state: str
     output_shown: str

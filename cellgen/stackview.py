@@ -35,7 +35,7 @@ class _StackViewing(Viewing):
     def stack_view(self) -> StackView:
         stack, cell = self.stack, self.cell
         layer = {field.name: getattr(view, field.name) for view in [self.run()] for field in fields(CellView)}
-        given = tuple(self.stack_arguments())
+        scan, given = layer["scan"], tuple(self.stack_arguments())
         port = stack.inputs[0]
         own, shared = self.taken()
         states = {state.name for state in cell.states}
@@ -68,7 +68,7 @@ class _StackViewing(Viewing):
             "derived_dims": (),
             "build_dims": (),
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
-            "scan": self.by_outer_names(layer["scan"]),
+            "scan": self.by_outer_names(scan),
         }
         readout = readoutview(stack, self.initializer, self.shared_size)
         layer["initializers"] += tuple((weight.name, weight.initializer) for weight in readout.weights)
@@ -84,6 +84,11 @@ class _StackViewing(Viewing):
             late=any(each.neighbour == "below" and each.ago for each in stack.readings),
             inputs_list=", ".join(each.name for each in stack.inputs),
             inputs_given=", ".join(f"{self.outer[each.name]}={each.name}" for each in stack.inputs),
+            inputs_back=tuple(
+                (each.name, self.outer[each.name])
+                for each in stack.inputs
+                if self.outer[each.name] in scan.backward.reads
+            ),
             output_code=self.output_code(),
             output_state=output if output in states else "",
             output_shown=output if output and output not in states else "",
@@ -99,7 +104,9 @@ class _StackViewing(Viewing):
             return replace(segment, reads=tuple(names.get(name, name) for name in segment.reads))
 
         d_inputs = tuple((names.get(name, name), code, test) for name, code, test in scan.d_inputs)
-        return replace(scan, forward=read(scan.forward), after=read(scan.after), d_inputs=d_inputs)
+        return replace(
+            scan, forward=read(scan.forward), backward=read(scan.backward), after=read(scan.after), d_inputs=d_inputs
+        )
 
     # --- what the constructor takes
 

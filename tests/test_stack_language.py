@@ -48,6 +48,14 @@ equations: |
   b = a * g if gated else a
   h = decay * h[t-1] + (1 - decay) * b
 """,
+    "of_length": """
+cell: OfLength
+state: {h: units}
+params: {W: [input, units], w: [units, 1]}
+equations: |
+  a = h[t-1] @ w
+  h = tanh(x @ W - a * (x @ x))
+""",
     "keyed": """
 cell: Keyed
 dims: {input: inferred, units: required, key: required}
@@ -95,6 +103,12 @@ cell: elman
 layers: units
 wiring: |
   x = below.h[t-1] if below else x
+""",
+    "a step back that reads the input of the first layer": """
+cell: of_length
+layers: units
+wiring: |
+  x = below.h if below else x
 """,
     "both steps of the layer below": """
 cell: elman

@@ -200,3 +200,9 @@ def _end(node, infinite):
     if node is None:
         return infinite
     return -float(node.args[0].value) if isinstance(node, Apply) else float(node.value)
+
+
+@pytest.mark.parametrize("op", ["sum", "mean", "cumsum"])
+def test_what_a_case_says_of_one_lane_is_not_said_of_the_others(op):
+    text = cell(f"a = where(h[t-1] > 0, 0.5, {op}(h[t-1]))\nh = 0.5 * h[t-1] + x @ W + a", weights=("W",))
+    assert [verdict.status for verdict in judged(text, "a in (-inf, 0.5]").laws] == ["refuted"]

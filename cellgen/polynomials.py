@@ -43,7 +43,7 @@ def by_power(terms: Polynomial, symbol: Expr) -> dict[int, Polynomial]:
     """The coefficient of each power of a symbol."""
     out: dict[int, Polynomial] = {}
     for term, factor in terms.items():
-        place = next((place for place, (base, _) in enumerate(term) if base is symbol), None)
+        place = next((place for place, (base, _) in enumerate(term) if base == symbol), None)
         if place is None:
             out.setdefault(0, {})[term] = factor
         else:

@@ -10,12 +10,15 @@ from itertools import combinations, product
 
 import mpmath
 import pytest
+import sympy
+from sympy.core.cache import clear_cache
 
 from cellgen import elementary, ranges
 from cellgen.arithmetic import NUMPY
 from cellgen.enclose import Enclosure
 from cellgen.images import RANGE, defined
 from cellgen.ops import OPS, Interval, interval
+from cellgen.polynomials import by_power
 from cellgen.ranges import BIT, point
 from cellgen.symbols import Arithmetic, Table
 
@@ -382,6 +385,14 @@ def test_a_polynomial_of_degree_1_in_each_symbol_lies_between_its_corners(seed):
         for at in corners
     ]
     assert range_of(table, named, Arithmetic(table).zero + expr) == ranges.closed(min(values), max(values))
+
+
+def test_a_symbol_is_known_by_its_name():
+    """sympy forgets a symbol when its cache is full, and makes an equal one."""
+    old = sympy.Symbol("s0000")
+    clear_cache()
+    new = sympy.Symbol("s0000")
+    assert new is not old and by_power({((old, 1),): Fraction(3)}, new) == {1: {(): Fraction(3)}}
 
 
 def test_a_quadratic_lies_between_its_ends_and_its_vertex():

@@ -35,7 +35,7 @@ class Enclosure(Looks):
     def __init__(self, table: Table, leaves: Mapping[Expr, Interval], above: "Enclosure | None" = None):
         self.table, self.leaves, self.facts = table, leaves, {}
         self.depth = above.depth - 1 if above else MAX_DEPTH
-        self._lanes: Enclosure = above._lanes if above else self  # what a case says of one lane, others need not have
+        self._any_lane: Enclosure = above._any_lane if above else self  # a case narrows one lane, not the others
         self._budget = above._budget if above else _Budget()
         self._found: dict[tuple[Expr, int], Interval] = {}
         self._under: dict[tuple[Expr, int], Enclosure | None] = {}
@@ -97,7 +97,7 @@ class Enclosure(Looks):
     def _operands(self, atom: Atom) -> list[Interval]:
         if not atom.coupled:
             return [self.of(expr) for expr in atom.operands]
-        return [ranges.hull_of(self._lanes.of(expr) for _, expr in lanes) for lanes in atom.operands]
+        return [ranges.hull_of(self._any_lane.of(expr) for _, expr in lanes) for lanes in atom.operands]
 
     def _mean(self, atom: Atom) -> Interval:
         """Of a sum in which weights stand that sum to 1 along its axes: a mean of what they weigh, and the rest."""
@@ -109,8 +109,8 @@ class Enclosure(Looks):
                 return REAL
             seen.append(self.table.atoms[weight])
             powers = by_power(terms, weight)
-            means.append(self._lanes.of(expression(self.table, powers[1])))
-            rests.append(self._lanes.of(expression(self.table, powers.get(0, {}))))
+            means.append(self._any_lane.of(expression(self.table, powers[1])))
+            rests.append(self._any_lane.of(expression(self.table, powers.get(0, {}))))
         if (
             len({each.place[0] for each in seen}) < len(seen)
             or len({(each.operands, each.place[1:]) for each in seen}) > 1

@@ -108,14 +108,7 @@ AREAS = {
 # survivors that compute the same, each with the reason: the module, and what it has with the mutant alone
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("interpret", "at: int=1"): "the number of a single step only has to be the same each time",
-    ("derive", "guards: tuple=(), couples: bool=True"): "a sum that is read once has no name in the end",
-    ("looks", "for value in (1, 0):"): "both cases are looked at",
-    ("enclose", "self._by_offset, self._by_distance"): "each look is taken, whatever comes first",
-    ("enclose", "bernstein(terms, symbol, x.high, x.low)"): "the same coefficients from the other end",
-    ("enclose", "if not expr in self.leaves"): "what is found first only keeps calls from going deep",
-    ("enclose", "depth: int, top: bool=False"): "the same polynomial is looked into with one look less",
     ("evaluate", "and have.level.has_batch == want.level.has_batch:"): "a way around work that changes nothing",
-    ("gather", "for block in loop if count"): "a block of two lines reads its name in the second",
     ("lower", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
 }
 

@@ -387,6 +387,17 @@ def test_a_polynomial_of_degree_1_in_each_symbol_lies_between_its_corners(seed):
     assert range_of(table, named, Arithmetic(table).zero + expr) == ranges.closed(min(values), max(values))
 
 
+@pytest.mark.parametrize("power", [3, 4])
+@pytest.mark.parametrize(("within", "told"), [("[0, 1)", "[0, 2)"), ("(0, 1]", "(0, 2]"), ("[0, 1]", "[0, 2]")])
+def test_an_end_of_a_polynomial_is_taken_where_that_of_its_symbol_is(within, told, power):
+    """Of one that grows, and falls where its sign is turned."""
+    table = Table()
+    named = leaves_of(table, x=interval(within))
+    x = named["x"][0]
+    assert range_of(table, named, x + x**power) == interval(told)
+    assert range_of(table, named, -x - x**power) == ranges.negate(interval(told))
+
+
 def test_a_symbol_is_known_by_its_name():
     """sympy forgets a symbol when its cache is full, and makes an equal one."""
     old = sympy.Symbol("s0000")

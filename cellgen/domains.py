@@ -11,6 +11,7 @@ from cellgen.span import Span
 from cellgen.symbols import Expr
 
 NOT_ZERO, POSITIVE, NOT_NEGATIVE = "is not 0", "is more than 0", "is no less than 0"
+BASE = "is no less than 0, or its exponent a whole number"  # of an exponent that is an option
 
 MAX_READ = 512  # equations, each as often as it is read under other guards
 
@@ -105,5 +106,5 @@ def _demanded(node: Apply) -> tuple[int, str] | None:
                 return (0, NOT_ZERO) if exponent < 0 else None
             return 0, POSITIVE if exponent < 0 else NOT_NEGATIVE
         case Apply("pow"):
-            return 0, POSITIVE
+            return 0, BASE
     return None

@@ -69,7 +69,8 @@ def _judged(closed: Closed, kind: str, value: Quotient) -> int:
         return OPEN
     if sign == ABOVE or sign == BELOW and kind == NOT_ZERO or sign in (ZERO, NOT_BELOW) and kind == NOT_NEGATIVE:
         return HOLDS
-    return FAILS if sign == ZERO or kind in (POSITIVE, NOT_NEGATIVE) and sign in (BELOW, NOT_ABOVE) else OPEN
+    fails = (ZERO,) if kind == NOT_ZERO else (BELOW, NOT_ABOVE, ZERO) if kind in (POSITIVE, NOT_NEGATIVE) else ()
+    return FAILS if sign in fails else OPEN
 
 
 def _worst(meaning: Meaning, enclosure: Enclosure, judge: Callable[[Closed], int]) -> int:

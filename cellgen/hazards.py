@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cellgen import ranges
 from cellgen.cell import Level
 from cellgen.conditions import met, under
-from cellgen.domains import NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand, Guard, arms, demands
+from cellgen.domains import BASE, NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand, Guard, arms, demands
 from cellgen.enclose import Enclosure
 from cellgen.expr import Activate, Apply, Node, Path, Ref
 from cellgen.gates import gates
@@ -20,6 +20,7 @@ from cellgen.symbols import Expr
 _MENDS = {
     NOT_ZERO: "keep it away from 0, as in `maximum({0}, 1.0e-6)`; of a state, its range may be a law",
     POSITIVE: "keep it there, as in `maximum({0}, 1.0e-6)`",
+    BASE: "keep it above 0, as in `maximum({0}, 1.0e-6)`, or write the exponent as a number",
     NOT_NEGATIVE: "keep it there, as in `maximum({0}, 0)`",
 }
 _TESTS = ("step", "less", "less_equal", "greater", "greater_equal")

@@ -183,16 +183,27 @@ def _of_sum(x: Interval) -> Interval:
 
 
 def _power(base: Interval, exponent: Interval) -> Interval:
-    """Where the exponent is not whole, of a base that is no less than zero: zero to the power of zero is one."""
+    """Zero to the power of zero is one; of a base below zero there is a value where the exponent is whole."""
     if exponent.low is not None and exponent.low == exponent.high and exponent.low.denominator == 1:
         return power(base, int(exponent.low))
     parts = []
     if not disjoint(base, POSITIVE):
-        parts.append(_growing("exp")(multiply(exponent, _growing("log")(meet(base, POSITIVE)))))
+        parts.append(_of_positive(meet(base, POSITIVE), exponent))
+    if not disjoint(negate(base), POSITIVE) and _may_be_whole(exponent):
+        size = _of_positive(meet(negate(base), POSITIVE), exponent)
+        parts += [size, negate(size)]
     if holds_zero(base):
         parts += [point(0)] if upper(exponent)[0] > 0 else []
         parts += [point(1)] if holds_zero(exponent) else []
     return hull_of(parts) if parts else REAL
+
+
+def _of_positive(base: Interval, exponent: Interval) -> Interval:
+    return _growing("exp")(multiply(exponent, _growing("log")(base)))
+
+
+def _may_be_whole(a: Interval) -> bool:
+    return not bounded(a) or ceil(a.low) <= a.high
 
 
 DOMAIN = {"sqrt": closed(Fraction(0), None), "log": POSITIVE, "pow": closed(Fraction(0), None)}
@@ -216,6 +227,8 @@ def defined(op: str, *args: Interval) -> bool | None:
             domain = POSITIVE
         elif whole:
             return True
+        if not whole and _may_be_whole(exponent) and not disjoint(negate(args[0]), POSITIVE):
+            return None
     return True if inside(args[0], domain) else False if disjoint(args[0], domain) else None
 
 

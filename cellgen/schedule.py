@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from cellgen.cell import Level
 from cellgen.derive import Joint
-from cellgen.expr import Apply, Axis, Ref, walk
+from cellgen.expr import Apply, Axis, Ref, asked, renamed, walk
 from cellgen.flow import made, read, reads, targets
 from cellgen.free import Free
 from cellgen.gather import gather
@@ -141,11 +141,18 @@ class _Scheduling:
             before=segment(before, made(before) & outside),
             forward=segment(loop, kept, result),
             turned=self.step.transposed,
-            backward=segment(returning, sent, carry),
-            after=segment(after, ends, ends | x),
+            backward=segment(returning, sent, carry | self.without_slope(inner=True)),
+            after=segment(after, ends, ends | x | self.without_slope(inner=False)),
             arguments=arguments,
             slabs=whole.slabs,
         )
+
+    def without_slope(self, inner: bool) -> set[str]:
+        """What zeros in place of a derivative read: the inputs that none is sent to, and when they are there."""
+        sent = {name for (name, _, _), _ in self.joint.sent}
+        ports = [port for port in self.ports if port.inner == inner and port.name not in sent]
+        tests = [renamed(port.test, self.cell.connections) for port in ports if port.test is not None]
+        return {port.name for port in ports} | {question.name for test in tests for question in asked(test)}
 
     def placed(self, forward: list[Block], carried: set[str]) -> tuple[list[Block], list[Block], list[Block]]:
         """The blocks that run once, before the loop, and in it: as soon as what they read is there in all variants."""

@@ -38,7 +38,7 @@ def numbers(a):
     """Some of an interval: ends, next to them and next to that, far out, and between."""
     low = [-FAR, -(FAR**3)] if a.low is None else [a.low + NEAR, a.low + NEAR**3] if a.low_open else [a.low]
     high = [FAR, FAR**3] if a.high is None else [a.high - NEAR, a.high - NEAR**3] if a.high_open else [a.high]
-    middle = (Fraction(-7, 4), Fraction(-1, 3), Fraction(0), Fraction(3, 2), Fraction(9, 4))
+    middle = (Fraction(-7, 4), Fraction(-1), Fraction(-1, 3), Fraction(0), Fraction(1), Fraction(3, 2), Fraction(9, 4))
     return {*map(Fraction, (*low, *high)), *(x for x in middle if among(x, a))}
 
 
@@ -288,18 +288,26 @@ def test_the_range_of_a_root_as_a_power():
                 assert found.high is None if high == math.inf else near(found.high, high), (a, n, found)
 
 
-@pytest.mark.parametrize("exponents", ["[0, 2]", "[1/2, 3/2]", "[-1, 1]", "(0, 2]", "[0, inf)", "[-2, -1/2]"])
+@pytest.mark.parametrize(
+    "exponents", ["[0, 2]", "[1/2, 3/2]", "[-1, 1]", "(0, 2]", "[0, inf)", "[-2, -1/2]", "[1/3, 2/3]"]
+)
 def test_the_range_of_a_power_that_an_option_says(exponents):
-    """Zero to the power of zero is one."""
+    """Zero to the power of zero is one; below zero there is a value where the exponent is whole."""
     for a in SOME:
+        found, taken = RANGE["pow"](a, interval(exponents)), []
+        places = numbers(a) | {x for x in (NEAR**3, NEAR) if among(x, a)}
+        for x, n in product(
+            places, numbers(interval(exponents)) | {n for n in (-1, 0, 1, 2) if among(n, interval(exponents))}
+        ):
+            if has_a_result("pow", x, Fraction(n)) and abs(n) < FAR:
+                taken.append(float(x) ** float(n))
+                inside = found.low is None or taken[-1] >= float(found.low) - 1e-9 * abs(found.low)
+                assert inside and (found.high is None or taken[-1] <= float(found.high) + 1e-9 * abs(found.high)), (
+                    a,
+                    x,
+                    n,
+                )
         if a.low is not None and a.low >= 0:
-            found, taken = RANGE["pow"](a, interval(exponents)), []
-            places = numbers(a) | {x for x in (NEAR**3, NEAR) if among(x, a)}
-            for x, n in product(places, numbers(interval(exponents))):
-                if (x > 0 or n >= 0) and abs(n) < FAR:
-                    taken.append(float(x) ** float(n))
-                    inside = found.low is None or taken[-1] >= float(found.low) * (1 - 1e-9)
-                    assert inside and (found.high is None or taken[-1] <= float(found.high) * (1 + 1e-9)), (a, x, n)
             assert near(found.low, min(taken)) or min(taken) < 1e-3 and found.low == 0, (a, found)
             assert near(found.high, max(taken)) if found.high is not None else max(taken) > 20, (a, found)
 
@@ -322,6 +330,7 @@ def has_a_result(op, *at):
 @pytest.mark.parametrize("op", ["div", "log", "sqrt", "pow", "tanh", "mul"])
 def test_where_an_operation_has_a_result(op):
     exponents = [point(Fraction(n, 2)) for n in (-4, -2, -1, 0, 1, 2, 3)]
+    exponents += map(interval, ("[1/2, 3/2]", "[-3/2, -1/2]", "[1/3, 2/3]"))
     last = exponents if op == "pow" else INTERVALS
     for around in product(*[INTERVALS] * (OPS[op].arity - 1), last):
         there = {has_a_result(op, *at) for at in product(*map(numbers, around))}

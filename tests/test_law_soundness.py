@@ -52,7 +52,8 @@ def test_the_range_of_an_operation_holds_every_value(op, data):
     around, at = zip(*(data.draw(intervals()) for _ in range(OPS[op].arity)))
     if op == "pow":
         exponent = data.draw(st.sampled_from([Fraction(each) for each in (-2, -1, 0, 1, 2, 3)] + [Fraction(1, 2)]))
-        around, at = (around[0], ranges.point(exponent)), (at[0], exponent)
+        width = data.draw(st.sampled_from([0, Fraction(1, 3), 1]))
+        around, at = (around[0], ranges.closed(exponent - width, exponent + width)), (at[0], exponent)
     points = [ranges.point(each) for each in at]
     if op == "where":
         points[0] = ranges.point(1 if at[0] > 0 else 0)
@@ -206,3 +207,11 @@ def _end(node, infinite):
 def test_what_a_case_says_of_one_lane_is_not_said_of_the_others(op):
     text = cell(f"a = where(h[t-1] > 0, 0.5, {op}(h[t-1]))\nh = 0.5 * h[t-1] + x @ W + a", weights=("W",))
     assert [verdict.status for verdict in judged(text, "a in (-inf, 0.5]").laws] == ["refuted"]
+
+
+def test_a_power_that_an_option_says_may_be_whole():
+    """An even power of what is less than zero: with it, the state goes beyond -1 after four steps from zeros."""
+    equations = "f = sigmoid(c[t-1] ** power)\nc = f * c[t-1] + log_sigmoid(silu(f)) + 0 * (x @ W)"
+    found = judged(cell(equations, "options: {power: 2}", state="c: units", weights=("W",)), "f in [0.5, 0.74]")
+    assert [verdict.status for verdict in found.laws] in (["refuted"], ["unknown"])
+    assert {each.claim for each in found.traits if each.about == "range"} == {"f in (0, 1)", "c in (-inf, 0]"}

@@ -33,6 +33,22 @@ class Mutant:
     def says_the_same(self) -> bool:
         return self.text == self.original
 
+    @cached_property
+    def lines(self) -> range | None:
+        """Those of the node; None of what runs when the module is imported."""
+        tree = ast.parse(self.source)
+        node = list(ast.walk(tree))[self.index]
+        around = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.Lambda)]
+        bodies = [body for each in around for body in (each.body if isinstance(each.body, list) else [each.body])]
+        if isinstance(node, ast.FunctionDef):
+            return _lines(*node.body)
+        return _lines(node) if any(inner is node for body in bodies for inner in ast.walk(body)) else None
+
+
+def _lines(*nodes: ast.AST) -> range:
+    found = [each for node in nodes for each in ast.walk(node) if hasattr(each, "lineno")]
+    return range(min(each.lineno for each in found), max(each.end_lineno for each in found) + 1)
+
 
 def mutants(text: str) -> list[Mutant]:
     """Every mutant of a module, in the order of its lines. Messages are left alone: tests hold those word by word."""

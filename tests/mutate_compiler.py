@@ -3,9 +3,10 @@
     python -m tests.mutate_compiler [--area derivatives] [--kind condition] [--sample 200] [--jobs 2] [--state FILE]
 
 Each worker has a copy of the checkout and a process that has the libraries and the modules ready. For each mutant it
-writes the changed module there, and a fork imports that and its readers anew and runs the area's tests, the quick ones
-first, until one fails; without a mutant all must pass. What is in the state file is not tried again, so a run that was
-stopped goes on. Exit code 1: there are survivors that `EQUIVALENT` does not explain.
+writes the changed module there, and a fork imports that and its readers anew and runs those of the area's tests that
+come to the changed lines (`reach`), the quick ones first, until one fails; without a mutant all must pass. What is in
+the state file is not tried again, so a run that was stopped goes on. Exit code 1: there are survivors that `EQUIVALENT`
+does not explain.
 """
 
 import argparse
@@ -23,14 +24,17 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.compiler_mutants import KINDS, Mutant, mutants
+from tests.reach import Reach, recorded
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COPIED = ("cellgen", "templates", "specs", "tests", "generated", "pyproject.toml", "README.md")
-SECONDS = 60  # of processor time, of one group of tests; none takes half of it
+SECONDS, TIMES = 60, 4  # of processor time that tests may take: some, and so many times what they took
+SOON = 6  # seconds of the tests that are collected first
 FOREIGN = ("jaxpeers", "torchpeers")  # they import libraries that need not be there
 
 
@@ -132,7 +136,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """by: the first of the tests among which it died, or did not come to an end; None if it survived."""
+    """by: the test that failed, or did not come to an end; None if it survived."""
 
     area: str
     key: str
@@ -226,37 +230,58 @@ def forgotten(module: str, read_by: dict[str, set[str]]) -> None:
             delattr(cellgen, name)
 
 
-def killer(module: str, read_by: dict[str, set[str]], tests: tuple[tuple[str, ...], ...]) -> str | None:
-    """The group of tests in which a fork does not end well; None if it passes them all."""
-    told, tell = os.pipe()
-    child = os.fork()
-    if child == 0:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        survives = False
-        try:
-            forgotten(module, read_by)
-            for group in tests:
-                os.write(tell, b".")
-                resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + SECONDS, resource.RLIM_INFINITY))
-                if not passed(group):
-                    break
-            else:
-                survives = True
-        finally:
-            os._exit(0 if survives else 1)
-    os.close(tell)
-    _, status = os.waitpid(child, 0)
-    tried = len(os.read(told, len(tests)))
-    os.close(told)
-    return None if status == 0 else tests[max(tried, 1) - 1][0]
+class Chosen:
+    """Of what is collected, the chosen tests in their order; says in a pipe which it was that failed."""
+
+    def __init__(self, names: Collection[str], tell: int):
+        self.place, self.tell = {name: at for at, name in enumerate(names)}, tell
+
+    def pytest_collection_modifyitems(self, items):
+        items[:] = sorted(
+            (each for each in items if each.nodeid in self.place), key=lambda each: self.place[each.nodeid]
+        )
+
+    def pytest_runtest_logstart(self, nodeid):
+        os.write(self.tell, f"{nodeid}\n".encode())
 
 
-def passed(group: tuple[str, ...]) -> bool:
+def killer(module: str, read_by: dict[str, set[str]], tests: dict[str, float]) -> str | None:
+    """The test in which a fork does not end well; None if it passes them all."""
+    with tempfile.TemporaryFile() as told:
+        child = os.fork()
+        if child == 0:
+            quiet = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(quiet, 1)
+            os.dup2(quiet, 2)
+            survives = False
+            try:
+                forgotten(module, read_by)
+                survives = all(passed(names, sum(map(tests.get, names)), told.fileno()) for names in stages(tests))
+            finally:
+                os._exit(0 if survives else 1)
+        _, status = os.waitpid(child, 0)
+        told.seek(0)
+        begun = told.read().decode().splitlines()
+    return None if status == 0 else begun[-1] if begun else "collecting"
+
+
+def stages(tests: dict[str, float]) -> Iterator[list[str]]:
+    """Those that take SOON together, and the rest: to collect what is not needed takes time."""
+    soon, spent = [], 0.0
+    for name, seconds in tests.items():
+        if soon and (spent := spent + seconds) > SOON:
+            break
+        soon.append(name)
+    yield from filter(None, (soon, [name for name in tests if name not in {*soon}]))
+
+
+def passed(names: list[str], seconds: float, tell: int) -> bool:
     import pytest
 
-    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", *group]) == 0
+    allowed = int(time.process_time() + SECONDS + TIMES * seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+    files = dict.fromkeys(name.partition("::")[0] for name in names)
+    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", *files], plugins=[Chosen(names, tell)]) == 0
 
 
 def work(todo, done) -> None:
@@ -264,17 +289,18 @@ def work(todo, done) -> None:
         folder = Path(temporary)
         prepare(folder)
         read_by, sound = readers(folder), set()
-        while (job := todo.get()) is not None:
+        while (asked := todo.get()) is not None:
+            job, tests = asked
             path = folder / "cellgen" / f"{job.module}.py"
             before = path.read_text(encoding="utf-8")
-            if job.area not in sound and (by := killer(job.module, read_by, AREAS[job.area].tests)):
-                done.put(f"the tests of {job.area} fail without a mutant: {by}")
+            if tests and job.module not in sound and (by := killer(job.module, read_by, tests)):
+                done.put(f"the tests of {job.key} fail without a mutant: {by}")
                 return
-            sound.add(job.area)
+            sound.add(job.module)
             start = time.monotonic()
             path.write_text(job.mutant.text, encoding="utf-8")
             try:
-                by = killer(job.module, read_by, AREAS[job.area].tests)
+                by = killer(job.module, read_by, tests) if tests else None
             finally:
                 path.write_text(before, encoding="utf-8")
             done.put(Outcome(job.area, job.key, by, round(time.monotonic() - start, 1)))
@@ -291,11 +317,29 @@ def known(state: Path | None) -> dict[str, Outcome]:
     return {outcome.key: outcome for outcome in found}
 
 
-def run(todo: list[Job], count: int, state: Path | None) -> Iterator[Outcome]:
+def reaches(areas: Collection[str], count: int, kept: Path) -> dict[str, list[Reach]]:
+    """Of each area what its groups of tests come to, recorded by so many processes at once."""
+    groups = list(dict.fromkeys(group for area in areas for group in AREAS[area].tests))
+    with ThreadPoolExecutor(count) as pool:
+        found = dict(zip(groups, pool.map(lambda group: recorded(CHECKOUT, group, kept), groups)))
+    return {area: [found[group] for group in AREAS[area].tests] for area in areas}
+
+
+def tests_of(job: Job, found: list[Reach]) -> dict[str, float]:
+    """The tests that come to what a mutant changes, in the order in which they are tried; of a table, all of them."""
+    lines = job.mutant.lines
+    parts = [each.seconds if lines is None else each.tests(job.module, lines) for each in found]
+    first = {name: parts[0][name] for name in parts[0] if name in FEW}
+    return first | dict(sorted((item for part in parts for item in part.items()), key=lambda item: item[1]))
+
+
+def run(todo: list[Job], found: dict[str, list[Reach]], count: int, state: Path | None) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")
     asked, answered = context.Queue(), context.Queue()
-    for job in (*todo, *[None] * count):
-        asked.put(job)
+    for job in todo:
+        asked.put((job, tests_of(job, found[job.area])))
+    for _ in range(count):
+        asked.put(None)
     workers = [context.Process(target=work, args=(asked, answered), daemon=True) for _ in range(count)]
     for worker in workers:
         worker.start()
@@ -323,6 +367,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--state", type=Path, help="outcomes so far, a line each")
+    parser.add_argument("--reach", type=Path, help="a folder that keeps which tests come to which lines")
     given = parser.parse_args()
     todo = [
         job for area in given.area or AREAS for job in jobs(area, given.sample, given.seed, given.kind or tuple(KINDS))
@@ -331,7 +376,9 @@ def main() -> int:
     wanted = {job.key for job in todo}
     fresh = [job for job in todo if job.key not in outcomes]
     print(f"{len(todo)} mutants, {len(fresh)} of them not tried yet", flush=True)
-    for outcome in run(fresh, given.jobs, given.state):
+    areas = list(dict.fromkeys(job.area for job in fresh))
+    found = reaches(areas, given.jobs, given.reach or Path(tempfile.mkdtemp(prefix="reach-")))
+    for outcome in run(fresh, found, given.jobs, given.state):
         outcomes[outcome.key] = outcome
         if outcome.by is None:
             print(f"survives: {outcome.key} ({outcome.seconds} s)", flush=True)

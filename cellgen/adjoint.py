@@ -64,9 +64,7 @@ def add(a: Node, b: Node) -> Node:
 
 
 def sub(a: Node, b: Node) -> Node:
-    if b == ZERO:
-        return a
-    return neg(b) if a == ZERO else op("sub", a, b)
+    return a if b == ZERO else op("sub", a, b)
 
 
 def mul(a: Node, b: Node) -> Node:

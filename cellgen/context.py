@@ -1,11 +1,12 @@
 """What the names of a cell are in one variant, and how a mistake in a shape is told with both sides."""
 
 from dataclasses import dataclass, field
+from math import prod
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Cell, Level, Type, TypedVariant
 from cellgen.diagnostics import Label, Report
-from cellgen.expr import Node, Number, Path, Ref, Shape, Variant, axis_text, shape_text
+from cellgen.expr import Axis, Node, Number, Path, Ref, Shape, Variant, axis_text, shape_text
 from cellgen.span import Span
 
 
@@ -62,10 +63,16 @@ class Context:
         new = next(name for name in ("key", f"{axis_text(axis)}_out", "columns") if name not in taken)
         dim = next((dim for dim in self.cell.dims if (dim.name,) == axis), None)
         if dim is None or not new.isidentifier():
-            return f"give one of the two a dim of its own, as in `dims: {{rows: {axis_text(axis)}}}`"
+            return f"give one of the two a dim of its own, as in `dims: {{rows: {self.count(axis)}}}`"
         size = f"{dim.value}/{dim.divisor}" if dim.kind == "quotient" else str(dim.value or dim.kind)
         same = size if dim.kind == "quotient" else dim.name
         return f"give one of the two a name of its own: `dims: {{{dim.name}: {size}, {new}: {same}}}`"
+
+    def count(self, axis: Axis) -> str:
+        """How many lanes an axis has, or `required`, as a dim is declared."""
+        sizes = {dim.name: dim.value for dim in self.cell.dims} | {each.name: len(each.labels) for each in self.cell.axes}
+        found = [atom if isinstance(atom, int) else sizes.get(atom) for atom in axis]
+        return "required" if None in found else str(prod(found))
 
     def sides(self, node: Node, text: str = "", shape: Shape | None = None) -> tuple[Label, ...]:
         """Where a value comes from, and its shape; for one without a name, where it stands."""

@@ -136,8 +136,6 @@ class _Derivation:
     def equation(self, equation: Equation) -> None:
         """Sends what has reached a name on to what its equation reads."""
         name, live = equation.name, self.live[equation.name]
-        if not self.values.active[name]:
-            return
         self.current = equation
         value, path = equation.value, (name,)
         type = self.type_of(name)

@@ -102,7 +102,6 @@ TENSORFLOW: dict[str, Form] = {
 
 LOWERED: dict[str, Form] = {
     "cast": Form("tf.cast({0}, {dtype})"),  # of a comparison
-    "constant": Form("tf.constant({0}, {dtype})"),
     "convert": Form("tf.convert_to_tensor({0}, {dtype})"),
     "repeat": Form("tf.broadcast_to(tf.convert_to_tensor({0}, {dtype}), [tf.shape({x})[0], {sizes}])"),
     "einsum": Form('tf.einsum("{subscripts}", {0}, {1})'),

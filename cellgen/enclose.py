@@ -63,7 +63,6 @@ class Enclosure(Looks):
             if (each, self.depth) in self._found:
                 todo.pop()
             elif each in opened:
-                todo.pop()
                 with self._budget.anew():
                     self._at(each, self.depth)
             else:

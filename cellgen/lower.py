@@ -204,7 +204,7 @@ class _Lowering:
         """A tensor, where it can be a number of Python's."""
         if not self.merged.plain(node, path):
             return lowered
-        return Apply("constant" if self.merged.literal(node) else "convert", (lowered,))
+        return Apply("convert", (lowered,))
 
     def condition(self, node: Node, path: Path, sure: bool) -> Node:
         """What `where` asks: a comparison, or whether a value of 0 and 1 is 1."""

@@ -2,7 +2,7 @@
 
 from cellgen.algebra import Algebra
 from cellgen.cell import Level, Type, TypedCell, TypedVariant
-from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Shape, Variant, children, live_children, renamed, walk
+from cellgen.expr import Apply, Choose, Node, Number, Path, Ref, Shape, Variant, children, live_children, renamed
 from cellgen.variants import when
 
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
@@ -100,10 +100,6 @@ class Merged:
     def plain(self, node: Node, path: Path) -> bool:
         """Whether in some variant this is a Python number, not a tensor."""
         return any(self._plain(node, path, each) for each in self.typed.variants if path in each.types)
-
-    def literal(self, node: Node) -> bool:
-        """Whether what is `plain` is made of written numbers alone."""
-        return not any(isinstance(each, (Ref, Choose)) for _, each in walk(node))
 
     def _plain(self, node: Node, path: Path, where: TypedVariant) -> bool:
         match node:

@@ -144,7 +144,7 @@ class _Statements:
     def apply(self, node: Apply, args: list):
         attrs = dict(node.attrs)
         match node.op:
-            case "cast" | "constant" | "convert":
+            case "cast" | "convert":
                 return np.asarray(args[0], float)
             case "expand":
                 value = args[0]

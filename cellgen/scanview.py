@@ -11,7 +11,7 @@ from cellgen.records import ScanView, SegmentView, StatementView
 from cellgen.schedule import Plan, Segment
 from cellgen.statements import code, statements
 
-NUMBERS = ("constant", "convert", "cast", "repeat")  # what makes a tensor of a number
+NUMBERS = ("convert", "cast", "repeat")  # what makes a tensor of a number
 
 
 def scanview(plan: Plan, step: Step) -> ScanView:

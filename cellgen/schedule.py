@@ -25,7 +25,7 @@ from cellgen.widen import widen
 CHEAP = (
     *("add", "sub", "mul", "neg", "linear", "square", "less", "less_equal", "greater", "greater_equal"),
     *("minimum", "maximum", "clip", "where", "relu", "relu6", "leaky_relu", "hard_sigmoid", "hard_tanh", "step", "abs"),
-    *("stop_gradient", "straight_through", "expand", "cast", "constant", "convert", "reshape"),
+    *("stop_gradient", "straight_through", "expand", "cast", "convert", "reshape"),
 )
 
 

@@ -82,6 +82,22 @@ RARE = {
         "z = (h[t-1] @ U if f else 0) + c[t-1] @ V + h[t-1] @ K",
         *("h = tanh(z + x @ W)", "c = 0.5 * c[t-1] + h"),
     ),
+    "a quotient by a number a sample": spec(
+        "state: {h: units}\nparams: {W: [input, units], k: [units, 1]}\n",
+        "a = 2 + tanh(h[t-1] @ k)",
+        "h = h[t-1] / a + x @ W",
+    ),
+    "a number a sample that is taken away twice": spec(
+        "state: {h: units, c: 1}\nparams: {U: [input, units], W: [input, units], k: [units, 1]}\n",
+        "a = (x @ W) - ((x @ U) - (c[t-1] * c[t-1]))",
+        "h = 0.7 * a + 0.3 * h[t-1]",
+        "c = sigmoid((h[t-1] @ k) - 0) * c[t-1] + sin(elu(cos(c[t-1] * 2)))",
+    ),
+    "a label of a sum, in one variant": spec(
+        FLAG + f"gates: [p, q]\nstate: {{h: units}}\n{PAIR}",
+        "z: [gates, units] = x @ W",
+        "h = tanh((z + h[t-1]).p if f else h[t-1]) + z.q + 0 * sum(h[t-1] @ U) + sum(b)",
+    ),
     "two sums of the input, and nothing else of it": spec(
         "state: {h: units}\noutput: y\n", "h = h[t-1] * mean(x)", "y = sum(x) + mean(h)"
     ),

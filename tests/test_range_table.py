@@ -47,7 +47,9 @@ def typed(expressions):
     """A cell in which these are equations."""
     equations = named(expressions)
     lines = [f"  {name} = {text}\n" for name, text in equations.items()]
-    return Spec.of(f"{HEAD}{''.join(lines)}  y = {' + '.join(equations)}\n  h = h[t-1] + u + v + z + f + n + m + r + b\n").typed(laws=False)
+    return Spec.of(
+        f"{HEAD}{''.join(lines)}  y = {' + '.join(equations)}\n  h = h[t-1] + u + v + z + f + n + m + r + b\n"
+    ).typed(laws=False)
 
 
 def found(expressions) -> dict[str, Interval]:

@@ -70,7 +70,8 @@ class Context:
 
     def count(self, axis: Axis) -> str:
         """How many lanes an axis has, or `required`, as a dim is declared."""
-        sizes = {dim.name: dim.value for dim in self.cell.dims} | {each.name: len(each.labels) for each in self.cell.axes}
+        sizes = {axis.name: len(axis.labels) for axis in self.cell.axes}
+        sizes |= {dim.name: dim.value for dim in self.cell.dims}
         found = [atom if isinstance(atom, int) else sizes.get(atom) for atom in axis]
         return "required" if None in found else str(prod(found))
 

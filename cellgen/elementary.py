@@ -101,8 +101,6 @@ def _pi(digits: int) -> tuple[Fraction, Fraction]:
 
 @lru_cache(maxsize=100_000)
 def _outward(x: Fraction, up: bool, digits: int) -> Fraction:
-    if x == 0:
-        return x
     size = ceil((x.numerator.bit_length() - x.denominator.bit_length()) * log10(2))  # x is about 10 ** size
     unit = Fraction(10) ** (size - digits)
     steps = -((-x) // unit) if up else x // unit

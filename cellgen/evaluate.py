@@ -173,8 +173,7 @@ def _einsum(a: list[Axis], b: list[Axis], a_batched: bool, b_batched: bool, cont
     second = first[:shared] + ascii_lowercase[len(a) : len(a) + len(b) - shared]
     rest = first + second[shared:]
     if contract:
-        if a[-1] != b[shared]:
-            raise TypeError(f"{axis_text(a[-1])} is not contracted with {axis_text(b[shared])}")
+        assert a[-1] == b[shared], f"{axis_text(a[-1])} is not contracted with {axis_text(b[shared])}"
         rest = first[:-1] + second[shared + 1 :]
         second = second[:shared] + first[-1] + second[shared + 1 :]
     return f"{'Z' * a_batched}{first},{'Z' * b_batched}{second}->{'Z' * (a_batched or b_batched)}{rest}"

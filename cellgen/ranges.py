@@ -107,7 +107,7 @@ def power(a: Interval, exponent: int) -> Interval:
         return invert(power(a, -exponent))
     if exponent == 0:
         return point(1)
-    ends = [_raised(end, exponent) for end in (lower(a), upper(a))]
+    ends = [(value**exponent, taken) for value, taken in (lower(a), upper(a))]
     if exponent % 2 == 0 and holds_zero(a):
         return make((Fraction(0), True), greatest(ends))
     return make(least(ends), greatest(ends))
@@ -233,12 +233,6 @@ def _times(p: End, q: End) -> End:
     if abs(p[0]) == inf or abs(q[0]) == inf:
         return (inf if (p[0] > 0) == (q[0] > 0) else -inf), False
     return p[0] * q[0], p[1] and q[1]
-
-
-def _raised(p: End, exponent: int) -> End:
-    if abs(p[0]) == inf:
-        return (inf if p[0] > 0 or exponent % 2 == 0 else -inf), False
-    return p[0] ** exponent, p[1]
 
 
 def _inverse(p: End, of_zero: float) -> End:

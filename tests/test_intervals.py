@@ -476,3 +476,14 @@ def test_far_out_a_function_is_between_what_it_is_nearer(name, at, ends):
     assert (low is None) == (ends[0] is None) and (high is None) == (ends[1] is None)
     assert low is None or low >= ends[0]
     assert high is None or high <= ends[1]
+
+
+def test_ends_are_exact():
+    """The reciprocal of infinity is a whole 0: a float would round what it is added to."""
+    found = ranges.invert(interval("[2, inf)"))
+    assert (found, type(found.low)) == (interval("(0, 1/2]"), Fraction)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_a_wave_is_anywhere_far_out(name):
+    assert elementary.value(name, Fraction(10**7)) == (-1, 1)

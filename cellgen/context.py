@@ -63,17 +63,18 @@ class Context:
         new = next(name for name in ("key", f"{axis_text(axis)}_out", "columns") if name not in taken)
         dim = next((dim for dim in self.cell.dims if (dim.name,) == axis), None)
         if dim is None or not new.isidentifier():
-            return f"give one of the two a dim of its own, as in `dims: {{rows: {self.count(axis)}}}`"
+            return f"give one of the two a dim of its own, as in `dims: {{rows: {self.declared(axis)}}}`"
         size = f"{dim.value}/{dim.divisor}" if dim.kind == "quotient" else str(dim.value or dim.kind)
         same = size if dim.kind == "quotient" else dim.name
         return f"give one of the two a name of its own: `dims: {{{dim.name}: {size}, {new}: {same}}}`"
 
-    def count(self, axis: Axis) -> str:
-        """How many lanes an axis has, or `required`, as a dim is declared."""
-        sizes = {axis.name: len(axis.labels) for axis in self.cell.axes}
-        sizes |= {dim.name: dim.value for dim in self.cell.dims}
-        found = [atom if isinstance(atom, int) else sizes.get(atom) for atom in axis]
-        return "required" if None in found else str(prod(found))
+    def declared(self, axis: Axis) -> str:
+        """What a dim as wide as an axis is declared as: its lanes, or `required` where they are not known here."""
+        sizes = {each.name: len(each.labels) for each in self.cell.axes} | {
+            dim.name: dim.value for dim in self.cell.dims
+        }
+        found = [sizes.get(atom, atom) for atom in axis]
+        return str(prod(found)) if all(isinstance(size, int) for size in found) else "required"
 
     def sides(self, node: Node, text: str = "", shape: Shape | None = None) -> tuple[Label, ...]:
         """Where a value comes from, and its shape; for one without a name, where it stands."""

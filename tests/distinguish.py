@@ -85,7 +85,10 @@ class Compiler:
 
 def reached(cells: list[Case], kept: Path) -> dict[str, dict[int, list[int]]]:
     """Which of the cells come to each line of each module."""
-    path = kept / "cells.json"
+    digest = hashlib.sha256("\n".join(each.text for each in cells).encode())
+    for source in sorted((CHECKOUT / "cellgen").glob("*.py")):
+        digest.update(source.read_bytes())
+    path = kept / f"cells-{digest.hexdigest()[:24]}.json"
     if not path.exists():
         import coverage
 

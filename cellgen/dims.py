@@ -72,12 +72,12 @@ class Dims:
             if name in known or name in axes:
                 continue
             help = nearest(name, listed)
+            inferred = name == "input" or name in self.inferred and name not in self.kept
             if self.written and help and name not in self.inferred:
                 self.report.add(
                     "CG205", f"unknown dim `{name}`", span, help=(help, "a new dim is listed under `dims:`")
                 )
-                continue
-            if name in self.taken.where:
+            elif name in self.taken.where:
                 self.report.add(
                     "CG112",
                     f"`{name}` is a dim here, and declared as something else",
@@ -85,9 +85,7 @@ class Dims:
                     context=[Label(self.taken.where[name], "here")],
                     help="give one of the two another name",
                 )
-                continue
-            inferred = name == "input" or name in self.inferred and name not in self.kept
-            if self.taken.take(name, span, attribute=not inferred):
+            elif self.taken.take(name, span, attribute=not inferred):
                 found.append(Dim(name, "inferred" if inferred else "required", span=span))
         self.check(found)
         self.acyclic(found)

@@ -14,10 +14,16 @@ from math import ceil, isqrt, log2, log10
 DIGITS = 12  # significant, of what is told
 GUARD = 30
 MAX_ARGUMENT = 100_000  # beyond it a value is only known to be further out
+MAX_BITS = 1023  # of a bound before its point, and zeros behind it: a float holds it
 
 _digits: ContextVar[int] = ContextVar("digits", default=DIGITS)
 
 SELU = Fraction("1.05070098735548049342"), Fraction("1.67326324235437728482")  # Keras's scale and alpha
+
+MAX_LENGTH = 4 * MAX_BITS  # of both parts of a fraction; of a longer one SHORT digits are enough
+SHORT = 100
+
+_LARGEST = Fraction(2) ** (MAX_BITS - 1)
 
 Bounds = tuple[Fraction | None, Fraction | None]  # None: nothing is known on this side
 
@@ -47,6 +53,21 @@ def outward(x: Fraction, up: bool) -> Fraction:
     return _outward(x, up, _digits.get())
 
 
+def within(x: Fraction, up: bool) -> Fraction | None:
+    """A number as a bound: one that is long, or of a size that no float has, gives way to the next that is not.
+
+    It is no smaller (`up`), or no larger; None: there is no bound.
+    """
+    above, below = x.numerator.bit_length(), x.denominator.bit_length()
+    bits = above - below
+    if not x or -MAX_BITS < bits < MAX_BITS:
+        return x if above + below <= MAX_LENGTH else within(_outward(x, up, SHORT), up)
+    side = 1 if x > 0 else -1
+    if up == (x > 0):
+        return None if bits > 0 else side / _LARGEST
+    return side * _LARGEST if bits > 0 else Fraction(0)
+
+
 def pi() -> tuple[Fraction, Fraction]:
     return _pi(_digits.get())
 
@@ -61,10 +82,19 @@ def _value(name: str, x: Fraction, digits: int) -> Bounds:
     bits = int(digits * log2(10)) + 8
     context, rational = _context(bits + GUARD)
     found = [FUNCTIONS[name](context, at) for at in _ends(context, x)]  # two where x is no number of so many bits
-    low, high = (Fraction(*rational(pick(found)._mpf_)) for pick in (min, max))
+    low, high = (_rational(pick(found), rational) for pick in (min, max))
     apart = high - low  # a function that is not monotone may be further out between them, by no more than that
     slack = max(abs(low), abs(high)) / 2**bits + apart
-    return _outward(low - slack, False, digits), _outward(high + slack, True, digits)
+    return within(_outward(low - slack, False, digits), False), within(_outward(high + slack, True, digits), True)
+
+
+def _rational(x, rational) -> Fraction:
+    """A number of mpmath's; of one that is too large or too small for a bound, another that is."""
+    minus, mantissa, exponent, bits = x._mpf_
+    size = exponent + bits
+    if mantissa and abs(size) > MAX_BITS:
+        return Fraction(-1 if minus else 1) * Fraction(2) ** (2 * MAX_BITS if size > 0 else -2 * MAX_BITS)
+    return Fraction(*rational(x._mpf_))
 
 
 def _far(name: str, x: Fraction, digits: int) -> Bounds:
@@ -111,7 +141,7 @@ def _outward(x: Fraction, up: bool, digits: int) -> Fraction:
 
 
 def _sigmoid(m, x):
-    return 1 / (1 + m.exp(-x)) if x >= 0 else m.exp(x) / (1 + m.exp(x))
+    return 1 / (1 + m.exp(-x))
 
 
 def _softplus(m, x):

@@ -26,7 +26,6 @@ from cellgen.expr import (
     View,
     axis_text,
     holds,
-    shape_text,
 )
 from cellgen.ops import EVERY, OPS
 from cellgen.settings import Settings
@@ -124,8 +123,7 @@ class Scope:
             found = left[:1] == [self._plain(axis)]
             dims.append(self.settings.size(axis) if found else 1)
             left = left[found:]
-        if left or have.level.has_batch > want.level.has_batch:
-            raise TypeError(f"{shape_text(have.shape)} does not broadcast to {shape_text(want.shape)}")
+        assert not left and have.level.has_batch <= want.level.has_batch, (have, want)
         lead = [self.batch if have.level.has_batch else 1] * want.level.has_batch
         return np.broadcast_to(array.reshape((*lead, *dims)), self.stored(want))
 

@@ -58,8 +58,6 @@ class _Gathering:
 
     def block(self, block: Block) -> Block:
         line = block.lines[0]
-        if len(line.targets) != 1 or not isinstance(line.value, Apply) or line.value.op != "add":
-            return block
         terms = list(self.terms(line.value, None, ()))
         products = self.as_wide([term for term in terms if self.is_product(term.value)])
         if len(products) < 2 or all(term.test for term in products):

@@ -209,9 +209,7 @@ class Instance:
         for port in ports:
             if port.name not in arrays:
                 steps = (
-                    np.arange(front[-1]).reshape(-1, *[1] * len(port.shape))
-                    if port.index
-                    else float(port.default.value)
+                    np.arange(front[1]).reshape(-1, *[1] * len(port.shape)) if port.index else float(port.default.value)
                 )
                 arrays[port.name] = np.array(np.broadcast_to(steps, (*front, *self.settings.shape(port.shape))), float)
         for name, type in noises.items():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from math import prod
+from math import log10, prod
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from cellgen.ops import EVERY
 MAX_LANES = 512  # of a value
 MAX_SLOPES = 50_000  # derivatives, each counted as often as its expression has symbols
 MAX_TERMS = 2048  # of an expression that is multiplied out
+MAX_DIGITS = 2000  # of the number that an expression begins with
 
 Expr = object  # a sympy expression
 
@@ -47,7 +48,7 @@ class Symbolic:
             "sub": lambda a, b: a - b,
             "mul": lambda a, b: a * b,
             "div": lambda a, b: a / b,
-            "pow": lambda a, n: a**n if n.is_Rational else self.call("pow", a, n),
+            "pow": self.power,
             "neg": lambda a: -a,
             "square": lambda a: a**2,
             "linear": lambda a: a,
@@ -88,8 +89,23 @@ class Symbolic:
         over = self.where(self.call("greater", x, high), bound, x)
         return self.where(self.call("less", x, low), low, over)
 
+    def power(self, a: Expr, exponent: Expr) -> Expr:
+        """Raises `TooMuch`, as `elementwise` does."""
+        if not exponent.is_Rational:
+            return self.call("pow", a, exponent)
+        self._short(a, abs(exponent))
+        return a**exponent
+
+    def _short(self, expr: Expr, times: Expr = 1) -> Expr:
+        number, _ = expr.as_coeff_Mul()
+        digits = times * max(number.p.bit_length(), number.q.bit_length()) * log10(2)
+        if digits > MAX_DIGITS:
+            raise TooMuch(f"a number has more than {MAX_DIGITS:,} digits")
+        return expr
+
     def elementwise(self, op: str, *args: Expr) -> Expr:
-        return self.table[op](*args) if op in self.table else self.call(op, *args)
+        """Raises `TooMuch`."""
+        return self._short(self.table[op](*args)) if op in self.table else self.call(op, *args)
 
     def rule(self, node: Node, env: Mapping[str, Expr]) -> Expr:
         """A rule of `adjoint.UNARY`, at some values."""

@@ -298,8 +298,6 @@ class _Lowering:
         """An argument with axes of one put in, so that it broadcasts by position as it does by name."""
         type, algebra = self.merged.type(at), self.merged.algebra(at[:-1])
         shape, wide = type.shape, result.shape
-        if not shape or len(wide) < 2 and len(shape) <= len(wide):
-            return arg
         if algebra.scalar(shape):
             missing = len(wide) - len(shape) if type.level.has_batch else 0
             axes = tuple(range(1 + len(shape), 1 + len(shape) + missing))

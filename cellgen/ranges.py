@@ -1,11 +1,12 @@
 """Interval arithmetic on exact rationals, with open and closed ends."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal
 from fractions import Fraction
 from functools import reduce
 from math import inf
 
-from cellgen.elementary import outward, precise
+from cellgen.elementary import outward, precise, within
 from cellgen.ops import Interval, interval
 
 End = tuple  # (a Fraction or an infinity, whether the end itself is taken; an infinity never is)
@@ -56,10 +57,13 @@ def rounded(a: Interval, digits: int) -> Interval:
 
 
 def number_text(value: Fraction) -> str:
-    if value.denominator == 1:
+    """As it is written in a spec; of what no float comes to, a few digits."""
+    if value and within(value, True) != value:
+        return f"{Context(prec=SHOWN).divide(Decimal(value.numerator), Decimal(value.denominator)):e}"
+    if value.denominator == 1 and abs(value) < 10**16:
         return str(value.numerator)
     text = repr(float(value))
-    return text if Fraction(text) == value else f"{value.numerator}/{value.denominator}"
+    return text if Fraction(text) == value else str(value)
 
 
 def bounded(a: Interval) -> bool:
@@ -107,10 +111,10 @@ def power(a: Interval, exponent: int) -> Interval:
         return invert(power(a, -exponent))
     if exponent == 0:
         return point(1)
-    ends = [(value**exponent, taken) for value, taken in (lower(a), upper(a))]
+    lows, highs = ([_raised(end, exponent, up) for end in (lower(a), upper(a))] for up in (False, True))
     if exponent % 2 == 0 and holds_zero(a):
-        return make((Fraction(0), True), greatest(ends))
-    return make(least(ends), greatest(ends))
+        return make((Fraction(0), True), greatest(highs))
+    return make(least(lows), greatest(highs))
 
 
 def invert(a: Interval) -> Interval:
@@ -192,12 +196,24 @@ def upper(a: Interval) -> End:
 
 
 def make(low: End, high: End) -> Interval:
+    """An interval between two ends, as far as those are bounds (`elementary.within`)."""
+    low, high = _within(low, False), _within(high, True)
     return Interval(
         None if low[0] == -inf else low[0],
         None if high[0] == inf else high[0],
         not low[1],
         not high[1],
     )
+
+
+def _within(end: End, up: bool) -> End:
+    value = end[0]
+    if isinstance(value, float):
+        return end  # an infinity
+    near = within(value, up)
+    if near is value:
+        return end
+    return (inf if up else -inf) if near is None else near, False
 
 
 def _taken(value, ends: Iterable[End]) -> bool:
@@ -233,6 +249,18 @@ def _times(p: End, q: End) -> End:
     if abs(p[0]) == inf or abs(q[0]) == inf:
         return (inf if (p[0] > 0) == (q[0] > 0) else -inf), False
     return p[0] * q[0], p[1] and q[1]
+
+
+def _raised(p: End, exponent: int, up: bool) -> End:
+    """An end to a power, as a bound (`_within`) like each power on the way to it."""
+    minus = p[0] < 0 and exponent % 2 == 1
+    out, square, further = (Fraction(1), True), (abs(p[0]), p[1]), up != minus
+    while exponent:
+        if exponent % 2:
+            out = _within(_times(out, square), further)
+        square = _within(_times(square, square), further)
+        exponent //= 2
+    return _minus(out) if minus else out
 
 
 def _inverse(p: End, of_zero: float) -> End:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from cellgen.cell import Level
 from cellgen.derive import Joint
 from cellgen.expr import Apply, Axis, Ref, asked, renamed, walk
-from cellgen.flow import made, read, reads, targets
+from cellgen.flow import made, names, read, reads, targets
 from cellgen.free import Free
 from cellgen.gather import gather
 from cellgen.lower import GIVEN, Block, Step, statements
@@ -132,12 +132,13 @@ class _Scheduling:
         loop, kept = list(whole.loop), {*whole.names, *arguments} & {*whole.names, *kept}
         returning, after = list(whole.apart(returning)), list(whole.apart(after))
         outside = read(loop) | read(returning) | read(after) | result
+        turned = {name for line in self.step.transposed for name in names(line.value)}
         before, loop = self.kept_of_samples(before, outside), self.kept_of_samples(loop, kept)
         returning = self.kept_of_samples(returning, sent)
         return Plan(
             self.joint,
             replace(self.step, dims=self.dims([*before, *loop, *returning, *after])),
-            once=segment(once, made(once) & (read(before) | outside)),
+            once=segment(once, made(once) & (read(before) | outside | turned)),
             before=segment(before, made(before) & outside),
             forward=segment(loop, kept, result),
             turned=self.step.transposed,

@@ -5,19 +5,22 @@ A value is looked at lane by lane: one real polynomial stands for all lanes of a
 couples lanes, becomes a symbol that is keyed by the operation and the normal forms of its operands, so that equal
 values have equal symbols. A polynomial is kept expanded, with the square of a 0-or-1 symbol reduced to itself.
 
-A sum or product of more than MAX_TERMS terms becomes a symbol as well, and so does one of more than MAX_WHOLE that is 0
-or 1 or that another equation reads: then less can be proved, and nothing wrong.
+A sum or product of more than MAX_TERMS terms becomes a symbol as well, one whose numbers may have more than MAX_DIGITS,
+and one of more than MAX_WHOLE terms that is 0 or 1 or that another equation reads: then less can be proved, and nothing
+wrong.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log10
 
 from cellgen.ops import OPS
 
 MAX_TERMS = 128
 MAX_POWER = 8
 MAX_WHOLE = 32
+MAX_DIGITS = 700
 
 Expr = object  # a sympy expression; sympy is imported when a table is made, not before
 Lanes = tuple[tuple[tuple[str, ...], Expr], ...]  # of an operand of a coupling operation: label path -> polynomial
@@ -127,13 +130,16 @@ class Arithmetic:
 
     def sum(self, a: Expr, b: Expr) -> Expr:
         """Of many terms it is a symbol, as a product is."""
-        many = len(self._terms(a)) + len(self._terms(b)) > MAX_TERMS
-        return self.atom("add", *sorted((a, b), key=str)) if many else self.table.make(a + b, "add", a, b)
+        if len(self._terms(a)) + len(self._terms(b)) > MAX_TERMS or self._long(a, b):
+            return self.atom("add", *sorted((a, b), key=str))
+        return self.table.make(a + b, "add", a, b)
 
     def difference(self, a: Expr, b: Expr) -> Expr:
         return self.sum(a, self._scaled(self.number(-1), b))
 
     def product(self, a: Expr, b: Expr) -> Expr:
+        if self._long(a, b):
+            return self.atom("mul", *sorted((a, b), key=str))
         if a.is_Rational or b.is_Rational:
             return self._scaled(a, b) if a.is_Rational else self._scaled(b, a)
         terms_a, terms_b = self._terms(a), self._terms(b)
@@ -195,6 +201,12 @@ class Arithmetic:
     def _scaled(self, number: Expr, a: Expr) -> Expr:
         out = self.table.sympy.Add(*(number * term for term in self._terms(a)))
         return self.table.make(out, "mul", number, a)
+
+    def _long(self, *operands: Expr) -> bool:
+        """Whether a number of a sum or product of these may have more than MAX_DIGITS digits."""
+        numbers = ([term.as_coeff_Mul()[0] for term in self._terms(each)] for each in operands)
+        bits = sum(max(max(each.p.bit_length(), each.q.bit_length()) for each in those) for those in numbers)
+        return bits * log10(2) > MAX_DIGITS
 
     def _terms(self, a: Expr) -> tuple[Expr, ...]:
         return self.table.sympy.Add.make_args(a)

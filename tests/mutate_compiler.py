@@ -62,14 +62,23 @@ DIAGNOSTICS = ("tests/test_diagnostics.py",)
 AREAS = {
     "derivatives": Area(
         ("adjoint", "derive", "sums", "values", "place", "commute", "centre"),
-        (FEW, ("tests/test_adjoint.py",), PLANS, WRITTEN, NUMBERS, SCHEDULES, (*GRADIENTS, "-k", "graph or kink")),
+        (
+            FEW,
+            ("tests/test_adjoint.py",),
+            PLANS,
+            WRITTEN,
+            NUMBERS,
+            SCHEDULES,
+            (*GRADIENTS, "-k", "graph or kink"),
+            ("tests/test_rederive.py",),
+        ),
     ),
     "shapes": Area(
         ("rules", "algebra", "infer", "dims", "context"),
         (
             ("tests/test_shapes.py",),
             FEW,
-            ("tests/test_bounds.py", "-k", "labels or dims or factors"),
+            ("tests/test_bounds.py", "-k", "labels or dims or factors or rank"),
             ("tests/test_interpret.py",),
             DIAGNOSTICS,
             PLANS,
@@ -88,11 +97,12 @@ AREAS = {
             ("tests/test_laws.py", "-k", "a_range_is or ends or polynomial or gate"),
             DIAGNOSTICS,
             ("tests/test_law_faults.py",),
+            ("tests/test_bounds.py", "-k", "chain_of_values or digits or work"),
         ),
     ),
     "emission": Area(
         ("emit", "lower", "through", "statements", "scanview", "parts", "free"),
-        (FEW, PLANS, WRITTEN, CELLS, NUMBERS, SCHEDULES, (*GRADIENTS, "-k", "graph")),
+        (FEW, PLANS, WRITTEN, CELLS, NUMBERS, SCHEDULES, (*GRADIENTS, "-k", "graph"), (*DIAGNOSTICS, "-k", "CG601")),
     ),
     "schedule": Area(
         ("schedule", "hoist", "widen", "gather", "slab", "flow", "merged"),

@@ -821,3 +821,31 @@ def test_the_size_of_all_equations():
         steps = [f"n{index + 1} = {' + '.join([f'tanh(n{index})'] * terms)}" for index in range(119)]
         text = spec(["n0: [units] = affine(x, h[t-1])", *steps, "h = n119"])
         assert codes(text) == found
+
+
+def chain(first, step, count, last):
+    return spec([f"n0 = {first}", *(f"n{at + 1} = {step.format(f'n{at}')}" for at in range(count)), last.format(count)])
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "count"),
+    [
+        ("1e300 * sigmoid(mean(x))", "{0} * {0}", 100),
+        ("1e-300 * sigmoid(mean(x))", "{0} * {0}", 100),
+        ("1e300 * sigmoid(mean(x))", "{0} ** 64", 20),
+        ("1e-300 * sigmoid(mean(x))", "{0} ** -63", 20),
+        ("sigmoid(mean(x)) / 3", "{0} / 3 + {0} * {0}", 20),
+        ("gelu(-100000 - sigmoid(mean(x)))", "{0} * {0}", 20),
+        ("exp(-50000 - sigmoid(mean(x)))", "silu(-300000 - {0})", 5),
+    ],
+)
+def test_the_digits_of_what_a_cell_computes(first, step, count):
+    """Numbers that no float holds are no work: the ends of ranges, factors and exponents stay short."""
+    checked = Spec.of(chain(first, step, count, "h = 0.5 * h[t-1] + tanh(n{})")).check()
+    assert not [each for each in checked.diagnostics if each.severity == "error"]
+
+
+def test_a_long_chain_of_values_is_no_deep_recursion():
+    deep = "tanh(" * 12 + "{}" + ")" * 12
+    checked = Spec.of(chain("mean(x)", deep, 120, "h = 0.5 * h[t-1] + n{}")).check()
+    assert not [each for each in checked.diagnostics if each.severity == "error"]

@@ -36,6 +36,18 @@ CELLS = {
     "clips wider than what they clip": spec(
         BIAS, "h = clip(0.3, x @ W, h[t-1] @ U) + clip(b, 0.1, h[t-1]) + clip(x @ W, b, 0.7) + clip(b, -0.1, 0.2)"
     ),
+    "a norm that no slope goes through": spec(
+        "norms: {ln: {kind: layer, over: [units], epsilon: 1e-5}}\n" + PLAIN,
+        "h = 0.5 * h[t-1] + stop_gradient(ln(x @ W))",
+    ),
+    "a power of a number below zero": spec(
+        "options: {n: {default: 2, in: [2, 2]}}\n" + PLAIN, "h = tanh(0.1 * (-2) ** n * h[t-1]) + x @ W"
+    ),
+    "an input of which the way back reads the size alone": spec(
+        "inputs: {x: [rows, input], w: {shape: [side], per: sequence}}\nstate: {h: units}\n"
+        "params: {U: [input, units, key], V: {shape: [side, units, key], init: ones}, W: [side, key]}\n",
+        "h = mean(where((w @ W) > (mean(x, over=rows) @ U), h[t-1], w @ V))",
+    ),
     "a power of 0 of 0": spec(PLAIN, "h = tanh(relu(h[t-1]) ** 0 + 0.5 * h[t-1]) + x @ W"),
     "a detector alone": spec(PLAIN, "h = step(x @ W)"),
     "what gives no gradient, as it is explained": spec(PLAIN, CODES["CG409"].wrong),

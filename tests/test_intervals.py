@@ -356,8 +356,11 @@ def test_how_a_range_is_told(written, told):
 
 def test_sums_and_products_with_an_end_that_no_float_holds():
     far = Interval(None, Fraction(10**400))
-    assert ranges.add(far, point(1)) == Interval(None, Fraction(10**400 + 1), True)
-    assert ranges.add(point(10**400), ranges.POSITIVE) == Interval(Fraction(10**400), None, True, True)
+    assert ranges.add(far, point(1)) == ranges.REAL
+    assert ranges.add(point(10**400), ranges.POSITIVE) == Interval(Fraction(2**1022), None, True, True)
+    assert ranges.multiply(ranges.UNIT, point(Fraction(1, 10**400))) == Interval(
+        Fraction(0), Fraction(1, 2**1022), False, True
+    )
     assert ranges.multiply(ranges.POSITIVE, point(10**400)) == ranges.POSITIVE
     assert ranges.multiply(point(-(10**400)), ranges.POSITIVE) == interval("(-inf, 0)")
 
@@ -460,6 +463,53 @@ def test_pi_lies_between_its_ends(digits):
     with mpmath.workdps(200):
         assert low < Fraction(*mpmath.libmp.to_rational((+mpmath.mp.pi)._mpf_)) < high
     assert high - low == Fraction(2, 10**digits)
+
+
+def test_a_lowest_value_is_one_wherever_it_may_be():
+    """The place of it is known to some digits: next to it the least value is told, not that of an end."""
+    for name, lowest, place in (
+        ("silu", "-0.278464542762", "-1.27846454276"),
+        ("mish", "-0.308843413018", "-1.19243121452"),
+    ):
+        at, digit = Fraction(place), Fraction(1, 10**11)
+        for near in (-digit / 2, -digit / 4, digit / 4, digit / 2):
+            with elementary.precise(40):
+                found = RANGE[name](point(at + near))
+                assert found.low == Fraction(lowest) < elementary.value(name, at + near)[0]
+
+
+def test_a_quotient_that_no_float_holds_is_one_argument():
+    """The sine of a number next to a multiple of pi: its digits count that are rounded away."""
+    at = Fraction(245_850_922, 78_256_779)
+    low, high = elementary.value("sin", at)
+    with mpmath.workdps(60):
+        exact = mpmath.sin(mpmath.mpf(at.numerator) / at.denominator)
+        ends = [mpmath.mpf(each.numerator) / each.denominator for each in (low, high)]
+        assert ends[0] <= exact <= ends[1]
+
+
+@pytest.mark.parametrize("name", ["exp", "gelu", "silu", "mish", "softplus", "sigmoid", "elu", "selu"])
+@pytest.mark.parametrize("at", [-(10**5), -(10**4), -745, 745, 10**4, 10**5])
+def test_a_value_that_no_float_comes_to_has_short_bounds(name, at):
+    """However far out: `gelu(-100000)` has two thousand million zeros before its first digit."""
+    low, high = elementary.value(name, Fraction(at))
+    for end in (low, high):
+        assert end is None or max(end.numerator.bit_length(), end.denominator.bit_length()) < 1200
+    with mpmath.workdps(30):
+        y = mpmath.mpf(at)
+        of = {
+            "gelu": lambda: y * mpmath.erfc(-y / mpmath.sqrt(2)) / 2,
+            "silu": lambda: y / (1 + mpmath.exp(-y)),
+            "mish": lambda: y * mpmath.tanh(mpmath.log1p(mpmath.exp(y))),
+            "softplus": lambda: mpmath.log1p(mpmath.exp(y)) if at < 0 else y + mpmath.log1p(mpmath.exp(-y)),
+            "sigmoid": lambda: 1 / (1 + mpmath.exp(-y)),
+            "elu": lambda: y if at > 0 else mpmath.expm1(y),
+            "selu": lambda: float(elementary.SELU[0]) * (y if at > 0 else float(elementary.SELU[1]) * mpmath.expm1(y)),
+            "exp": lambda: mpmath.exp(y),
+        }[name]()
+        slack = abs(of) * mpmath.mpf(10) ** -14
+        assert low is None or mpmath.mpf(low.numerator) / low.denominator <= of + slack
+        assert high is None or mpmath.mpf(high.numerator) / high.denominator >= of - slack
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_an_elementary_function_lies_between_its_bounds(name, x):
         slack = abs(exact) * mpmath.mpf(10) ** -40
         assert mpmath.mpf(low.numerator) / low.denominator <= exact + slack
         assert mpmath.mpf(high.numerator) / high.denominator >= exact - slack
-    assert high - low <= max(abs(low), abs(high)) * Fraction(1, 10**9)
+    assert high - low <= max(abs(low), abs(high)) * Fraction(1, 10**9) or -1e-300 < low <= 0 <= high < 1e-300
 
 
 SCALES = (1e-3, 1.0, 30.0, 1e3)  # of the weights
@@ -207,6 +207,20 @@ def _end(node, infinite):
 def test_what_a_case_says_of_one_lane_is_not_said_of_the_others(op):
     text = cell(f"a = where(h[t-1] > 0, 0.5, {op}(h[t-1]))\nh = 0.5 * h[t-1] + x @ W + a", weights=("W",))
     assert [verdict.status for verdict in judged(text, "a in (-inf, 0.5]").laws] == ["refuted"]
+
+
+def test_one_weight_for_all_is_no_mean():
+    """The weight of one label, of all labels: what is summed is no mean of what is weighed, though each sums to 1."""
+    equations = """
+        z: [gates, units] = x @ W + h[t-1] @ U
+        n: [gates, units] = tanh(x @ W)
+        a: [gates, units] = softmax(z, over=gates)
+        h = sum(a * n, over=gates) + a.p * a.q
+        """
+    head = "gates: [p, q]\nstate: {h: units}\nparams: {W: [input, gates*units], U: [units, gates*units]}"
+    text = f"cell: Mix\n{head}\nequations: |{equations}"
+    found = judged(text, "sum(a * n, over=gates) in (-1, 1)", "sum(a.p * n, over=gates) in (-1, 1)")
+    assert [verdict.status for verdict in found.laws] == ["proved", "refuted"]
 
 
 def test_a_power_that_an_option_says_may_be_whole():

@@ -101,6 +101,26 @@ RARE = {
     "two sums of the input, and nothing else of it": spec(
         "state: {h: units}\noutput: y\n", "h = h[t-1] * mean(x)", "y = sum(x) + mean(h)"
     ),
+    "a label in an arm that is never taken": spec(
+        f"{FLAG}gates: [p, q]\nstate: {{h: units, c: units}}\n{PAIR}",
+        "z: [gates, units] = x @ W + b",
+        "y: [gates, units] = h[t-1] @ U",
+        "h = tanh(y.p + y.q)",
+        "c = ((sum(z, over=gates) if f else z.q) if f else sum(z, over=gates)) + c[t-1]",
+    ),
+    "a view that leaves one axis as it is": spec(
+        "dims: {heads: 2, key: units/heads}\nstate: {h: units, M: [units, units]}\nparams: {W: [input, units]}\n",
+        "z = x @ W",
+        "M = 0.5 * M[t-1] + outer(h[t-1], z)",
+        "w: [heads, key*units, units] = outer(h[t-1], M)",
+        "h = tanh(sum(sum(w, over=heads), over=key*units)) + z",
+    ),
+    "parts of a matrix that have one function": spec(
+        "gates: [p, q, r]\nstate: {h: units, M: [units, gates*units]}\n"
+        "params: {W: [input, units], K: [units, gates*units]}\n",
+        "M = 0.5 * M[t-1] + outer(h[t-1], h[t-1] @ K)",
+        "h = tanh(h[t-1] @ sigmoid(M.p) + h[t-1] @ sigmoid(M.q) + h[t-1] @ tanh(M.r) + x @ W)",
+    ),
     "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
     "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),
     "a number a sample on either side of a product": spec(

@@ -123,6 +123,8 @@ AREAS = {
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("interpret", "at: int=1"): "the number of a single step only has to be the same each time",
     ("evaluate", "and have.level.has_batch == want.level.has_batch:"): "a way around work that changes nothing",
+    ("emit", "return size if not alone else f'({size})'"): "parentheses: a product by a quotient that divides",
+    ("images", "'matmul': lambda x, epsilon: REAL"): "two rules that are the same",
     ("lower", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
 }
 

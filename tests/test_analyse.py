@@ -338,6 +338,16 @@ def test_a_gate_multiplies_a_carried_state_or_has_a_complement():
     assert found == [("r", "h"), ("z", "h"), ("z", None)]
 
 
+def test_what_is_drawn_is_no_gate():
+    typed = Spec.of(
+        "cell: Noisy\nstate: {h: units}\noptions: {rate: {default: 0.3, in: [0, 1]}}\nparams: {W: [input, units]}\n"
+        "equations: |\n  h = dropout(h[t-1], rate, per=step) * sigmoid(x @ W)\n"
+    ).typed()
+    found = analyse(typed)
+    gates = {gate.text for variant in found.variants for gate in variant.gates}
+    assert not found.diagnostics and gates == {"sigmoid(x @ W)"}
+
+
 def test_a_carried_value_below_the_new_one_is_noted():
     _, found = facts(
         """

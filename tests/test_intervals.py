@@ -13,12 +13,12 @@ import pytest
 import sympy
 from sympy.core.cache import clear_cache
 
-from cellgen import elementary, ranges
+from cellgen import elementary, enclose, ranges
 from cellgen.arithmetic import NUMPY
 from cellgen.enclose import Enclosure
 from cellgen.images import RANGE, defined
 from cellgen.ops import OPS, Interval, interval
-from cellgen.polynomials import by_power
+from cellgen.polynomials import by_power, polynomial
 from cellgen.ranges import BIT, point
 from cellgen.symbols import Arithmetic, Table
 
@@ -312,6 +312,19 @@ def test_the_range_of_a_power_that_an_option_says(exponents):
             assert near(found.high, max(taken)) if found.high is not None else max(taken) > 20, (a, found)
 
 
+@pytest.mark.parametrize(
+    ("base", "exponents", "wanted"),
+    [
+        ("[0, 1]", "[1/2, 1]", "[0, 1]"),
+        ("[0, 0]", "[0, 1]", "[0, 1]"),
+        ("[0, 0]", "[1/2, 1]", "[0, 0]"),
+        ("[0, 1]", "[1/2, 2]", "[0, 1]"),
+    ],
+)
+def test_zero_to_a_power_that_an_option_says(base, exponents, wanted):
+    assert RANGE["pow"](interval(base), interval(exponents)) == interval(wanted)
+
+
 def has_a_result(op, *at):
     match op, at:
         case "div", (_, y):
@@ -451,6 +464,23 @@ def test_what_a_fact_says_of_a_polynomial():
     assert range_of(table, named, 6 * a + 4 * b, facts) == ranges.closed(Fraction(0), Fraction(2))
     assert range_of(table, named, -3 * a - 2 * b + c, facts) == ranges.closed(Fraction(0), Fraction(2))
     assert ranges.inside(range_of(table, named, 4 * a + 2 * b, facts), ranges.closed(Fraction(-10), Fraction(11)))
+
+
+def test_the_work_for_a_range_is_bounded():
+    """Where it is used up, a polynomial is taken term by term, and what holds under a condition is not asked."""
+    budget = enclose._Budget()
+    assert [budget.take_case() for _ in range(enclose.MAX_CASES + 1)] == [True] * enclose.MAX_CASES + [False]
+    table = Table()
+    named = leaves_of(table, a=ranges.UNIT, b=ranges.UNIT)
+    a, b = (symbol for symbol, _ in named.values())
+    found = Enclosure(table, dict(named.values()))
+    terms = polynomial(table, Arithmetic(table).sum(a, -a * b))
+    found._budget._terms = found._budget._cases = 0
+    assert found._look(terms, 1) == found._sum(terms) == interval("[-1, 1]")
+    step = Arithmetic(table).positive(a - b)
+    assert found.under(step, 1) is found
+    fresh = Enclosure(table, dict(named.values()))
+    assert fresh._look(terms, 1) == ranges.UNIT and fresh.under(step, 1) is not fresh
 
 
 # --- functions of one number ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cellgen.compiler import Spec
 from cellgen.diagnostics import SpecError
+from cellgen.interpret import Instance
 from tests.generated import (
     BATCH,
     GENERATED,
@@ -212,6 +213,25 @@ stack: Smalls
 cell: small
 layers: units
 """
+
+
+def test_the_interpreter_draws_nothing_of_its_own():
+    """What is drawn of a weight holds for all steps, the rest is of each step; without it there is no training."""
+    steps, units = 4, 4
+    instance = Instance(Spec.of(CELL).typed(), {"units": units, "input": 2, "rate": 0.4, "stay": 0.3})
+    rng = np.random.default_rng(0)
+    w, u = weights = [rng.normal(size=shape) for shape in instance.weights.values()]
+    keep_u = rng.integers(0, 2, (units, units)) / 0.7
+    keep_x = np.broadcast_to(rng.integers(0, 2, (BATCH, 1, 2)) / 0.6, (BATCH, steps, 2))
+    zone_h, x = rng.integers(0, 2, (BATCH, steps, units)), rng.normal(size=(BATCH, steps, 2))
+    drawn = {"_keep_x": keep_x, "_keep_U": keep_u, "_zone_h": zone_h}
+    h = np.zeros((BATCH, units))
+    for t in range(steps):
+        new = np.tanh((x[:, t] * keep_x[:, t]) @ w + h @ (u * keep_u))
+        h = np.where(zone_h[:, t], h, new)
+    np.testing.assert_allclose(instance.scan(weights, {"x": x} | drawn, training=True).final.h, h, atol=1e-12)
+    with pytest.raises(ValueError, match="inputs x; wanted _keep_x, _keep_U, _zone_h too, which training draws"):
+        instance.scan(weights, {"x": x}, training=True)
 
 
 def test_a_stack_draws_for_each_layer(tmp_path):

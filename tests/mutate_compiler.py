@@ -57,6 +57,7 @@ CELLS = ("tests/test_every_cell.py", "-k", "not shown")
 GRADIENTS = ("tests/test_derived.py",)
 PLANS = ("tests/test_plans.py",)
 SCHEDULES = ("tests/test_schedule.py", "-k", "not inference_keeps and not hm_lstm")
+RUN = ("tests/test_fuzz.py", "-k", "where_it_ran")
 DIAGNOSTICS = ("tests/test_diagnostics.py",)
 
 AREAS = {
@@ -102,7 +103,17 @@ AREAS = {
     ),
     "emission": Area(
         ("emit", "lower", "through", "statements", "scanview", "parts", "free"),
-        (FEW, PLANS, WRITTEN, CELLS, NUMBERS, SCHEDULES, (*GRADIENTS, "-k", "graph"), (*DIAGNOSTICS, "-k", "CG601")),
+        (
+            FEW,
+            PLANS,
+            WRITTEN,
+            CELLS,
+            NUMBERS,
+            SCHEDULES,
+            (*GRADIENTS, "-k", "graph"),
+            (*DIAGNOSTICS, "-k", "CG601"),
+            RUN,
+        ),
     ),
     "schedule": Area(
         ("schedule", "hoist", "widen", "gather", "slab", "flow", "merged"),

@@ -43,26 +43,12 @@ CELLS = {
     "a power of a number below zero": spec(
         "options: {n: {default: 2, in: [2, 2]}}\n" + PLAIN, "h = tanh(0.1 * (-2) ** n * h[t-1]) + x @ W"
     ),
-    "an input of which the way back reads the size alone": spec(
-        "inputs: {x: [rows, input], w: {shape: [side], per: sequence}}\nstate: {h: units}\n"
-        "params: {U: [input, units, key], V: {shape: [side, units, key], init: ones}, W: [side, key]}\n",
-        "h = mean(where((w @ W) > (mean(x, over=rows) @ U), h[t-1], w @ V))",
-    ),
     "two axes with as many labels": spec(
         "axes: {side: [a, b], kind: [p, q]}\nstate: {h: units}\n"
         "params: {W: [input, side*units], U: [units, kind*units], V: [units, kind*units]}\n",
         "y: [side, units] = x @ W",
         "z: [kind, units] = h[t-1] @ U",
         "h = tanh(y.a) * sigmoid(y.b) + z.p + h[t-1] @ V.q + z.q",
-    ),
-    "a size that an optional input is in, where nothing else asks for it": spec(
-        "dims: {extra: optional}\ninputs: {x: [input], e: {shape: [extra], optional: true}}\n"
-        "axes: {side: {a: units, b: extra}}\nstate: {h: units}\n"
-        "params: {W: [input, side], V: [extra, units], U: [units, side], Q: [input, units]}\n",
-        "z: [side] = x @ W",
-        "v: [units*side] = outer(h[t-1], h[t-1] @ U)",
-        "p = (e @ V + mean(z.b) if e else x @ Q)",
-        "h = tanh(z.a + h[t-1]) * tanh(mean(v)) + p * mean(z)",
     ),
     "functions that are written out": spec(
         PLAIN, "h = 0.5 * gelu(h[t-1]) - 0.3 * mish(h[t-1]) + 0.2 * softsign(h[t-1]) - selu(0.1 * h[t-1]) + x @ W"

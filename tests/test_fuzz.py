@@ -349,6 +349,23 @@ def _serve(pipe):
 # --- what once failed -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "a_gathered_matrix_that_is_transposed",
+        "a_size_that_an_optional_input_is_in",
+        "an_input_of_which_the_way_back_reads_the_size",
+    ],
+)
+def test_what_failed_where_it_ran(stem, tmp_path):
+    """As generated code: what a function is not handed is not missed before."""
+    from cellgen.trialrun import Runs
+
+    text = (Path(__file__).parent / "regressions" / f"{stem}.yaml").read_text(encoding="utf-8")
+    outcome = attempted(Case(text), tmp_path / "spec", runs=Runs(), only="run")
+    assert not outcome.failures and outcome.notes["run as generated code"] == 1, outcome.failures
+
+
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
 def test_what_once_failed(path, tmp_path):
     outcome = attempted(Case(path.read_text(encoding="utf-8")), tmp_path / "spec")

@@ -3,6 +3,7 @@ by an assertion that reads the same.
 """
 
 import re
+import time
 
 import keras
 import numpy as np
@@ -30,29 +31,58 @@ WRONG = {  # arguments by name, and the sentence
 }
 
 
+def arguments(subject, wrong):
+    """What a call is given, and the sentence that it is refused with."""
+    given, sentence = WRONG[wrong]
+    if "initial_state" in given:
+        given = {"initial_state": [s[:1] for s in subject.state()]}
+        sentence = sentence.format(subject.state()[0].shape[1])
+    return {name: tf.nest.map_structure(tf.constant, value) for name, value in given.items()}, sentence
+
+
+def of_unknown_sizes(subject, wrong):
+    """A layer in a graph that knows no size before it runs, what to call it with, and the sentence."""
+    given, sentence = arguments(subject, wrong)
+    specs = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), given)
+    if "initial_state" in given:
+        specs["initial_state"] = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in given["initial_state"]]
+    layer = subject.layer()
+    run = tf.function(lambda x, given: layer(x, **given), input_signature=[ROWS, specs], autograph=False)
+    return run, tf.constant(sequences()), given, sentence
+
+
 @pytest.mark.parametrize("path", ["eager", "graph", "compiled", "sizes unknown"])
 @pytest.mark.parametrize("wrong", WRONG)
 @two_subjects
 def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
     """Neither stretched, nor broadcast, nor cut off. XLA has no assertions: there, all that is known is checked."""
-    given, sentence = WRONG[wrong]
-    layer, x = subject.layer(jit_compile=path == "compiled"), sequences()
-    if "initial_state" in given:
-        given = {"initial_state": [s[:1] for s in subject.state()]}
-        sentence = sentence.format(subject.state()[0].shape[1])
-    given = {name: tf.nest.map_structure(tf.constant, value) for name, value in given.items()}
-    late = path == "graph" and "number of steps" in sentence
-    if path != "sizes unknown" and not late:
-        call = tf.function(layer, autograph=False) if path == "graph" else layer
-        with pytest.raises(ValueError, match=re.escape(sentence)):
-            call(x, **given)
+    if path == "sizes unknown":
+        run, x, given, sentence = of_unknown_sizes(subject, wrong)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
+            run(x, given)
         return
-    specs = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), given)
-    if "initial_state" in given:
-        specs["initial_state"] = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in given["initial_state"]]
-    run = tf.function(lambda x, given: layer(x, **given), input_signature=[ROWS, specs], autograph=False)
+    layer, x = subject.layer(jit_compile=path == "compiled"), tf.constant(sequences())
+    given, sentence = arguments(subject, wrong)
+    call = tf.function(layer, autograph=False) if path == "graph" else layer
+    late = path == "graph" and "number of steps" in sentence
+    with pytest.raises(tf.errors.InvalidArgumentError if late else ValueError, match=re.escape(sentence)):
+        call(x, **given)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@two_subjects
+def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong, monkeypatch):
+    """What is asserted is taken for true where the graph is optimised: an operation that runs first fails otherwise."""
+    at_once = tf.debugging.Assert
+
+    def late(fits, data):
+        waited = tf.py_function(lambda fits: time.sleep(0.3) or fits, [fits], tf.bool)
+        return at_once(waited, data)
+
+    monkeypatch.setattr(tf.debugging, "Assert", late)
+    run, x, given, sentence = of_unknown_sizes(subject, wrong)
     with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
-        run(tf.constant(x), given)
+        run(x, given)
 
 
 @two_subjects

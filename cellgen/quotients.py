@@ -1,17 +1,19 @@
 """Quotients of polynomials in symbols, some of which are known to be positive and may have any rational exponent.
 
 Nothing is cancelled: a quotient is zero if its top is, wherever its bottom is not. A product of more than MAX_TERMS
-terms is given up (`TooLong`).
+terms is given up (`TooLong`), a number of more than MAX_DIGITS digits and a power above MAX_POWER too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm, prod
+from math import lcm, log10, prod
 
 from cellgen.symbols import Expr, Table
 
 MAX_TERMS = 512
+MAX_DIGITS = 4000  # of what stands before a term: above and below its line together
+MAX_POWER = 4096
 MAX_FACTORED = 64
 MAX_DEGREE = 24
 MAX_DENSE = 2048  # monomials of no higher powers: factoring several symbols takes long as they grow
@@ -22,7 +24,7 @@ Key = tuple[tuple[Monomial, Fraction], ...]  # a polynomial, in order
 
 
 class TooLong(Exception):
-    """More terms than are looked at."""
+    """More terms, digits or factors than are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,12 @@ class Ring:
         return _kept(out)
 
     def raised(self, a: Polynomial, exponent: int) -> Polynomial:
+        if exponent > MAX_POWER:
+            raise TooLong
         out: Polynomial = {(): Fraction(1)}
-        for _ in range(exponent):
-            out = self.times(out, a)
+        for bit in f"{exponent:b}" if exponent else "":
+            out = self.times(out, out)
+            out = self.times(out, a) if bit == "1" else out
         return out
 
     # --- quotients
@@ -137,10 +142,7 @@ class Ring:
     def power(self, a: Quotient, exponent: int) -> Quotient:
         if exponent < 0:
             a, exponent = self.inverse(a), -exponent
-        out = self.number(1)
-        for _ in range(exponent):
-            out = self.product(out, a)
-        return out
+        return Quotient(self.raised(a.top, exponent), tuple((each, power * exponent) for each, power in a.bottom))
 
     def content(self, a: Polynomial) -> tuple[Fraction, Monomial, Polynomial]:
         """A number, a product of powers of positive symbols, and what is left: its first coefficient is 1."""
@@ -278,6 +280,10 @@ def _divides(a: Monomial, b: Monomial) -> bool:
 
 
 def _kept(a: Polynomial) -> Polynomial:
+    """Without what came to nothing."""
+    bits = max((each.numerator.bit_length() + each.denominator.bit_length() for each in a.values()), default=0)
+    if bits * log10(2) > MAX_DIGITS:
+        raise TooLong
     return {term: number for term, number in a.items() if number}
 
 

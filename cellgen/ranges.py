@@ -1,10 +1,11 @@
 """Interval arithmetic on exact rationals, with open and closed ends."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import reduce
-from math import inf
+from math import inf, log10
 
 from cellgen.elementary import outward, precise, within
 from cellgen.ops import Interval, interval
@@ -12,6 +13,7 @@ from cellgen.ops import Interval, interval
 End = tuple  # (a Fraction or an infinity, whether the end itself is taken; an infinity never is)
 
 SHOWN = 4  # digits of an end that is told
+LONG = 400  # digits of a number: what a spec writes is shorter
 
 REAL = interval("(-inf, inf)")
 ZERO = interval("[0, 0]")
@@ -57,13 +59,16 @@ def rounded(a: Interval, digits: int) -> Interval:
 
 
 def number_text(value: Fraction) -> str:
-    """As it is written in a spec; of what no float comes to, a few digits."""
-    if value and within(value, True) != value:
-        return f"{Context(prec=SHOWN).divide(Decimal(value.numerator), Decimal(value.denominator)):e}"
+    """As it is written in a spec: whole, or as a float that is it, or as a fraction; a long one in a few digits."""
     if value.denominator == 1 and abs(value) < 10**16:
         return str(value.numerator)
-    text = repr(float(value))
-    return text if Fraction(text) == value else str(value)
+    with suppress(OverflowError):
+        text = repr(float(value))
+        if Fraction(text) == value:
+            return text
+    if (value.numerator.bit_length() + value.denominator.bit_length()) * log10(2) <= LONG:
+        return str(value)
+    return f"{Context(prec=SHOWN).divide(Decimal(value.numerator), Decimal(value.denominator)):e}"
 
 
 def bounded(a: Interval) -> bool:

@@ -845,6 +845,21 @@ def test_the_digits_of_what_a_cell_computes(first, step, count):
     assert not [each for each in checked.diagnostics if each.severity == "error"]
 
 
+@pytest.mark.parametrize(
+    ("first", "step", "count", "law", "status"),
+    [
+        ("mean(x)", "{0} * {0}", 30, "n30 == n29 * n29", "proved"),
+        ("exp(mean(x) / 3)", "{0} ** 64", 10, "n10 == n9 ** 64", "proved"),
+        ("3 * mean(x)", "{0} * {0}", 30, "n30 == 2 * n29", "unknown"),
+        ("1e300 * sigmoid(mean(x))", "{0} * {0}", 30, "n30 == 2 * n29", "unknown"),
+        ("mean(x)", "{0} ** 64", 5, "n5 == n4 ** 3", "unknown"),
+    ],
+)
+def test_the_digits_of_what_a_law_compares(first, step, count, law, status):
+    checked = Spec.of(chain(first, step, count, "h = 0.5 * h[t-1] + tanh(n{})") + f"laws: |\n  {law}\n").check()
+    assert [each.status for each in checked.verdicts.laws] == [status]
+
+
 def test_a_long_chain_of_values_is_no_deep_recursion():
     deep = "tanh(" * 12 + "{}" + ")" * 12
     checked = Spec.of(chain("mean(x)", deep, 120, "h = 0.5 * h[t-1] + n{}")).check()

@@ -367,6 +367,25 @@ def test_how_a_range_is_told(written, told):
     assert ranges.interval_text(interval(written)) == told
 
 
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (Fraction(3), "3"),
+        (Fraction(1, 10), "0.1"),
+        (Fraction(-22, 7), "-22/7"),
+        (Fraction(10**20 + 1), "100000000000000000001"),
+        (Fraction(10) ** 308, "1e+308"),
+        (Fraction(10) ** 400, "1.000e+400"),
+        (Fraction(1, 10**400), "1e-400"),
+        (Fraction(2**900, 3**600), "4.511e-16"),
+    ],
+    ids=lambda each: str(each)[:12],
+)
+def test_how_a_number_is_told(number, told):
+    """Exactly, as far as what a spec writes goes; of one that is longer a few digits."""
+    assert ranges.number_text(number) == told
+
+
 def test_sums_and_products_with_an_end_that_no_float_holds():
     far = Interval(None, Fraction(10**400))
     assert ranges.add(far, point(1)) == ranges.REAL

@@ -112,6 +112,7 @@ AREAS = {
             SCHEDULES,
             (*GRADIENTS, "-k", "graph"),
             (*DIAGNOSTICS, "-k", "CG601"),
+            ("tests/test_cli.py", "-k", "of_a_folder_build_leaves_out"),
             RUN,
         ),
     ),

@@ -53,6 +53,15 @@ CELLS = {
     "functions that are written out": spec(
         PLAIN, "h = 0.5 * gelu(h[t-1]) - 0.3 * mish(h[t-1]) + 0.2 * softsign(h[t-1]) - selu(0.1 * h[t-1]) + x @ W"
     ),
+    "a condition in an arm that is never taken": spec(
+        FLAG + BIAS,
+        "s = step(h[t-1]) if f else (step(b) if f else step(h[t-1] @ U + b))",
+        "h = where((step(h[t-1]) if f else (step(b) if f else step(h[t-1] + b))), 0.5 * h[t-1], x @ W) + s",
+    ),
+    **{
+        f"{name} is written out": spec(PLAIN, f"h = 0.5 * {name}(h[t-1]) + x @ W")
+        for name in ("gelu", "mish", "softsign")
+    },
     "a power of 0 of 0": spec(PLAIN, "h = tanh(relu(h[t-1]) ** 0 + 0.5 * h[t-1]) + x @ W"),
     "a detector alone": spec(PLAIN, "h = step(x @ W)"),
     "what gives no gradient, as it is explained": spec(PLAIN, CODES["CG409"].wrong),

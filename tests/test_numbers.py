@@ -121,11 +121,6 @@ RARE = {
         "M = 0.5 * M[t-1] + outer(h[t-1], h[t-1] @ K)",
         "h = tanh(h[t-1] @ sigmoid(M.p) + h[t-1] @ sigmoid(M.q) + h[t-1] @ tanh(M.r) + x @ W)",
     ),
-    "a condition in an arm that is never taken": spec(
-        f"{FLAG}{BIAS}",
-        "s = step(h[t-1]) if f else (step(b) if f else step(h[t-1] @ U + b))",
-        "h = where((step(h[t-1]) if f else (step(b) if f else step(h[t-1] + b))), 0.5 * h[t-1], x @ W) + s",
-    ),
     "a sum of weights in a product": spec(TWO, "h = tanh(h[t-1] @ (U + V) + x @ W)", "c = h - c[t-1]"),
     "names that ours begin with": spec(RNN, "h_prev = x @ W", "d_h = tanh(h_prev)", "h = d_h + h[t-1] @ U"),
     "a number a sample on either side of a product": spec(

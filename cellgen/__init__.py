@@ -26,7 +26,7 @@ def compile(*, path: str | Path | None = None, text: str | None = None, stem: st
     """
     from cellgen.compiler import Spec
     from cellgen.diagnostics import SpecError, full
-    from cellgen.module import module
+    from cellgen.output import module
 
     if (path is None) == (text is None):
         raise TypeError("compile() takes either path=... or text=...")

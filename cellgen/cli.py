@@ -8,11 +8,10 @@ from time import perf_counter
 
 import click
 
-from cellgen.benchcommand import bench
-from cellgen.democommand import demo
-from cellgen.fuzzcommand import fuzz
-from cellgen.progress import PATIENCE, Progress
-from cellgen.terminal import bug, count, say, show, tell
+from cellgen.bench import bench
+from cellgen.demo import demo
+from cellgen.fuzz import fuzz
+from cellgen.terminal import PATIENCE, Progress, bug, count, say, show, tell
 from cellgen.version import __version__
 
 NOT_YET = "CG601"  # the code of what is checked, but not yet generated
@@ -143,8 +142,7 @@ def check(specs, plan, strict, format):
     Of one spec: its equations with the shape of every value, the number of weights and of operations a step as
     formulas, and the verdicts on its laws. Of several: a line each.
     """
-    from cellgen.planscreen import planscreen
-    from cellgen.screen import line, screen
+    from cellgen.show import line, planscreen, screen
 
     def work(spec):
         checked = spec.check()
@@ -176,7 +174,7 @@ def build(specs, folder, check, force, strict, format):
     which no code can be generated yet are left out.
     """
     from cellgen.diagnostics import SpecError
-    from cellgen.files import Obstructed, changes, update
+    from cellgen.output import Obstructed, changes, update
 
     def work(spec):
         diagnostics = spec.check().diagnostics
@@ -238,7 +236,7 @@ def test(what, folder):
 
     Of a SPEC: those that `build` wrote to DIR, which must be up to date. Of a folder of generated files: all of them.
     """
-    from cellgen.verify import verify
+    from cellgen.output import verify
 
     tests = dict.fromkeys(path for each in what or (str(folder),) for path in _tests(each, folder))
     return FINE if verify(tests) else FAILED
@@ -247,7 +245,7 @@ def test(what, folder):
 def _tests(what: str, folder: Path) -> list[Path]:
     """The generated tests that are meant by an argument."""
     from cellgen.compiler import Spec
-    from cellgen.files import changes
+    from cellgen.output import changes
 
     path = Path(what)
     if path.is_file() and path.suffix == ".py":
@@ -284,9 +282,9 @@ def new(name, base, output):
     NAME is the cell's: `MyCell` and `my_cell` both mean the class MyCell in my_cell.yaml. For a copy of a spec, not an
     extension, write what `cellgen expand SPEC` prints to a file.
     """
-    from cellgen import start
     from cellgen.compiler import Spec
-    from cellgen.files import create
+    from cellgen.output import create
+    from cellgen.show import start
 
     try:
         cell, stem = start.names(name)
@@ -312,7 +310,7 @@ def list_(as_json):
     import textwrap
 
     from cellgen.compiler import shipped
-    from cellgen.start import cards
+    from cellgen.show import cards
 
     found = cards(shipped())
     if as_json:
@@ -332,7 +330,7 @@ def list_(as_json):
 def expand(spec):
     """Print a spec with what it extends merged in."""
     from cellgen.compiler import Spec
-    from cellgen.extend import expand
+    from cellgen.document import expand
 
     show(expand(Spec.at(spec).expanded()).removesuffix("\n"))
 
@@ -341,7 +339,7 @@ def expand(spec):
 @click.argument("code")
 def explain(code):
     """Explain a diagnostic by its code, such as CG301."""
-    from cellgen.explain import explain
+    from cellgen.diagnostics import explain
 
     try:
         show(explain(code))
@@ -354,7 +352,7 @@ def schema():
     """Print the JSON Schema of specs, for editors."""
     import json
 
-    from cellgen.schema import json_schema
+    from cellgen.document import json_schema
 
     show(json.dumps(json_schema(), indent=2))
 

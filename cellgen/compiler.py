@@ -33,26 +33,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cellgen import names
-from cellgen.cell import Cell, ReducesTo, TypedCell
-from cellgen.diagnostics import Diagnostic, Label, Report, SpecError, nearest
-from cellgen.extend import Library, expand, extend
-from cellgen.flatten import flatten
-from cellgen.intake import read, spelled
-from cellgen.load import Tree, load
+from cellgen.diagnostics import Diagnostic, Label, Report, Source, Span, SpecError, nearest
+from cellgen.document import Library, expand, extend, schema, stack_schema
+from cellgen.ir import Cell, ReducesTo, TypedCell
+from cellgen.output import checksum, stamped
 from cellgen.resolve import resolve
-from cellgen.schema import schema, stack_schema
 from cellgen.shapes import shapes
-from cellgen.span import Source, Span
-from cellgen.stack import Stack
-from cellgen.stamp import checksum, stamped
-from cellgen.wire import wire
+from cellgen.stack import Stack, flatten, wire
+from cellgen.text import Tree, load, names, read, spelled
 
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
-    from cellgen.laws import Verdicts
-    from cellgen.records import TestView
-    from cellgen.rederive import Proof
+    from cellgen.derive import Proof
+    from cellgen.emit import TestView
+    from cellgen.prove import Verdicts
     from cellgen.schedule import Plan
 
 INHERITED = "inherited from here"
@@ -189,8 +183,8 @@ class Spec:
     def check(self) -> "Checked":
         """Everything that can be known without running it. Raises `SpecError` if the spec is not well-typed."""
         from cellgen.analyse import analyse
-        from cellgen.laws import laws
-        from cellgen.refuse import refused
+        from cellgen.derive import refused
+        from cellgen.prove import laws
 
         typed = self.typed()
         facts = analyse(typed)
@@ -218,11 +212,9 @@ class Spec:
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, and its tests. Nothing is written."""
-        from cellgen.lower import lower
-        from cellgen.ready import ready
-        from cellgen.render import render
-        from cellgen.testview import testview
-        from cellgen.view import view
+        from cellgen.derive import ready
+        from cellgen.emit import render, testview, view
+        from cellgen.schedule import lower
 
         typed = self.typed()
         if self.is_stack:
@@ -235,7 +227,7 @@ class Spec:
         return self._files(text, shown)
 
     def _files(self, cell: str, shown: "TestView | None") -> dict[str, str]:
-        from cellgen.render import render
+        from cellgen.emit import render
 
         files = {f"{self.stem}.py": cell}
         if shown is not None:
@@ -243,12 +235,9 @@ class Spec:
         return {name: stamped(text) for name, text in files.items()}
 
     def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
-        from cellgen.lower import statements
-        from cellgen.ready import ready
-        from cellgen.refuse import refuse, refuse_stack
-        from cellgen.render import render
-        from cellgen.stackview import stackview
-        from cellgen.testview import stack_testview
+        from cellgen.derive import ready, refuse, refuse_stack
+        from cellgen.emit import render, stack_testview, stackview
+        from cellgen.schedule import statements
 
         stack = self.stack()
         refuse_stack(stack)
@@ -279,7 +268,7 @@ class Spec:
 
     def plan(self) -> "Plan":
         """What runs when, and what backward. Raises `SpecError`, also (CG601) where no code is generated."""
-        from cellgen.refuse import refuse
+        from cellgen.derive import refuse
 
         typed = self.typed()
         refuse(typed)
@@ -302,11 +291,7 @@ class Spec:
 
 def planned(typed: TypedCell) -> "Plan":
     """The stages from a typed cell to the plan of its scan."""
-    from cellgen.centre import centre
-    from cellgen.commute import commute
-    from cellgen.derive import derive
-    from cellgen.hoist import hoist
-    from cellgen.ready import ready
+    from cellgen.derive import centre, commute, derive, hoist, ready
     from cellgen.schedule import schedule
 
     return schedule(derive(hoist(commute(centre(ready(typed))))))
@@ -314,12 +299,7 @@ def planned(typed: TypedCell) -> "Plan":
 
 def proved(typed: TypedCell) -> "Proof":
     """Whether the derived backward step is the derivative of the equations."""
-    from cellgen.centre import centre
-    from cellgen.commute import commute
-    from cellgen.derive import derive
-    from cellgen.hoist import hoist
-    from cellgen.ready import ready
-    from cellgen.rederive import rederive
+    from cellgen.derive import centre, commute, derive, hoist, ready, rederive
 
     typed = ready(typed)
     hoisted = hoist(commute(centre(typed)))

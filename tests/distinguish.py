@@ -15,10 +15,11 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from cellgen.randomspec import Case, case
-from cellgen.shrink import shrink
+from cellgen.fuzz.random_spec import Case, case
+from cellgen.fuzz.shrink import shrink
 from tests.compiler_mutants import mutants
 from tests.mutate_compiler import AREAS, CHECKOUT, Job, forgotten, known, prepare, readers
+from tests.reach import module_of
 
 SECONDS = 40  # for one cell
 
@@ -30,11 +31,11 @@ def said(text: str) -> str:
     import numpy as np
 
     from cellgen.compiler import Spec
-    from cellgen.diagnostics import SpecError
-    from cellgen.program import Program
-    from cellgen.randomrun import run_of
-    from cellgen.symbols import Table
-    from cellgen.traits import traits
+    from cellgen.diagnostics.diagnostic import SpecError
+    from cellgen.fuzz.random_run import run_of
+    from cellgen.ir.program import Program
+    from cellgen.prove.symbols import Table
+    from cellgen.prove.traits import traits
 
     try:
         spec = Spec.of(text)
@@ -86,7 +87,7 @@ class Compiler:
 def reached(cells: list[Case], kept: Path) -> dict[str, dict[int, list[int]]]:
     """Which of the cells come to each line of each module."""
     digest = hashlib.sha256("\n".join(each.text for each in cells).encode())
-    for source in sorted((CHECKOUT / "cellgen").glob("*.py")):
+    for source in sorted((CHECKOUT / "cellgen").rglob("*.py")):
         digest.update(source.read_bytes())
     path = kept / f"cells-{digest.hexdigest()[:24]}.json"
     if not path.exists():
@@ -94,13 +95,13 @@ def reached(cells: list[Case], kept: Path) -> dict[str, dict[int, list[int]]]:
 
         found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
         for at, each in enumerate(cells):
-            recorder = coverage.Coverage(data_file=None, include=["*/cellgen/*.py"])
+            recorder = coverage.Coverage(data_file=None, include=["*/cellgen/*"])
             with recorder.collect():
                 said(each.text)
             data = recorder.get_data()
             for file in data.measured_files():
                 for line in data.lines(file) or ():
-                    found[Path(file).stem][line].append(at)
+                    found[module_of(Path(file))][line].append(at)
         path.write_text(json.dumps(found), encoding="utf-8")
     found = json.loads(path.read_text(encoding="utf-8"))
     return {name: {int(line): those for line, those in rows.items()} for name, rows in found.items()}

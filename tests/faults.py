@@ -15,8 +15,8 @@ import signal
 import sys
 from pathlib import Path
 
-from cellgen.files import Obstructed, changes, create, update
-from cellgen.stamp import STAMP, checksum, stamped
+from cellgen.output.files import Obstructed, changes, create, update
+from cellgen.output.stamp import STAMP, checksum, stamped
 
 WATCHED = {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.chmod", "os.listdir", "os.scandir"}
 STEMS = ("alpha", "beta")

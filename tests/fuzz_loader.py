@@ -44,9 +44,9 @@ def described(data: bytes) -> bytes:
 def attempt(data: bytes) -> tuple:
     """What is told of a file of these bytes. Whatever is raised besides is a find."""
     from cellgen.compiler import Spec, shipped
-    from cellgen.diagnostics import FORMATS, SpecError, render
-    from cellgen.extend import Library, expand
-    from cellgen.intake import decoded
+    from cellgen.diagnostics.diagnostic import FORMATS, SpecError, render
+    from cellgen.document.extends import Library, expand
+    from cellgen.text.intake import decoded
 
     try:
         spec = Spec(decoded("fuzz.yaml", data), "fuzz", Library((shipped(),)))

@@ -27,15 +27,16 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 
 from tests.compiler_mutants import KINDS, Mutant, mutants
-from tests.reach import Reach, recorded
+from tests.reach import Reach, module_of, recorded
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COPIED = ("cellgen", "templates", "specs", "tests", "generated", "pyproject.toml", "README.md")
 SECONDS, TIMES = 60, 4  # of processor time that tests may take: some, and so many times what they took
 SOON = 6  # seconds of the tests that are collected first
-FOREIGN = ("jaxpeers", "torchpeers")  # they import libraries that need not be there
+FOREIGN = ("bench.jax_peers", "bench.torch_peers")  # they import libraries that need not be there
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,15 @@ DIAGNOSTICS = ("tests/test_diagnostics.py",)
 
 AREAS = {
     "derivatives": Area(
-        ("adjoint", "derive", "sums", "values", "place", "commute", "centre"),
+        (
+            "derive.adjoint",
+            "derive.reverse_mode",
+            "derive.sums",
+            "derive.stored_values",
+            "derive.occurrence",
+            "derive.commuting",
+            "derive.centring",
+        ),
         (
             FEW,
             ("tests/test_adjoint.py",),
@@ -75,7 +84,7 @@ AREAS = {
         ),
     ),
     "shapes": Area(
-        ("rules", "algebra", "infer", "dims", "context"),
+        ("shapes.rules", "ir.algebra", "shapes.infer", "resolve.dims", "shapes.context"),
         (
             ("tests/test_shapes.py",),
             FEW,
@@ -89,7 +98,7 @@ AREAS = {
         ),
     ),
     "ranges": Area(
-        ("ranges", "images", "elementary", "enclose", "looks", "gates"),
+        ("ir.ranges", "ir.images", "ir.elementary", "prove.enclose", "prove.bounding", "analyse.gating"),
         (
             ("tests/test_intervals.py",),
             ("tests/test_range_table.py",),
@@ -102,7 +111,15 @@ AREAS = {
         ),
     ),
     "emission": Area(
-        ("emit", "lower", "through", "statements", "scanview", "parts", "free"),
+        (
+            "emit.expressions",
+            "schedule.lowering",
+            "schedule.lower_adjoint",
+            "emit.statements",
+            "emit.scan_view",
+            "schedule.parts",
+            "ir.free_names",
+        ),
         (
             FEW,
             PLANS,
@@ -117,11 +134,19 @@ AREAS = {
         ),
     ),
     "schedule": Area(
-        ("schedule", "hoist", "widen", "gather", "slab", "flow", "merged"),
+        (
+            "schedule.plan",
+            "derive.hoisting",
+            "schedule.widen",
+            "schedule.gather",
+            "schedule.packing",
+            "schedule.flow",
+            "shapes.join",
+        ),
         (FEW, PLANS, WRITTEN, NUMBERS, SCHEDULES, CELLS),
     ),
     "meaning": Area(
-        ("evaluate", "arithmetic", "interpret"),
+        ("interpret.evaluation", "interpret.arithmetic", "interpret.instance"),
         (
             ("tests/test_arithmetic.py", "tests/test_interpret.py"),
             NUMBERS,
@@ -133,12 +158,22 @@ AREAS = {
 
 # survivors that compute the same, each with the reason: the module, and what it has with the mutant alone
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("interpret", "at: int=1"): "the number of a single step only has to be the same each time",
-    ("evaluate", "and have.level.has_batch == want.level.has_batch:"): "a way around work that changes nothing",
-    ("emit", "return size if not alone else f'({size})'"): "parentheses: a product by a quotient that divides",
-    ("images", "'matmul': lambda x, epsilon: REAL"): "two rules that are the same",
-    ("lower", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
+    ("interpret.instance", "at: int=1"): "the number of a single step only has to be the same each time",
+    (
+        "interpret.evaluation",
+        "and have.level.has_batch == want.level.has_batch:",
+    ): "a way around work that changes nothing",
+    (
+        "emit.expressions",
+        "return size if not alone else f'({size})'",
+    ): "parentheses: a product by a quotient that divides",
+    ("ir.images", "'matmul': lambda x, epsilon: REAL"): "two rules that are the same",
+    ("schedule.lowering", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
 }
+
+
+def path_of(checkout: Path, module: str) -> Path:
+    return checkout.joinpath("cellgen", *module.split(".")).with_suffix(".py")
 
 
 @dataclass(frozen=True)
@@ -173,7 +208,7 @@ def jobs(area: str, sample: int | None, seed: int, kinds: Collection[str] = tupl
     found = [
         Job(area, module, mutant)
         for module in AREAS[area].modules
-        for mutant in mutants((CHECKOUT / "cellgen" / f"{module}.py").read_text(encoding="utf-8"))
+        for mutant in mutants(path_of(CHECKOUT, module).read_text(encoding="utf-8"))
         if mutant.kind in kinds
     ]
     if sample is not None and sample < len(found):
@@ -211,9 +246,9 @@ def prepare(folder: Path) -> None:
     import sympy  # noqa: F401
     import tensorflow  # noqa: F401
 
-    for path in sorted((folder / "cellgen").glob("[a-z]*.py")):
-        if path.stem not in FOREIGN:
-            importlib.import_module(f"cellgen.{path.stem}")
+    for path in sorted((folder / "cellgen").rglob("[a-z]*.py")):
+        if (name := module_of(path)) not in FOREIGN:
+            importlib.import_module(f"cellgen.{name}")
     sys.dont_write_bytecode = True
 
 
@@ -224,15 +259,16 @@ def _ours(name: str) -> bool:
 def readers(folder: Path) -> dict[str, set[str]]:
     """Of each module of cellgen, those that read it, directly or not, and itself."""
     reads = {}
-    for path in (folder / "cellgen").glob("*.py"):
+    for path in (folder / "cellgen").rglob("*.py"):
         found = set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.ImportFrom(module="cellgen"):
                     found |= {alias.name for alias in node.names}
                 case ast.ImportFrom(module=str(module)) if _ours(module):
-                    found.add(module.partition(".")[2])
-        reads[path.stem] = found
+                    name = module.partition(".")[2]
+                    found |= {name, *(f"{name}.{alias.name}" for alias in node.names)}
+        reads[module_of(path)] = found
     return {name: _above(name, reads) for name in reads}
 
 
@@ -246,12 +282,11 @@ def _above(name: str, reads: dict[str, set[str]]) -> set[str]:
 
 def forgotten(module: str, read_by: dict[str, set[str]]) -> None:
     """Lets go of a module, and of all that read it."""
-    import cellgen
-
     for name in read_by[module]:
         sys.modules.pop(f"cellgen.{name}", None)
-        if name in vars(cellgen):
-            delattr(cellgen, name)
+        package, _, last = f"cellgen.{name}".rpartition(".")
+        if isinstance(getattr(sys.modules.get(package), last, None), ModuleType):
+            delattr(sys.modules[package], last)
 
 
 class Chosen:
@@ -315,7 +350,7 @@ def work(todo, done) -> None:
         read_by, sound = readers(folder), set()
         while (asked := todo.get()) is not None:
             job, tests = asked
-            path = folder / "cellgen" / f"{job.module}.py"
+            path = path_of(folder, job.module)
             before = path.read_text(encoding="utf-8")
             quick = dict(list(tests.items())[:3])
             if quick and job.module not in sound and (by := killer(job.module, read_by, quick)):

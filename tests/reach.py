@@ -19,6 +19,13 @@ from pathlib import Path
 import pytest
 
 
+def module_of(path: Path) -> str:
+    """A module of cellgen by its package and name: `prove.law`; a package by its own."""
+    parts = path.with_suffix("").parts
+    own = parts[len(parts) - parts[::-1].index("cellgen") :]
+    return ".".join(own[:-1] if own[-1] == "__init__" else own)
+
+
 @dataclass(frozen=True)
 class Reach:
     """seconds: of each test. lines: of each module of cellgen, by line, which tests come there (by their places)."""
@@ -37,7 +44,7 @@ def recorded(checkout: Path, group: tuple[str, ...], kept: Path) -> Reach:
     """What a group of tests, as pytest is given it, comes to. `kept` holds it as long as nothing has changed."""
     files = [checkout / each.partition("::")[0] for each in group if each.startswith("tests/")]
     digest = sha256(repr(group).encode())
-    for path in (*sorted((checkout / "cellgen").glob("*.py")), *files):
+    for path in (*sorted((checkout / "cellgen").rglob("*.py")), *files):
         digest.update(path.read_bytes())
     path = kept / f"{digest.hexdigest()[:24]}.json"
     if not path.exists():
@@ -106,7 +113,7 @@ class _Recorder:
         for at, name in enumerate(self.seconds):
             places.setdefault(name.partition("::")[0], []).append(at)
         lines = {
-            Path(file).stem: {
+            module_of(Path(file)): {
                 line: sorted({at for name in contexts for at in places.get(name, ())})
                 for line, contexts in data.contexts_by_lineno(file).items()
             }

@@ -3,8 +3,8 @@
 import pytest
 import sympy
 
-from cellgen.adjoint import ADJOINTS, UNARY, Apply, Number, Ref, filled, op, reads
-from cellgen.ops import ACTIVATIONS, OPS
+from cellgen.derive.adjoint import ADJOINTS, UNARY, Apply, Number, Ref, filled, op, reads
+from cellgen.ir.ops import ACTIVATIONS, OPS
 
 x, d, a, b = sympy.symbols("x d a b", real=True)
 

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from cellgen.analyse import analyse, condition
-from cellgen.cell import NEIGHBOURS, Level
+from cellgen.analyse.structure import analyse, condition
 from cellgen.compiler import Spec, shipped
-from cellgen.expr import Given, Is, Not, holds
-from cellgen.interpret import Instance
-from cellgen.notation import condition_text, notation
-from cellgen.sizes import Size, dim, total, whole
+from cellgen.interpret.instance import Instance
+from cellgen.ir.cell import NEIGHBOURS, Level
+from cellgen.ir.expr import Given, Is, Not, holds
+from cellgen.ir.sizes import Size, dim, total, whole
+from cellgen.text.printer import condition_text, notation
 
 SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))
 
@@ -405,7 +405,7 @@ def test_numbers_are_written_exactly():
 
 
 def figures(stem):
-    from cellgen.screen import screen
+    from cellgen.show.cell_screen import screen
 
     lines = re.sub(r"\n {10,}", " ", screen(Spec.at(stem).check()))
     return {name: re.search(rf"^{name} +(.*)$", lines, re.M)[1] for name in ("parameters", "operations a step")}

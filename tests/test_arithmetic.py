@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from cellgen import interpret, ops
-from cellgen.arithmetic import KINKS, NUMPY
+from cellgen import interpret
+from cellgen.interpret.arithmetic import KINKS, NUMPY
+from cellgen.ir import ops
 
 E = math.e
 X = np.array([-7.5, -3.0, -2.2, -1.0, -0.3, 0.0, 0.4, 1.0, 2.5, 3.0, 6.0, 8.1])

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cellgen import bench, benchcommand, benchtable, cli, goals, lineup, standings, workloads
-from cellgen.lineup import LSTM, OURS, RNN, SCAN, SCAN_XLA, Contestant
-from cellgen.standings import LeftOut, Limit, Report, Row
-from cellgen.stopwatch import Timing, race, timed, turns
-from cellgen.workloads import WORKLOADS, Shape
+from cellgen import cli
+from cellgen.bench import command, goals, lineup, results, run, table, workloads
+from cellgen.bench.lineup import LSTM, OURS, RNN, SCAN, SCAN_XLA, Contestant
+from cellgen.bench.results import LeftOut, Limit, Report, Row
+from cellgen.bench.stopwatch import Timing, race, timed, turns
+from cellgen.bench.workloads import WORKLOADS, Shape
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MACHINE = {"processor": "an abacus", "cores": "2"}
@@ -121,21 +122,21 @@ def test_the_matmuls_are_counted():
 
 
 def test_w6_takes_other_sizes():
-    resized = bench.Settings(batches=(3, 5), units=7).workload("W6")
+    resized = run.Settings(batches=(3, 5), units=7).workload("W6")
     steps = sorted({shape.steps for shape in WORKLOADS["W6"].shapes})
     assert [(s.batch, s.steps) for s in resized.shapes] == [(batch, each) for batch in (3, 5) for each in steps]
     assert {shape.units for shape in resized.shapes} == {7}
-    assert bench.Settings(batches=(3,)).workload("W3") == WORKLOADS["W3"]
+    assert run.Settings(batches=(3,)).workload("W3") == WORKLOADS["W3"]
 
 
 def test_contestants_are_chosen_by_name():
     names = [each.name for each in lineup.chosen(lineup.LAYER_NORM, only=("xla", "TORCH"))]
     assert names == ["cellgen, XLA", "keras.layers.RNN, XLA", "torch.nn.LSTM", "torch, loop"]
-    assert {each.entry for each in lineup.chosen(lineup.MINGRU, peers=False)} == {"ours:generated"}
+    assert {each.entry for each in lineup.chosen(lineup.MINGRU, peers=False)} == {"generated_layers:generated"}
 
 
 def test_the_unrolled_loop_only_runs_at_its_length():
-    settings = bench.Settings()
+    settings = run.Settings()
     workload = settings.workload("W1")
     there = [[each.name for each in settings.lineup(workload, shape)] for shape in workload.shapes]
     assert [lineup.UNROLLED in names for names in there] == [False, True]
@@ -143,51 +144,51 @@ def test_the_unrolled_loop_only_runs_at_its_length():
 
 def test_a_workload_in_a_process_of_its_own():
     """It gives what it gives here, tells what it begins, and its errors are told too."""
-    settings, begun = bench.Settings(quick=True, peers=False, only=("cellgen, XLA",)), []
-    found = bench.apart("W2", settings, begun.append)
+    settings, begun = run.Settings(quick=True, peers=False, only=("cellgen, XLA",)), []
+    found = run.apart("W2", settings, begun.append)
     assert [(row.contestant, row.measure) for row in found.rows] == [
         ("cellgen, XLA", each) for each in workloads.MEASURES
     ]
-    assert len(begun) == bench.tasks("W2", settings)
+    assert len(begun) == run.tasks("W2", settings)
     with pytest.raises(KeyError, match="W99"):
-        bench.apart("W99", settings, begun.append)
+        run.apart("W99", settings, begun.append)
 
 
 def test_a_process_that_ends_without_a_word_leaves_its_workload_out(monkeypatch):
-    monkeypatch.setattr(bench, "get_context", lambda how: multiprocessing.get_context("fork"))
-    monkeypatch.setattr(bench, "_child", lambda *arguments: os._exit(9))
-    (left_out,) = bench.apart("W2", bench.Settings(), print).left_out
+    monkeypatch.setattr(run, "get_context", lambda how: multiprocessing.get_context("fork"))
+    monkeypatch.setattr(run, "_child", lambda *arguments: os._exit(9))
+    (left_out,) = run.apart("W2", run.Settings(), print).left_out
     assert left_out == LeftOut("W2", "all of it", "its process ended, exit code 9", failed=True)
 
 
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_what_is_not_installed_is_left_out_with_a_word(library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    settings = bench.Settings(quick=True, only=(library,))
-    found = bench.measure("W2", settings, lambda what: pytest.fail(f"{what} was begun"))
+    settings = run.Settings(quick=True, only=(library,))
+    found = run.measure("W2", settings, lambda what: pytest.fail(f"{what} was begun"))
     names = [each.name for each in lineup.LAYER_NORM if each.library == library]
     assert found.left_out == tuple(LeftOut("W2", name, f"{library} is not installed") for name in names)
     assert found.rows == () and names
-    assert f"left out: W2, {names[0]}: {library} is not installed" in benchtable.left_out(found.left_out)
+    assert f"left out: W2, {names[0]}: {library} is not installed" in table.left_out(found.left_out)
 
 
 def test_the_stack_is_left_out_with_a_word(monkeypatch):
     monkeypatch.setitem(WORKLOADS, "W5", replace(WORKLOADS["W5"], spec="no_such_spec"))
-    settings = bench.Settings(quick=True, peers=False)
-    found = bench.measure("W5", settings, print)
+    settings = run.Settings(quick=True, peers=False)
+    found = run.measure("W5", settings, print)
     names = [each.name for each in settings.lineup(WORKLOADS["W5"])]
     assert found.left_out == tuple(
         LeftOut("W5", name, "no shipped spec `no_such_spec`, and no file of this name") for name in names
     )
     assert found.rows == () and OURS in names
-    (verdict,) = bench.finish(found.to(report())).verdicts
+    (verdict,) = run.finish(found.to(report())).verdicts
     assert verdict.told == "not measured"
 
 
 def test_the_plot_is_left_out_with_a_word(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     found = report(row("W6", OURS, "training", 1.0))
-    assert benchcommand._drawn(Path("w6.png"), found) == {}
+    assert command._drawn(Path("w6.png"), found) == {}
     assert capsys.readouterr().err == "left out: w6.png: matplotlib is not installed\n"
 
 
@@ -202,13 +203,13 @@ def full_report():
         left_out=(LeftOut("W1", "torch.nn.LSTM", "torch is not installed"),),
         limits=(Limit("W1", SHAPE, "forward", 0.25),),
     )
-    return bench.finish(found)
+    return run.finish(found)
 
 
 def test_a_report_goes_to_json_and_back():
     found = full_report()
-    text = standings.to_json(found)
-    assert standings.from_json(text) == found
+    text = results.to_json(found)
+    assert results.from_json(text) == found
     written = json.loads(text)["rows"][0]
     assert written["median"] == 2.0 and written["quartiles"] == [1.5, 2.5]
 
@@ -216,7 +217,7 @@ def test_a_report_goes_to_json_and_back():
 @pytest.mark.parametrize("text", ["[]", "{}", '{"format": 0}'])
 def test_another_json_is_refused(text):
     with pytest.raises(ValueError, match="no report of `cellgen bench`"):
-        standings.from_json(text)
+        results.from_json(text)
 
 
 def test_the_table_shows_medians_ratios_and_the_first_call_apart(capsys):
@@ -224,7 +225,7 @@ def test_the_table_shows_medians_ratios_and_the_first_call_apart(capsys):
     peer = row("W2", RNN, "training", 0.2, first=2.0)
     found = report(ours, peer, limits=(Limit("W2", SHAPE, "training", 0.005),))
     speed = WORKLOADS["W2"].flops(SHAPE, "training") / 0.005
-    benchtable.show(benchtable.table("W2", found))
+    table.show(table.table("W2", found))
     lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
     assert [line for line in lines if line] == [
         [OURS, "20.0 ms (15.0-25.0)", "1.00", "1.50 s", ""],
@@ -240,13 +241,13 @@ def test_memory_is_told_by_the_step():
         for steps in (10, 30)
     )
     found = report(short, long)
-    assert benchtable.states_a_step(long, found) == 5
-    assert benchtable.states_a_step(short, found) is None
+    assert table.states_a_step(long, found) == 5
+    assert table.states_a_step(short, found) is None
 
 
 def test_the_plot_is_a_picture():
     pytest.importorskip("matplotlib")
-    from cellgen.benchplot import plot
+    from cellgen.bench.plot import plot
 
     shapes = [SHAPE, replace(SHAPE, steps=20), replace(SHAPE, batch=4)]
     rows = [row("W6", name, "training", 1.0, 2.0, shape=shape) for name in (OURS, RNN) for shape in shapes]
@@ -322,7 +323,7 @@ def test_only_goals_of_what_took_part_are_judged():
 
 
 def run_contest(*contestants, workload="W2"):
-    from cellgen.contest import contest
+    from cellgen.bench.contest import contest
 
     reference = next(each for each in lineup.LINEUPS[workload] if each.name == RNN)
     shape = WORKLOADS[workload].quick[0]
@@ -333,7 +334,7 @@ def run_contest(*contestants, workload="W2"):
 
 
 def test_the_large_matmul_takes_its_turn_and_the_limit_is_what_it_was_slowed_down_to(monkeypatch):
-    from cellgen import contest
+    from cellgen.bench import contest
 
     raced = []
 
@@ -351,7 +352,7 @@ def test_the_large_matmul_takes_its_turn_and_the_limit_is_what_it_was_slowed_dow
     flops = [WORKLOADS["W2"].flops(shape, measure) for measure in workloads.MEASURES]
     assert [each.seconds for each in limits] == pytest.approx([0.2 / (2 * 8**3) * each for each in flops])
     assert [each.peak for each in limits] == pytest.approx([2 * 8**3 / 0.2] * 2)
-    assert bench.Found(tuple(rows), (), tuple(limits)).to(report()).peak == pytest.approx(2 * 8**3 / 0.2)
+    assert run.Found(tuple(rows), (), tuple(limits)).to(report()).peak == pytest.approx(2 * 8**3 / 0.2)
 
 
 def test_who_computes_something_else_is_left_out_as_failed():
@@ -368,7 +369,7 @@ def test_a_spec_that_does_not_build_is_left_out(monkeypatch):
 
 
 def test_gradients_of_all_weights_are_compared():
-    from cellgen.problem import Disagreement, agree
+    from cellgen.bench.problem import Disagreement, agree
 
     agree("gradients", {"W": [1.0, 2.0]}, {"W": [1.0, 2.0001]})
     with pytest.raises(Disagreement, match="gradients of W differ by 0.5 of the largest value"):
@@ -421,15 +422,15 @@ def test_all_compute_the_same_equations(workload):
 )
 def test_wrong_usage_is_told_before_anything_runs(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bench, "begin", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr(run, "begin", lambda *_: pytest.fail("it began"))
     assert cli.main(["bench", *arguments]) == cli.USAGE
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_written_is_told_before_anything_runs(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(bench, "begin", lambda *_: pytest.fail("it began"))
-    monkeypatch.setattr(benchcommand.os, "access", lambda *_: False)  # root may write anywhere
+    monkeypatch.setattr(run, "begin", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr(command.os, "access", lambda *_: False)  # root may write anywhere
     assert cli.main(["bench", "W1", "--json", str(tmp_path / "out.json")]) == cli.USAGE
     assert "out.json cannot be written" in capsys.readouterr().err
 
@@ -443,7 +444,7 @@ def test_help_names_the_workloads():
 def test_a_quick_run_prints_a_table_and_writes_json(tmp_path):
     done = child("W2", "--quick", "--only", LSTM, "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
-    found = standings.from_json((tmp_path / "out.json").read_text())
+    found = results.from_json((tmp_path / "out.json").read_text())
     assert [(row.contestant, row.measure) for row in found.rows] == [(LSTM, "forward"), (LSTM, "training")]
     assert {each.measure for each in found.limits} == set(workloads.MEASURES)
     assert LSTM in done.stdout and "GFLOP/s" in done.stdout and "goals" not in done.stdout
@@ -454,7 +455,7 @@ def test_a_quick_run_of_all(tmp_path):
     pytest.importorskip("matplotlib")
     done = child("--quick", *WORKLOADS, "--json", tmp_path / "out.json", "--plot", tmp_path / "out.png")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = standings.from_json((tmp_path / "out.json").read_text())
+    found = results.from_json((tmp_path / "out.json").read_text())
     assert {row.workload for row in found.rows} == set(WORKLOADS)
     assert all(" traced, " in row.note for row in found.of("lengths"))
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cellgen import bind, dims, extend, lawtext, lines, load, names, parse, reader, variants
-from cellgen.codes import CODES
 from cellgen.compiler import Spec
-from cellgen.diagnostics import FORMATS, SpecError, render
-from cellgen.document import Document
-from cellgen.kinds import MAX_ITEMS
+from cellgen.diagnostics.codes import CODES
+from cellgen.diagnostics.diagnostic import FORMATS, SpecError, render
+from cellgen.document import extends
+from cellgen.document.cell_document import Document
+from cellgen.document.kinds import MAX_ITEMS
+from cellgen.ir import variants
+from cellgen.resolve import binding, dims
+from cellgen.text import law_text, logical_lines, names, parse, reader, yaml_tree
 
 SPECS = sorted((Path(__file__).resolve().parent.parent / "specs").glob("*.yaml"))
 TEXTS = [path.read_text(encoding="utf-8") for path in SPECS]
@@ -570,7 +573,7 @@ def test_what_is_told_of_a_shipped_spec_points_to_who_extends_it(tmp_path, monke
 
 def test_the_size_of_a_file(tmp_path):
     path = tmp_path / "spec.yaml"
-    for size, found in ((load.MAX_BYTES, []), (load.MAX_BYTES + 1, ["CG101"])):
+    for size, found in ((yaml_tree.MAX_BYTES, []), (yaml_tree.MAX_BYTES + 1, ["CG101"])):
         text = ELMAN + "#" * (size - len(ELMAN))
         path.write_text(text)
         assert [each.code for each in told(lambda: Spec.at(path).typed())] == found
@@ -578,7 +581,7 @@ def test_the_size_of_a_file(tmp_path):
 
 
 def test_the_levels_of_a_file():
-    for levels, found in ((load.MAX_DEPTH, "CG106"), (load.MAX_DEPTH + 1, "CG108")):
+    for levels, found in ((yaml_tree.MAX_DEPTH, "CG106"), (yaml_tree.MAX_DEPTH + 1, "CG108")):
         nested = "[" * (levels - 1) + "]" * (levels - 1)
         assert codes(ELMAN + f"output: {nested}\n") == {found}
     for count in (150, 250, 5_000, 100_000):
@@ -588,13 +591,13 @@ def test_the_levels_of_a_file():
 
 
 def test_the_values_of_a_file():
-    room = load.MAX_VALUES - 12
+    room = yaml_tree.MAX_VALUES - 12
     assert codes(ELMAN + f"papers: [{', '.join('p' for _ in range(room - 100))}]\n") == set()
     assert codes(ELMAN + f"papers: [{', '.join('p' for _ in range(room + 100))}]\n") == {"CG108"}
 
 
 def test_the_length_of_a_line():
-    for length, found in ((lines.MAX_LENGTH, set()), (lines.MAX_LENGTH + 1, {"CG108"})):
+    for length, found in ((logical_lines.MAX_LENGTH, set()), (logical_lines.MAX_LENGTH + 1, {"CG108"})):
         text = "h = tanh(z)"
         line = text[:-1] + " " * (length - len(text)) + ")"
         assert codes(ELMAN.replace(text, line)) == found
@@ -609,7 +612,7 @@ def test_the_number_of_equations():
 
 
 def test_the_number_of_laws():
-    for count, found in ((lawtext.MAX_LAWS, set()), (lawtext.MAX_LAWS + 1, {"CG108"})):
+    for count, found in ((law_text.MAX_LAWS, set()), (law_text.MAX_LAWS + 1, {"CG108"})):
         assert codes(ELMAN + "laws: |\n" + "  h in [-1, 1]\n" * count) == found
 
 
@@ -768,9 +771,9 @@ def test_a_number_in_a_law_has_one_sign():
 
 def test_the_size_of_exponents():
     for power, found in (
-        (bind.MAX_EXPONENT, set()),
-        (-bind.MAX_EXPONENT, set()),
-        (bind.MAX_EXPONENT + 1, {"CG108"}),
+        (binding.MAX_EXPONENT, set()),
+        (-binding.MAX_EXPONENT, set()),
+        (binding.MAX_EXPONENT + 1, {"CG108"}),
         (-65, {"CG108"}),
     ):
         assert codes(ELMAN.replace("tanh(z)", f"z ** {power}")) == found
@@ -780,7 +783,7 @@ def test_the_size_of_exponents():
 
 
 def test_the_length_of_a_chain(tmp_path):
-    for count, found in ((extend.MAX_DEPTH, []), (extend.MAX_DEPTH + 1, ["CG108"])):
+    for count, found in ((extends.MAX_DEPTH, []), (extends.MAX_DEPTH + 1, ["CG108"])):
         (tmp_path / "s0.yaml").write_text(ELMAN)
         for index in range(1, count + 1):
             (tmp_path / f"s{index}.yaml").write_text(f"extends: s{index - 1}\n")
@@ -808,10 +811,17 @@ def test_only_stems_are_followed(stem):
 
 
 def test_the_bounds_are_the_ones_that_are_explained():
-    bounds = (load.MAX_VALUES, lines.MAX_LENGTH, parse.MAX_STATEMENTS, parse.MAX_SIZE, lawtext.MAX_LAWS, names.MAX_NAME)
-    others = (reader.MAX_RANK, reader.MAX_DEPTH, dims.MAX_LABELS, extend.MAX_DEPTH, bind.MAX_EXPONENT)
+    bounds = (
+        yaml_tree.MAX_VALUES,
+        logical_lines.MAX_LENGTH,
+        parse.MAX_STATEMENTS,
+        parse.MAX_SIZE,
+        law_text.MAX_LAWS,
+        names.MAX_NAME,
+    )
+    others = (reader.MAX_RANK, reader.MAX_DEPTH, dims.MAX_LABELS, extends.MAX_DEPTH, binding.MAX_EXPONENT)
     told = re.findall(r"[\d,]*\d", CODES["CG108"].about)
-    assert load.MAX_BYTES == 128 * 1024
+    assert yaml_tree.MAX_BYTES == 128 * 1024
     assert {f"{each:,}" for each in (128, *bounds, *others)} == set(told)
 
 

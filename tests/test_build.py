@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cellgen.adjoint import ADJOINTS
 from cellgen.compiler import Spec, shipped, templates
-from cellgen.emit import BACKWARD, FORMS, FUNCTIONS, LOWERED, TENSORFLOW
-from cellgen.expr import Apply, walk
-from cellgen.ops import ADJOINT, OPS
-from cellgen.records import CellView, TestView
-from cellgen.render import undeclared
+from cellgen.derive.adjoint import ADJOINTS
+from cellgen.emit.expressions import BACKWARD, FORMS, FUNCTIONS, LOWERED, TENSORFLOW
+from cellgen.emit.records import CellView, TestView
+from cellgen.emit.rendering import undeclared
+from cellgen.ir.expr import Apply, walk
+from cellgen.ir.ops import ADJOINT, OPS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 GENERATED = CHECKOUT / "generated"

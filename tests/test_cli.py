@@ -301,7 +301,7 @@ def test_build_notices_what_was_edited_by_hand(run, here):
 
 
 def test_build_replaces_what_an_older_or_another_cellgen_wrote(run, here, monkeypatch):
-    from cellgen import stamp
+    from cellgen.output import stamp
 
     Path("leaky.yaml").write_text(GOOD)
     with monkeypatch.context() as patched:
@@ -372,7 +372,9 @@ def test_build_stops_where_its_folder_is_none(run, here, what):
 
 def test_build_reads_each_spec_once(here, monkeypatch):
     """What is changed while a build runs is not in it, neither here nor there: cell and tests are of one moment."""
-    from cellgen import compiler, extend, intake
+    from cellgen import compiler
+    from cellgen.document import extends
+    from cellgen.text import intake
 
     reads = []
 
@@ -384,7 +386,7 @@ def test_build_reads_each_spec_once(here, monkeypatch):
         return found
 
     monkeypatch.setattr(compiler, "read", read)
-    monkeypatch.setattr(extend, "read", read)
+    monkeypatch.setattr(extends, "read", read)
     Path("leaky.yaml").write_text(GOOD)
     Path("mine.yaml").write_text("extends: leaky\ncell: Mine\nlaws: |\n  reduces to leaky\n")
     stack = (shipped() / "gru_stack.yaml").read_text()
@@ -561,7 +563,10 @@ def test_an_interrupt_is_no_bug(run, monkeypatch):
 def on_a_terminal(*arguments, patience=3600, **environment):
     """What a command prints on a terminal."""
     pty = pytest.importorskip("pty")
-    script = f"import sys; from cellgen import cli, progress; progress.PATIENCE = {patience}; cli.main(sys.argv[1:])"
+    script = (
+        "import sys; from cellgen import cli; from cellgen.terminal import progress;"
+        f"progress.PATIENCE = {patience}; cli.main(sys.argv[1:])"
+    )
     number, terminal = pty.fork()
     if not number:
         os.environ.update(environment)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from cellgen.compiler import Spec
-from cellgen.diagnostics import SpecError
+from cellgen.diagnostics.diagnostic import SpecError
 from tests.generated import (
     BATCH,
     CHECKOUT,

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import cellgen
 from cellgen.compiler import Spec
-from cellgen.convert import (
+from cellgen.convert.weights import (
     TF1,
     Keras,
     Onnx,

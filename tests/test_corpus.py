@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cellgen import intake
+from cellgen.text import intake
 from tests.fuzz_loader import CORPUS
 
 CHECKOUT = Path(__file__).resolve().parent.parent

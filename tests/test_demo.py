@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from cellgen import cli, compiler, democheckpoint, democommand, democorpus, render
-from cellgen import demo as stage
-from cellgen import demoboundaries as boundaries
-from cellgen.demochart import Level, Series, chart, ticks
-from cellgen.demofigures import Entry, Figures, Point, detectors, excerpt
-from cellgen.demongrams import ngrams
+from cellgen import cli, compiler
+from cellgen.demo import boundaries
+from cellgen.demo import checkpoint as checkpoints
+from cellgen.demo import command as commandline
+from cellgen.demo import corpus as texts
+from cellgen.demo import run as stage
+from cellgen.demo.chart import Level, Series, chart, ticks
+from cellgen.demo.figures import Entry, Figures, Point, detectors, excerpt
+from cellgen.demo.ngrams import ngrams
+from cellgen.emit import rendering
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TINY = "--seed", "0", "--units", "4", "--epochs", "3", "--characters", "5000"
@@ -26,7 +30,7 @@ STEPS, EPOCH = 9, 3  # of TINY, in the windows of `command`
 
 @pytest.fixture(scope="module")
 def manual():
-    return democorpus.corpus()
+    return texts.corpus()
 
 
 # --- the text -------------------------------------------------------------------------------------------------------
@@ -34,12 +38,12 @@ def manual():
 
 def test_the_text_is_plain_and_split_without_loss(manual):
     text = manual.train + manual.valid + manual.test
-    assert set(text) == set(democorpus.ALPHABET) and len(democorpus.ALPHABET) == 27
+    assert set(text) == set(texts.ALPHABET) and len(texts.ALPHABET) == 27
     assert 250_000 < len(text) == manual.characters < 350_000
     assert "  " not in text and text == text.strip()
     assert len(manual.valid) == pytest.approx(len(text) / 20, abs=1) == pytest.approx(len(manual.test), abs=1)
-    assert manual == democorpus.corpus() and re.fullmatch("[0-9a-f]{64}", manual.sha256)
-    assert "".join(democorpus.ALPHABET[each] for each in democorpus.symbols(manual.test)) == manual.test
+    assert manual == texts.corpus() and re.fullmatch("[0-9a-f]{64}", manual.sha256)
+    assert "".join(texts.ALPHABET[each] for each in texts.symbols(manual.test)) == manual.test
 
 
 def test_no_paragraph_is_read_twice(manual):
@@ -48,7 +52,7 @@ def test_no_paragraph_is_read_twice(manual):
 
 
 def test_the_first_characters_are_a_text_too(manual):
-    few = democorpus.corpus(1000)
+    few = texts.corpus(1000)
     assert few.train + few.valid + few.test == manual.train[:1000]
 
 
@@ -62,19 +66,19 @@ def test_a_python_without_its_manual_is_told(monkeypatch, tmp_path, capsys):
 
 
 def test_ngrams_of_the_manual(manual):
-    found = ngrams(manual.train, manual.test, democorpus.ALPHABET)
+    found = ngrams(manual.train, manual.test, texts.ALPHABET)
     assert found == pytest.approx((4.07, 3.31, 2.63, 2.00, 1.82, 1.85, 1.94), abs=0.05)
 
 
 def test_ngrams_by_hand():
     """27 symbols; `a` twice, `b` once: two kinds. After `a` once `b`, one kind; after `b` once `a`."""
     a, b, c = ((count + 2 / 27) / (3 + 2) for count in (2, 1, 0))
-    assert ngrams("aba", "ac", democorpus.ALPHABET, 0) == pytest.approx((-(log2(a) + log2(c)) / 2,))
+    assert ngrams("aba", "ac", texts.ALPHABET, 0) == pytest.approx((-(log2(a) + log2(c)) / 2,))
     after_a = (0 + 1 * c) / (1 + 1)
-    assert ngrams("aba", "ac", democorpus.ALPHABET, 1)[1] == pytest.approx(-(log2(a) + log2(after_a)) / 2)
+    assert ngrams("aba", "ac", texts.ALPHABET, 1)[1] == pytest.approx(-(log2(a) + log2(after_a)) / 2)
     after_b = (0 + 1 * b) / (1 + 1)
-    assert ngrams("aba", "bb", democorpus.ALPHABET, 1)[1] == pytest.approx(-(log2(b) + log2(after_b)) / 2)
-    assert ngrams("aba", "cc", democorpus.ALPHABET, 1)[1] == pytest.approx(-log2(c)), "nothing was seen after c"
+    assert ngrams("aba", "bb", texts.ALPHABET, 1)[1] == pytest.approx(-(log2(b) + log2(after_b)) / 2)
+    assert ngrams("aba", "cc", texts.ALPHABET, 1)[1] == pytest.approx(-log2(c)), "nothing was seen after c"
 
 
 def test_ngrams_are_probabilities():
@@ -198,7 +202,7 @@ class Wellformed(HTMLParser):
 
 
 def test_the_page_is_whole_and_loads_nothing():
-    from cellgen.demopage import page
+    from cellgen.demo.page import page
 
     html = page(figures())
     found = Wellformed(html)
@@ -209,14 +213,14 @@ def test_the_page_is_whole_and_loads_nothing():
 
 
 def test_what_the_page_says_is_text():
-    from cellgen.demopage import page
+    from cellgen.demo.page import page
 
     html = page(figures())
     assert "about &lt; &amp; &gt;" in re.sub(r"</?span[^>]*>", "", html)
 
 
 def test_marks_and_text_stand_under_each_other_on_the_page():
-    from cellgen.demopage import page
+    from cellgen.demo.page import page
 
     shown = figures().excerpt
     passages = Wellformed(page(figures())).passages
@@ -232,13 +236,13 @@ def test_marks_and_text_stand_under_each_other_on_the_page():
 def test_the_template_reads_what_the_view_has():
     from dataclasses import fields
 
-    from cellgen.demopage import PageView
+    from cellgen.demo.page import PageView
 
-    assert render.undeclared("demo.html.j2", compiler.templates()) == {field.name for field in fields(PageView)}
+    assert rendering.undeclared("demo.html.j2", compiler.templates()) == {field.name for field in fields(PageView)}
 
 
 def test_the_picture_is_a_picture():
-    from cellgen.demoplot import plot
+    from cellgen.demo.plot import plot
 
     picture = plot(figures())
     assert picture.startswith(b"\x89PNG") and b"cellgen demo" in picture[:4096]
@@ -249,7 +253,7 @@ def test_the_picture_is_a_picture():
     [(0, "z1 hardly fires, on 0.0% of the characters"), (1, "z1 fires on 100.0% of the characters: what it marks")],
 )
 def test_a_detector_that_tells_nothing_is_called_so(fires, said):
-    from cellgen.demotold import findings
+    from cellgen.demo.words import findings
 
     text = "some words to read " * 30
     found = findings(figures(text=text, z1=[fires] * len(text), z2=[int(each == "s") for each in text]))
@@ -259,7 +263,7 @@ def test_a_detector_that_tells_nothing_is_called_so(fires, said):
 def test_who_is_behind_is_called_so():
     from dataclasses import replace
 
-    from cellgen.demotold import findings
+    from cellgen.demo.words import findings
 
     ours, *others = figures().entries
     worse = replace(ours, test=3.5)
@@ -295,39 +299,39 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path):
     import numpy as np
 
     arrays = {"lstm": {"weights": [np.float32([[1, 2]]), np.int64(3)], "state": []}}
-    kept = democheckpoint.Checkpoint({"units": 4}, 7, {"lstm": {"pending": [0.1 + 0.2]}}, arrays)
-    democheckpoint.save(tmp_path / "c.npz", kept)
-    found = democheckpoint.load(tmp_path / "c.npz")
+    kept = checkpoints.Checkpoint({"units": 4}, 7, {"lstm": {"pending": [0.1 + 0.2]}}, arrays)
+    checkpoints.save(tmp_path / "c.npz", kept)
+    found = checkpoints.load(tmp_path / "c.npz")
     assert (found.settings, found.step, found.histories) == (kept.settings, 7, kept.histories)
     weights = found.arrays["lstm"]["weights"]
     assert found.arrays["lstm"]["state"] == [] and [each.dtype for each in weights] == ["float32", "int64"]
     np.testing.assert_array_equal(weights[0], [[1, 2]])
     assert list(tmp_path.iterdir()) == [tmp_path / "c.npz"]
-    assert democheckpoint.load(tmp_path / "none.npz") is None
+    assert checkpoints.load(tmp_path / "none.npz") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"words", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
 def test_another_file_is_no_checkpoint(content, tmp_path):
     (tmp_path / "c.npz").write_bytes(content)
-    with pytest.raises(democheckpoint.NoCheckpoint, match="is no checkpoint of `cellgen demo`"):
-        democheckpoint.load(tmp_path / "c.npz")
+    with pytest.raises(checkpoints.NoCheckpoint, match="is no checkpoint of `cellgen demo`"):
+        checkpoints.load(tmp_path / "c.npz")
 
 
 def test_a_checkpoint_cut_short_is_no_checkpoint(tmp_path):
     import numpy as np
 
     path = tmp_path / "c.npz"
-    democheckpoint.save(path, democheckpoint.Checkpoint({}, 1, {}, {"a": {"w": [np.zeros(1000)]}}))
+    checkpoints.save(path, checkpoints.Checkpoint({}, 1, {}, {"a": {"w": [np.zeros(1000)]}}))
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(democheckpoint.NoCheckpoint):
-        democheckpoint.load(path)
+    with pytest.raises(checkpoints.NoCheckpoint):
+        checkpoints.load(path)
 
 
 # --- the models -----------------------------------------------------------------------------------------------------
 
 
 def test_the_units_that_come_nearest():
-    from cellgen.demomodels import matched
+    from cellgen.demo.models import matched
 
     def weights(units):
         return 20 * units**2 + 147 * units + 27
@@ -338,16 +342,16 @@ def test_the_units_that_come_nearest():
 
 
 def test_the_slope_is_annealed_to_five():
-    from cellgen.demomodels import slope
+    from cellgen.demo.models import slope
 
     assert [slope(epoch) for epoch in (0, 1, 50, 100, 1000)] == [1, 1.04, 3, 5, 5]
 
 
 def test_windows_join_and_cover_the_text(manual):
-    from cellgen.demotrain import BATCH, WINDOW, is_point, windows
+    from cellgen.demo.training import BATCH, WINDOW, is_point, windows
 
     found = windows(manual.train)
-    rows = [democorpus.symbols(manual.train)[at:] for at in range(0, len(manual.train), len(manual.train) // BATCH)]
+    rows = [texts.symbols(manual.train)[at:] for at in range(0, len(manual.train), len(manual.train) // BATCH)]
     assert all(each.shape == (BATCH, WINDOW + 1) for each in found)
     assert all(int(a[3, -1]) == int(b[3, 0]) for a, b in zip(found, found[1:]))
     assert found[1][2].numpy().tolist() == rows[2][WINDOW : 2 * WINDOW + 1]
@@ -357,7 +361,7 @@ def test_windows_join_and_cover_the_text(manual):
 
 
 def test_the_models_have_as_many_weights():
-    from cellgen.demomodels import models, parameters
+    from cellgen.demo.models import models, parameters
 
     found = models(units=96, symbols=27, seed=0, z_on_copy="hold")
     ours, *others = map(parameters, found.values())
@@ -393,7 +397,7 @@ def test_wrong_usage_is_told_before_anything_runs(arguments, said, tmp_path, mon
 
 def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stage, "begin", lambda *_: pytest.fail("it began"))
-    monkeypatch.setattr(democommand.os, "access", lambda *_: False)  # root may write anywhere
+    monkeypatch.setattr(commandline.os, "access", lambda *_: False)  # root may write anywhere
     assert cli.main(["demo", "--out", str(tmp_path / "out")]) == cli.USAGE
     assert "it cannot be written to" in capsys.readouterr().err
 
@@ -401,11 +405,11 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_runs(tmp_path, 
 @pytest.fixture
 def command(monkeypatch):
     """Runs the command on a small text in small windows, as graphs, with a checkpoint after every step."""
-    from cellgen import demotrain
+    from cellgen.demo import training
 
-    monkeypatch.setattr(demotrain, "XLA", False)  # whose compilations would take most of the time
-    monkeypatch.setattr(demotrain, "WINDOW", 40)
-    monkeypatch.setattr(demotrain, "READ", 100)
+    monkeypatch.setattr(training, "XLA", False)  # whose compilations would take most of the time
+    monkeypatch.setattr(training, "WINDOW", 40)
+    monkeypatch.setattr(training, "READ", 100)
     monkeypatch.setattr(stage, "EVERY", 0)
     return lambda out, *more: cli.main(["demo", *TINY, "--out", str(out), *more])
 
@@ -450,11 +454,11 @@ def test_an_interrupted_training_goes_on_perhaps_for_longer_and_ends_the_same(tm
 
 def checkpoint(folder, corpus, **others):
     """The checkpoint of a training that never was."""
-    from cellgen.demomodels import NAMES, digest
+    from cellgen.demo.models import NAMES, digest
 
     text = f"{corpus.characters} characters, {corpus.sha256[:12]}"
     same = {"units": 4, "seed": 0, "z on copy": "hold", "text": text, "generated code": digest(*NAMES)} | others
-    democheckpoint.save(folder / "checkpoint.npz", democheckpoint.Checkpoint(same, STEPS, {}, {}))
+    checkpoints.save(folder / "checkpoint.npz", checkpoints.Checkpoint(same, STEPS, {}, {}))
 
 
 @pytest.mark.parametrize(
@@ -470,7 +474,7 @@ def checkpoint(folder, corpus, **others):
     ids=["units", "seed", "text", "z", "code", "epochs"],
 )
 def test_a_training_of_other_settings_is_not_gone_on_from(more, others, apart, tmp_path, capsys, command):
-    checkpoint(tmp_path, democorpus.corpus(5000), **others)
+    checkpoint(tmp_path, texts.corpus(5000), **others)
     before = (tmp_path / "checkpoint.npz").read_bytes()
     assert command(tmp_path, *more) == cli.USAGE
     err = capsys.readouterr().err
@@ -491,8 +495,8 @@ def test_a_broken_checkpoint_is_told_and_fresh_begins_anew(tmp_path, capsys, mon
 def test_a_killed_training_goes_on_and_ends_the_same(tmp_path):
     """With XLA, in processes of their own; killed while a checkpoint is written."""
     program = (
-        "import sys, os; from cellgen import bench; os.environ.update(bench.ENVIRONMENT);"
-        "from cellgen import cli, files, demo;"
+        "import sys, os; from cellgen.bench import ENVIRONMENT; os.environ.update(ENVIRONMENT);"
+        "from cellgen import cli; from cellgen.demo import run as demo; from cellgen.output import files;"
         "demo.EVERY = 0; replace, left = os.replace, int(sys.argv[1])\n"
         "def kill(*paths):\n"
         "    global left\n"

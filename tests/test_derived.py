@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import cellgen
-from cellgen.ops import ACTIVATIONS
+from cellgen.ir.ops import ACTIVATIONS
 
 NORMS = """
 options: {epsilon: 1.0e-2}

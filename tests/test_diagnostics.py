@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cellgen.codes import CODES
 from cellgen.compiler import Spec
-from cellgen.diagnostics import FORMATS, SpecError, render
-from cellgen.explain import explain
+from cellgen.diagnostics.codes import CODES
+from cellgen.diagnostics.diagnostic import FORMATS, SpecError, render
+from cellgen.diagnostics.explanation import explain
 
 HERE = Path(__file__).resolve().parent
 CASES = sorted(path for path in (HERE / "diagnostics").iterdir() if path.is_dir())

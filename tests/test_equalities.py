@@ -8,15 +8,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from cellgen.analyse import analyse
-from cellgen.arithmetic import NUMPY
+from cellgen.analyse.structure import analyse
 from cellgen.compiler import Spec
-from cellgen.enclose import Enclosure
-from cellgen.equate import zero
-from cellgen.laws import SYMPY, laws
-from cellgen.meaning import Meaning
-from cellgen.program import Program
-from cellgen.symbols import Arithmetic, Table
+from cellgen.interpret.arithmetic import NUMPY
+from cellgen.ir.program import Program
+from cellgen.prove.enclose import Enclosure
+from cellgen.prove.equate import zero
+from cellgen.prove.meaning import Meaning
+from cellgen.prove.symbols import Arithmetic, Table
+from cellgen.prove.verdicts import SYMPY, laws
 
 CELL = """
 cell: Cell

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import cellgen
 from cellgen import interpret
-from cellgen.codes import CODES
 from cellgen.compiler import Spec
+from cellgen.diagnostics.codes import CODES
 
 RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
 PLAIN = "state: {h: units}\nparams: {W: [input, units]}\n"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cellgen import files
-from cellgen.files import READY, WRITING
-from cellgen.stamp import STAMP, changed
+from cellgen.output import files
+from cellgen.output.files import READY, WRITING
+from cellgen.output.stamp import STAMP, changed
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}

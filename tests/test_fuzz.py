@@ -14,12 +14,14 @@ from random import Random
 
 import pytest
 
-from cellgen import backward, compiler, edits, fuzz, interpret, planrun, shrink, trialaws
-from cellgen.diagnostics import SpecError
-from cellgen.evaluate import evaluate
-from cellgen.ops import OPS
-from cellgen.randomspec import Case, case
-from cellgen.trial import attempt, spec_of
+from cellgen import compiler
+from cellgen.diagnostics.diagnostic import SpecError
+from cellgen.fuzz import backward_run, campaign, edits, plan_run, shrink, trial_laws
+from cellgen.fuzz.random_spec import Case, case
+from cellgen.fuzz.trial import attempt, spec_of
+from cellgen.interpret import instance
+from cellgen.interpret.evaluation import evaluate
+from cellgen.ir.ops import OPS
 
 SEED = 20260101
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.yaml"))
@@ -62,7 +64,7 @@ def test_every_operation_and_every_section_appears():
 
 
 def test_the_same_number_is_the_same_spec_in_every_process():
-    ask = "from cellgen.randomspec import case; print([case(7, number) for number in range(40)])"
+    ask = "from cellgen.fuzz.random_spec import case; print([case(7, number) for number in range(40)])"
     runs = [
         subprocess.run(
             [sys.executable, "-c", ask], env={**_environment(), "PYTHONHASHSEED": each}, capture_output=True, text=True
@@ -113,24 +115,24 @@ def kinds(outcome):
 
 def test_a_wrong_value_is_seen(tmp_path, monkeypatch):
     """The derived step runs on what `arithmetic` says, the author's equations too: one of them is broken."""
-    monkeypatch.setattr(interpret, "evaluate", lambda *a, **k: {n: v * 1.01 for n, v in evaluate(*a, **k).items()})
+    monkeypatch.setattr(instance, "evaluate", lambda *a, **k: {n: v * 1.01 for n, v in evaluate(*a, **k).items()})
     assert "the derived step has other values" in kinds(attempted(PLAIN, tmp_path / "spec"))
 
 
 def test_a_wrong_plan_is_seen(tmp_path, monkeypatch):
-    value = planrun._Statements.value
-    monkeypatch.setattr(planrun._Statements, "value", lambda self, node, env: 1.001 * value(self, node, env))
+    value = plan_run._Statements.value
+    monkeypatch.setattr(plan_run._Statements, "value", lambda self, node, env: 1.001 * value(self, node, env))
     found = kinds(attempted(PLAIN, tmp_path / "spec"))
     assert {"the planned step has another value", "the planned step has another gradient"} <= found
 
 
 def test_a_wrong_gradient_is_seen(tmp_path, monkeypatch):
-    mul = backward.Backward.value
+    mul = backward_run.Backward.value
 
     def broken(self, node, path, env):
         return mul(self, node, path, env) * (1.001 if path[0].startswith("_d_h_prev") and len(path) == 1 else 1)
 
-    monkeypatch.setattr(backward.Backward, "value", broken)
+    monkeypatch.setattr(backward_run.Backward, "value", broken)
     assert "the derived gradient is wrong" in kinds(attempted(PLAIN, tmp_path / "spec"))
 
 
@@ -143,7 +145,7 @@ def test_a_verdict_that_is_wrong_is_seen(law, tmp_path):
     (verdict,) = checked.verdicts.laws
     assert verdict.status != "proved"
     said = replace(checked, verdicts=replace(checked.verdicts, laws=(replace(verdict, status="proved", why=""),)))
-    assert [kind for kind, _ in trialaws.contradictions(said, 0, lambda *_: None)] == ["a proved law is contradicted"]
+    assert [kind for kind, _ in trial_laws.contradictions(said, 0, lambda *_: None)] == ["a proved law is contradicted"]
 
 
 @pytest.mark.parametrize("span", ["(0, 1/4)", "[3/4, inf)", "(-inf, 1/4)"])
@@ -151,7 +153,7 @@ def test_a_range_that_is_wrong_is_seen(span, tmp_path):
     checked = spec_of(PLAIN, tmp_path).check()
     (stated, *_) = [each for each in checked.verdicts.traits if each.about == "range" and each.claim.startswith("a")]
     wrong = replace(checked, verdicts=replace(checked.verdicts, traits=(replace(stated, claim=f"a in {span}"),)))
-    assert ("a stated range is contradicted") in [k for k, _ in trialaws.contradictions(wrong, 0, lambda *_: None)]
+    assert ("a stated range is contradicted") in [k for k, _ in trial_laws.contradictions(wrong, 0, lambda *_: None)]
 
 
 REDUCING = Case(PLAIN.text.split("laws:")[0] + "laws: |\n  reduces to other\n", "cell", {"other": ""})
@@ -164,10 +166,10 @@ def test_a_reduction_that_is_wrong_is_seen(change, wrong, tmp_path):
     checked = spec_of(replace(REDUCING, beside={"other": other}), tmp_path).check()
     (verdict,) = checked.verdicts.laws
     assert verdict.status == ("proved" if not change else "refuted")
-    assert not list(trialaws.contradictions(checked, 0, lambda *_: None))
+    assert not list(trial_laws.contradictions(checked, 0, lambda *_: None))
     told = checked.verdicts.diagnostics
     said = replace(checked.verdicts, laws=(replace(verdict, status=wrong, why=""),), diagnostics=told)
-    found = trialaws.contradictions(replace(checked, verdicts=said), 0, lambda *_: None)
+    found = trial_laws.contradictions(replace(checked, verdicts=said), 0, lambda *_: None)
     kind = "a proved law is contradicted" if change else "a law is refuted by what does not contradict it"
     assert [each for each, _ in found] == [kind]
 
@@ -179,14 +181,14 @@ def test_numbers_that_refute_nothing_are_seen(law, tmp_path):
     """A counterexample passes; the same of another step, or with another number, does not."""
     checked = spec_of(replace(PLAIN, text=PLAIN.text.split("laws:")[0] + f"laws: |\n  {law}\n"), tmp_path).check()
     (verdict,) = checked.verdicts.laws
-    assert verdict.status == "refuted" and not list(trialaws.contradictions(checked, 0, lambda *_: None))
+    assert verdict.status == "refuted" and not list(trial_laws.contradictions(checked, 0, lambda *_: None))
     (told,) = [each for each in checked.verdicts.diagnostics if each.code == "CG401"]
     claim, status = checked.typed.cell.laws[0], checked.verdicts
     elsewhere = replace(told, label=replace(told.label, text="step 7 of a run with units=1"))
     moved = replace(checked, verdicts=replace(status, diagnostics=(elsewhere,)))
-    assert not trialaws.seen(moved, claim, verdict.why, lambda *_: None)
+    assert not trial_laws.seen(moved, claim, verdict.why, lambda *_: None)
     if " = " in verdict.why:
-        assert not trialaws.seen(checked, claim, re.sub(r" = [^, ]+", " = 77.5", verdict.why), lambda *_: None)
+        assert not trial_laws.seen(checked, claim, re.sub(r" = [^, ]+", " = 77.5", verdict.why), lambda *_: None)
 
 
 def test_an_internal_error_is_taken_down_by_its_place(tmp_path, monkeypatch):
@@ -198,7 +200,7 @@ def test_an_internal_error_is_taken_down_by_its_place(tmp_path, monkeypatch):
 
 
 def test_generated_code_is_run_in_every_way(tmp_path):
-    from cellgen.trialrun import Runs
+    from cellgen.fuzz.trial_run import Runs
 
     outcome = attempted(PLAIN, tmp_path / "spec", runs=Runs(), only="run")
     assert not outcome.failures and outcome.notes["run as generated code"] == 1
@@ -215,7 +217,7 @@ equations: |
 
 
 def test_what_is_drawn_and_what_goes_through_a_file_is_compared(tmp_path, monkeypatch):
-    from cellgen.trialrun import Runs
+    from cellgen.fuzz.trial_run import Runs
 
     outcome = attempted(NOISY, tmp_path / "spec", runs=Runs(compiled=True), only="run")
     assert not outcome.failures, outcome.failures
@@ -231,7 +233,7 @@ def test_what_is_drawn_and_what_goes_through_a_file_is_compared(tmp_path, monkey
 
 
 def test_generated_code_that_is_wrong_is_seen(tmp_path, monkeypatch):
-    from cellgen.trialrun import Runs
+    from cellgen.fuzz.trial_run import Runs
 
     build = compiler.Spec.build
     monkeypatch.setattr(
@@ -288,9 +290,11 @@ def test_a_spec_is_shrunk_to_what_fails():
 
 def test_an_edit_that_fails_is_shrunk(tmp_path, monkeypatch):
     """To the smallest valid spec that the same edit breaks, with the edit."""
-    number = next(n for n in range(500) if edits.edit(case(3, n), fuzz._drawn(fuzz.Task(3, n, ""))).kind == "two signs")
+    number = next(
+        n for n in range(500) if edits.edit(case(3, n), campaign._drawn(campaign.Task(3, n, ""))).kind == "two signs"
+    )
     monkeypatch.setattr(edits, "refused", lambda edit, folder: (edits.Failure("edited: bad"), ()))
-    small = fuzz._shrunk(fuzz.Task(3, number, "numpy", "edited: bad"), tmp_path)
+    small = campaign._shrunk(campaign.Task(3, number, "numpy", "edited: bad"), tmp_path)
     assert "+ * 2" in small["text"] and len(small["text"].splitlines()) < len(case(3, number).text.splitlines())
     assert len(small["text"].splitlines()) <= 12
 
@@ -315,21 +319,23 @@ def test_a_run_is_resumed_and_told(tmp_path):
 
 
 def test_a_process_that_dies_or_hangs_is_a_failure_of_its_cell(tmp_path, monkeypatch):
-    came = iter([fuzz.DIES, fuzz.HANGS])
-    monkeypatch.setattr(fuzz, "each_done", lambda tasks, jobs: ((task, next(came)) for task in tasks if not task.kind))
-    tally = fuzz.Tally(1)
-    fuzz.fuzz(tally, tmp_path / "fuzz.json", 2, float("inf"), 1, lambda _: None)
-    assert {*tally.failures} == {f"{fuzz.DIES} (xla)", f"{fuzz.HANGS} (numpy)"} and tally.next == 2
+    came = iter([campaign.DIES, campaign.HANGS])
+    monkeypatch.setattr(
+        campaign, "each_done", lambda tasks, jobs: ((task, next(came)) for task in tasks if not task.kind)
+    )
+    tally = campaign.Tally(1)
+    campaign.fuzz(tally, tmp_path / "fuzz.json", 2, float("inf"), 1, lambda _: None)
+    assert {*tally.failures} == {f"{campaign.DIES} (xla)", f"{campaign.HANGS} (numpy)"} and tally.next == 2
 
 
 def test_processes_that_die_and_hang(monkeypatch):
-    monkeypatch.setattr(fuzz, "serve", _serve)
-    monkeypatch.setitem(fuzz.LIMITS, "graph", 1)
-    tasks = [fuzz.Task(0, number, "graph" if number == 2 else "numpy") for number in range(4)]
-    assert {task.number: came for task, came in fuzz.each_done(iter(tasks), 1)} == {
+    monkeypatch.setattr(campaign, "serve", _serve)
+    monkeypatch.setitem(campaign.LIMITS, "graph", 1)
+    tasks = [campaign.Task(0, number, "graph" if number == 2 else "numpy") for number in range(4)]
+    assert {task.number: came for task, came in campaign.each_done(iter(tasks), 1)} == {
         0: {},
-        1: fuzz.DIES,
-        2: fuzz.HANGS,
+        1: campaign.DIES,
+        2: campaign.HANGS,
         3: {},
     }
 
@@ -359,7 +365,7 @@ def _serve(pipe):
 )
 def test_what_failed_where_it_ran(stem, tmp_path):
     """As generated code: what a function is not handed is not missed before."""
-    from cellgen.trialrun import Runs
+    from cellgen.fuzz.trial_run import Runs
 
     text = (Path(__file__).parent / "regressions" / f"{stem}.yaml").read_text(encoding="utf-8")
     outcome = attempted(Case(text), tmp_path / "spec", runs=Runs(), only="run")

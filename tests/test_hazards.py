@@ -2,9 +2,9 @@
 
 import pytest
 
-from cellgen.analyse import analyse
+from cellgen.analyse.structure import analyse
 from cellgen.compiler import Spec
-from cellgen.laws import laws
+from cellgen.prove.verdicts import laws
 from tests.test_analyse import facts
 from tests.test_law_ranges import MIN_LSTM, ON_LSTM, PHASED, SLSTM
 from tests.test_laws import judged

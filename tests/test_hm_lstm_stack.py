@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen import stackpeers
-from cellgen.problem import problem
-from cellgen.workloads import WORKLOADS
+from cellgen.bench import stack_peers
+from cellgen.bench.problem import problem
+from cellgen.bench.workloads import WORKLOADS
 from tests.generated import BATCH, EVERYTHING, GENERATED, MASK, STEPS, WIDTH, close, committed
 from tests.oracles import hm_lstm, hm_lstm_stack
 from tests.oracles.hm_lstm_stack import COPY, FLUSH, UPDATE, by_layer, operation, scan
@@ -299,14 +299,14 @@ def test_a_slip_gives_something_else(slip):
 
 
 def in_keras(x, w):
-    cell = stackpeers.StackCell(UNITS, {name: each.shape for name, each in w.items()}, dtype=x.dtype.name)
+    cell = stack_peers.StackCell(UNITS, {name: each.shape for name, each in w.items()}, dtype=x.dtype.name)
     layer = tf.keras.layers.RNN(cell, return_sequences=True, dtype=x.dtype.name)
     layer.build(x.shape)
     cell.w = w  # the same variables, whose gradients are asked for
-    return stackpeers.readout(tf.split(layer(x), UNITS, axis=-1), w)
+    return stack_peers.readout(tf.split(layer(x), UNITS, axis=-1), w)
 
 
-PEERS = {"tf.scan": stackpeers.scanned, "keras.layers.RNN": in_keras}
+PEERS = {"tf.scan": stack_peers.scanned, "keras.layers.RNN": in_keras}
 
 
 @pytest.mark.parametrize("peer", PEERS)

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from cellgen import interpret
-from cellgen.expr import Apply, Number, Pick, Ref
-from cellgen.load import load
-from cellgen.resolve import resolve
-from cellgen.schema import schema
-from cellgen.shapes import shapes
-from cellgen.span import Source
+from cellgen.diagnostics.span import Source
+from cellgen.document.conform import schema
+from cellgen.interpret import settings
+from cellgen.ir.cell import Level, Type
+from cellgen.ir.expr import Apply, Number, Pick, Ref
+from cellgen.resolve.equations import resolve
+from cellgen.shapes.typed import shapes
+from cellgen.text.yaml_tree import load
 
 
 def compiled(text):
@@ -346,8 +348,8 @@ def test_settings_that_do_not_fit(given, message):
 
 def test_pick_finds_the_variant():
     typed = compiled(SETTINGS)
-    assert interpret.pick(typed) is typed.default
-    chosen = interpret.pick(typed, proj=5, cell_clip=0.0, use_bias=False, mode="squared", heads=3, training=True)
+    assert settings.pick(typed) is typed.default
+    chosen = settings.pick(typed, proj=5, cell_clip=0.0, use_bias=False, mode="squared", heads=3, training=True)
     assert chosen.variant == {"proj": True, "cell_clip": True, "use_bias": False, "mode": "squared"}
 
 
@@ -654,7 +656,7 @@ def test_an_expression_over_the_values_of_a_step():
     cell, weights, x, state = masked(MASKED)
     env = cell.evaluate(weights, x[:, 0], state)
     node, types = Apply("sub", (Ref("c"), Number(Fraction(1, 2)))), cell.settings.variants[False].names
-    typed = {("law",): types["c"], ("law", 0): types["c"], ("law", 1): interpret.Type((), interpret.Level.CONSTANT)}
+    typed = {("law",): types["c"], ("law", 0): types["c"], ("law", 1): Type((), Level.CONSTANT)}
     close(cell.value(node, ("law",), env, typed), env["c"] - 0.5)
 
 

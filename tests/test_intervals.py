@@ -13,14 +13,15 @@ import pytest
 import sympy
 from sympy.core.cache import clear_cache
 
-from cellgen import elementary, enclose, ranges
-from cellgen.arithmetic import NUMPY
-from cellgen.enclose import Enclosure
-from cellgen.images import RANGE, defined
-from cellgen.ops import OPS, Interval, interval
-from cellgen.polynomials import by_power, polynomial
-from cellgen.ranges import BIT, point
-from cellgen.symbols import Arithmetic, Table
+from cellgen.interpret.arithmetic import NUMPY
+from cellgen.ir import elementary, ranges
+from cellgen.ir.images import RANGE, defined
+from cellgen.ir.ops import OPS, Interval, interval
+from cellgen.ir.ranges import BIT, point
+from cellgen.prove import enclose
+from cellgen.prove.enclose import Enclosure
+from cellgen.prove.polynomials import by_power, polynomial
+from cellgen.prove.symbols import Arithmetic, Table
 
 NEAR, FAR = Fraction(1, 10**4), 10**4  # and their cubes: a small number times a large one may be either
 ENDS = (None, Fraction(-1), Fraction(0), Fraction(2), None)

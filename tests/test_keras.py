@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.keras.layers.legacy_rnn.rnn_cell_impl import LSTMCell as LSTMCellOfTensorFlow1
 
-from cellgen.ops import ACTIVATIONS
+from cellgen.ir.ops import ACTIVATIONS
 from tests.generated import BATCH, MASK, STEPS, WIDTH, close, committed, gradients, sequences
 
 UNITS = 5

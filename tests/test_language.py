@@ -3,9 +3,9 @@
 import pytest
 
 from cellgen.compiler import Library, Spec, shipped
-from cellgen.diagnostics import SpecError
-from cellgen.expr import Both, Either, Given, Is, Not, holds
-from cellgen.variants import when
+from cellgen.diagnostics.diagnostic import SpecError
+from cellgen.ir.choices import when
+from cellgen.ir.expr import Both, Either, Given, Is, Not, holds
 
 LSTM = """
 cell: Base
@@ -184,7 +184,7 @@ def test_shipped_specs_can_be_extended(spec):
 
 
 def test_what_expand_prints_compiles_to_the_same(spec):
-    from cellgen.extend import expand
+    from cellgen.document.extends import expand
 
     library = Library((shipped(),))
     for stem in library.stems:

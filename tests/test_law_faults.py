@@ -5,7 +5,7 @@ import pytest
 
 from cellgen import compile
 from cellgen.compiler import Spec
-from cellgen.interpret import Instance
+from cellgen.interpret.instance import Instance
 from tests.test_laws import cell, judged, statuses
 
 CROSSED = cell(

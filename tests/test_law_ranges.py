@@ -2,7 +2,7 @@
 
 import pytest
 
-from cellgen.enclose import Enclosure
+from cellgen.prove.enclose import Enclosure
 from tests.test_laws import LSTM, cell, status, statuses, traits
 
 GRU = cell(

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellgen import ranges
-from cellgen.arithmetic import NUMPY
 from cellgen.compiler import Spec
-from cellgen.confirm import ENCLOSED
-from cellgen.diagnostics import Report
-from cellgen.elementary import FUNCTIONS, precise, value
-from cellgen.expr import Apply
-from cellgen.images import RANGE, defined
-from cellgen.interpret import Instance
-from cellgen.lawtypes import expression_types
-from cellgen.moments import given as drawn
-from cellgen.ops import OPS, Interval
+from cellgen.diagnostics.diagnostic import Report
+from cellgen.interpret.arithmetic import NUMPY
+from cellgen.interpret.instance import Instance
+from cellgen.ir import ranges
+from cellgen.ir.elementary import FUNCTIONS, precise, value
+from cellgen.ir.expr import Apply
+from cellgen.ir.images import RANGE, defined
+from cellgen.ir.ops import OPS, Interval
+from cellgen.refute.confirm import ENCLOSED
+from cellgen.refute.random_runs import given as drawn
+from cellgen.shapes.law_types import expression_types
 from tests.test_law_ranges import GRU, JANET, MIN_LSTM, ON_LSTM, PHASED, RG_LRU, SLSTM
 from tests.test_laws import cell, judged
 

@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 import sympy
 
-from cellgen import images, ranges
-from cellgen.analyse import analyse
-from cellgen.arithmetic import NUMPY
-from cellgen.cell import ReducesTo
+from cellgen.analyse.structure import analyse
 from cellgen.compiler import Spec, shipped
-from cellgen.diagnostics import Report
-from cellgen.enclose import Enclosure
-from cellgen.expr import Ref
-from cellgen.interpret import Instance
-from cellgen.invariants import invariants
-from cellgen.laws import SYMPY, laws
-from cellgen.meaning import Meaning, Under, defaults
-from cellgen.moments import Trial, given, moments
-from cellgen.ops import OPS, Interval
-from cellgen.polynomials import polynomial
-from cellgen.program import Program
-from cellgen.prove import Prover
-from cellgen.symbols import Arithmetic, Table
+from cellgen.diagnostics.diagnostic import Report
+from cellgen.interpret.arithmetic import NUMPY
+from cellgen.interpret.instance import Instance
+from cellgen.ir import images, ranges
+from cellgen.ir.cell import ReducesTo
+from cellgen.ir.expr import Ref
+from cellgen.ir.ops import OPS, Interval
+from cellgen.ir.program import Program
+from cellgen.prove.enclose import Enclosure
+from cellgen.prove.invariants import invariants
+from cellgen.prove.law import Prover
+from cellgen.prove.meaning import Meaning, Under, defaults
+from cellgen.prove.polynomials import polynomial
+from cellgen.prove.symbols import Arithmetic, Table
+from cellgen.prove.verdicts import SYMPY, laws
+from cellgen.refute.random_runs import Trial, given, moments
 
 SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))
 
@@ -887,9 +887,9 @@ def test_laws_are_the_same_under_every_hash_seed():
 
 def test_importing_laws_imports_no_sympy_and_proving_no_numpy():
     program = (
-        "import sys; import cellgen.laws; print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))\n"
+        "import sys; import cellgen.prove; print(*{'sympy', 'numpy', 'tensorflow'} & set(sys.modules))\n"
         "from cellgen.compiler import Spec; from cellgen.analyse import analyse\n"
-        "t = Spec.at('lstm').typed(); cellgen.laws.laws(t, analyse(t))\n"
+        "t = Spec.at('lstm').typed(); cellgen.prove.laws(t, analyse(t))\n"
         "print(*{'numpy', 'tensorflow'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from cellgen.compiler import Spec
-from cellgen.diagnostics import SpecError
-from cellgen.interpret import Instance
+from cellgen.diagnostics.diagnostic import SpecError
+from cellgen.interpret.instance import Instance
 from tests.generated import (
     BATCH,
     GENERATED,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cellgen.compiler import Spec, planned
-from cellgen.trial import Outcome, numerical
+from cellgen.fuzz.trial import Outcome, numerical
 from tests.test_derived import CELLS as OF_GRADIENTS
 from tests.test_every_cell import BIAS, CELLS, NUMBERS, PAIR, PLAIN, RNN, of_number, spec
 

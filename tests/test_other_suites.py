@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from keras.src.testing.test_case import TestCase
 
-from cellgen.convert import Onnx, Torch, import_weights
+from cellgen.convert.weights import Onnx, Torch, import_weights
 from tests.generated import BATCH, OTHERS, STEPS, SUBJECTS, WIDTH, close, gradients, sequences
 from tests.test_convert import AFTER, CASES, PEEPHOLES, PROJ, PROJECTED, UNITS, random
 

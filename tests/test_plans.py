@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cellgen.expr import Activate, Apply, walk
-from cellgen.flow import made
-from cellgen.planscreen import bytes_a_step
+from cellgen.ir.expr import Activate, Apply, walk
+from cellgen.schedule.flow import made
+from cellgen.show.plan_screen import bytes_a_step
 from tests.test_numbers import SPECS, plan_of
 
 COMMITTED = Path(__file__).resolve().parent / "plans.txt"

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cellgen.compiler import Spec
-from cellgen.interpret import Instance
-from cellgen.ops import Interval
-from cellgen.program import Program
-from cellgen.ranges import interval_text
-from cellgen.symbols import Table
-from cellgen.traits import traits
+from cellgen.interpret.instance import Instance
+from cellgen.ir.ops import Interval
+from cellgen.ir.program import Program
+from cellgen.ir.ranges import interval_text
+from cellgen.prove.symbols import Table
+from cellgen.prove.traits import traits
 
 COMMITTED = Path(__file__).resolve().parent / "ranges.txt"
 TABLE = dict(line.rsplit(" in ", 1) for line in COMMITTED.read_text(encoding="utf-8").splitlines())

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cellgen.initialisers import CALLED, INITIALISERS
-from cellgen.ops import WRITTEN
+from cellgen.ir.ops import WRITTEN
+from cellgen.resolve.weight_initialisers import CALLED, INITIALISERS
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.S)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cellgen.analyse import analyse
+from cellgen.analyse.structure import analyse
 from cellgen.compiler import Spec, shipped
-from cellgen.laws import laws
+from cellgen.prove.verdicts import laws
 
 RNN = """
 cell: Cell

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen.adjoint import op
-from cellgen.centre import centre
+from cellgen.bench.fresh_process import fresh
 from cellgen.compiler import Spec, planned, proved, shipped
-from cellgen.derive import derive
-from cellgen.expr import Apply, Ref, walk
-from cellgen.flow import made
-from cellgen.fresh import fresh
-from cellgen.hoist import hoist
-from cellgen.ops import ACTIVATIONS
-from cellgen.parts import uses
-from cellgen.planscreen import bytes_a_step, planscreen
-from cellgen.rederive import rederive
+from cellgen.derive.adjoint import op
+from cellgen.derive.centring import centre
+from cellgen.derive.hoisting import hoist
+from cellgen.derive.proof import rederive
+from cellgen.derive.reverse_mode import derive
+from cellgen.ir.expr import Apply, Ref, walk
+from cellgen.ir.ops import ACTIVATIONS
+from cellgen.schedule.flow import made
+from cellgen.schedule.parts import uses
+from cellgen.show.plan_screen import bytes_a_step, planscreen
 from tests.generated import committed, layer_class
 
 STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))

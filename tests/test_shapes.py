@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from cellgen.cell import Level
 from cellgen.compiler import Spec
-from cellgen.diagnostics import SpecError
-from cellgen.expr import shape_text
+from cellgen.diagnostics.diagnostic import SpecError
+from cellgen.ir.cell import Level
+from cellgen.ir.expr import shape_text
 
 PARAMS = {
     "u": "units",

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from cellgen.compiler import Spec, proved
-from cellgen.expr import Given, Not
-from cellgen.interpret import Instance
-from cellgen.stack import role
+from cellgen.interpret.instance import Instance
+from cellgen.ir.expr import Given, Not
+from cellgen.stack.layer import role
 from tests.generated import close, imported, layer_class
 
 CELLS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellgen.compiler import Spec
-from cellgen.diagnostics import SpecError
+from cellgen.diagnostics.diagnostic import SpecError
 from tests.generated import layer_class
 
 ELMAN = """cell: Elman

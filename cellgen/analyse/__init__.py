@@ -1,0 +1,7 @@
+"""What follows from the structure of a cell alone."""
+
+from cellgen.analyse.gating import gates
+from cellgen.analyse.remarks import Remark
+from cellgen.analyse.structure import Facts, VariantFacts, analyse, condition, condition_suffix, size, tell
+
+__all__ = ["Facts", "Remark", "VariantFacts", "analyse", "condition", "condition_suffix", "gates", "size", "tell"]

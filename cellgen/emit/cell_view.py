@@ -1,0 +1,410 @@
+"""Step to `CellView`: every string that the templates of a cell put in place.
+
+A template decides structure only; what is written there, from a weight's shape to an error's words, is decided here.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from cellgen.emit.argument_view import arguments, literal
+from cellgen.emit.expressions import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
+from cellgen.emit.keras_names import keywords, renamed
+from cellgen.emit.port_view import WIDTH, asks_training, besides, noises, shape_of, shown, wide
+from cellgen.emit.records import (
+    ArgumentView,
+    CellView,
+    CheckView,
+    DimView,
+    MaskView,
+    OutputView,
+    PortView,
+    StatementView,
+    StateView,
+    StepView,
+    WeightView,
+)
+from cellgen.emit.scan_view import scanview
+from cellgen.emit.statements import code, statements
+from cellgen.ir import (
+    Atom,
+    Axis,
+    Dim,
+    EitherInitialiser,
+    Initialiser,
+    Input,
+    Node,
+    Ref,
+    Shape,
+    Test,
+    axis_text,
+    children,
+    rebuild,
+)
+from cellgen.resolve import choices
+from cellgen.schedule import Plan, Slot, Step, uses
+
+
+def view(step: Step, plan: Plan) -> CellView:
+    """Everything the templates write about a cell."""
+    return Viewing(step, plan).run()
+
+
+def prose(text: str) -> str:
+    """Free text of a spec, fit for a docstring: one line, nothing that ends or escapes it."""
+    text = " ".join(text.split()).replace("\\", "/").replace('"', "'")
+    return "".join(char for char in text if char.isprintable())
+
+
+def _reading(node: Node, text: str) -> Node:
+    """A split of a weight, with this in the place of the weight's name."""
+    if isinstance(node, Ref):
+        return Ref(text)
+    return rebuild(node, tuple(_reading(child, text) for child in children(node)))
+
+
+class Viewing:
+    def __init__(self, step: Step, plan: Plan):
+        self.step, self.plan, self.cell = step, plan, step.cell
+        self.emitter, self.outside = Emitter(step.cell), Emitter(step.cell, "self.")
+        self.dims = {dim.name: dim for dim in self.cell.dims}
+
+    def run(self) -> CellView:
+        cell, port = self.cell, self.cell.inputs[0]
+        given = tuple(arguments(cell))
+        output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
+        drawn = [shape_of(noise, self.step) for noise in cell.noises]
+        drawing = tuple(noises(self.step, lambda axis: self.size(axis, "self.")))
+        constants = [port.name for port in cell.inputs if port.constant]
+        kept = [*(state.shape for state in cell.states), output]
+        late = [*filter(self.late, kept)]
+        flat = all(len(shape) == 1 for shape in kept)
+        return CellView(
+            cell=cell.name,
+            stem=cell.stem,
+            stack=False,
+            prefix="_",
+            by_readout=False,
+            state_class=f"{cell.name}State",
+            shown=(),
+            about=tuple(self.about()),
+            equations=tuple(equation.text for equation in cell.equations),
+            labels="; ".join(f"{axis.name} = {', '.join(axis.labels)}" for axis in cell.axes),
+            input=port.name,
+            input_shape=", ".join(axis_text(axis) for axis in port.shape),
+            input_rank=len(port.shape),
+            ports=tuple(map(self.port, cell.inputs)),
+            noises=drawing,
+            constants=constants,
+            held=[*(each.name for each in drawing if each.held and not each.weight), *constants],
+            dropped=[each.name for each in drawing if each.weight],
+            asks_training=asks_training(cell),
+            wide=wide(cell),
+            many=len(cell.inputs) > 1,
+            inputs=tuple(besides(cell)),
+            scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),
+            input_checks=tuple(self.input_checks()),
+            star="" if flat else "*",
+            states=tuple(
+                StateView(
+                    index, state.name, shown(state.shape), self.size_entry(state.shape, flat), self.initial(state)
+                )
+                for index, state in enumerate(cell.states)
+            ),
+            output=OutputView(
+                cell.output, shown(output), self.size_entry(output, flat), ", ".join(map(axis_text, output))
+            ),
+            mask=self.mask(),
+            example_arguments=", ".join(self.example(argument) for argument in given if not argument.default),
+            example_output=", ".join(self.example_size(axis) for axis in output),
+            arguments=given,
+            keywords=tuple(keywords(cell, [each.name for each in given])),
+            renamed=renamed(cell),
+            built_sizes=tuple(self.size_entry(shape, flat, "self.") for shape in kept) if late else (),
+            derived_dims=tuple(self.derived("", [shape for shape in kept if shape not in late])),
+            size_checks=tuple(self.size_checks()),
+            build_dims=tuple(
+                self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn, *late])
+            ),
+            weights=weights,
+            initializers=tuple((weight.argument, weight.initializer) for weight in weights),
+            activations=tuple((name, self.activation(name)) for name in choices(cell.options)),
+            functions=tuple(FUNCTIONS[name] for name in self.functions()),
+            label_slices=tuple(self.label_slices()),
+            step=self.step_view(),
+            scan=scanview(self.plan, self.step),
+            trace=tuple((name, shown(self.traced(name))) for name in cell.trace),
+            trace_sizes=tuple(
+                (name, ", ".join(map(self.outside.size, self.traced(name))) or "1") for name in cell.trace
+            ),
+        )
+
+    def port(self, port: Input) -> PortView:
+        fill = "" if port.default is None else self.emitter.text(port.default)
+        sizes = ", ".join(map(self.outside.size, port.shape))
+        axes = ", ".join(map(axis_text, port.shape))
+        return PortView(port.name, axes, len(port.shape), port.optional, fill, sizes, port.constant, port.index)
+
+    # --- for people
+
+    def about(self) -> Iterator[str]:
+        return self.paragraphs((self.cell.about, *self.cell.papers))
+
+    def paragraphs(self, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
+            if text:
+                yield from textwrap.wrap(prose(text), WIDTH, break_long_words=True)
+
+    def mask(self) -> MaskView:
+        mask = self.cell.mask
+        names = " and ".join(mask.states)
+        sentence = {
+            "hold": "A masked step holds state and output (the output is zero before the first step that counts).",
+            "reset": f"A masked step sets {names} to the initial state first, then runs.",
+            "none": "There is no rule for masked steps, so a mask is refused.",
+        }[mask.kind]
+        names = [state.name for state in self.cell.states]
+        return MaskView(mask.kind, mask.states, tuple(map(names.index, mask.states)), sentence)
+
+    def example(self, argument: ArgumentView) -> str:
+        return "128" if argument.name == "units" else f"{argument.name}=16"
+
+    def example_size(self, axis: Axis) -> str:
+        return " * ".join(
+            "128" if self.resolved(atom) == "units" else axis_text((self.resolved(atom),)) for atom in axis
+        )
+
+    def resolved(self, atom):
+        """The dim, number or size that a dim not given stands for."""
+        dim = self.dims.get(atom)
+        if dim is None or dim.kind not in ("alias", "number"):
+            return atom
+        return self.resolved(dim.value) if dim.kind == "alias" else dim.value
+
+    # --- sizes
+
+    def size(self, axis: Axis, prefix: str) -> str:
+        """The size of an axis: in `__init__` (no prefix) or outside (`self.`)."""
+        factors = [self.factor(atom, prefix) for atom in axis if atom != 1]
+        return " * ".join(factors) or "1"
+
+    def factor(self, atom, prefix: str) -> str:
+        if isinstance(atom, int):
+            return str(atom)
+        labels = self.cell.axis(atom)
+        if labels is not None and labels.widths is None:
+            return str(len(labels.labels))
+        if labels is not None:
+            return f"({' + '.join(self.label_part(width, test, prefix) for width, test in labels.parts)})"
+        dim = self.dims[atom]
+        if dim.kind in ("inferred", "optional"):
+            port = next(port for port in self.cell.inputs if (atom,) in port.shape)
+            shape = "input_shape" if len(self.cell.inputs) == 1 else f'shapes["{port.name}"]'
+            return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
+        return atom if dim.kind in ("alias", "quotient") else f"{prefix}{atom}"
+
+    def label_part(self, width: Axis, test: Test | None, prefix: str) -> str:
+        emitter = self.outside if prefix else self.emitter
+        size = self.size(width, prefix)
+        return size if test is None else f"({size} if {emitter.test(test, OR)} else 0)"
+
+    def late(self, shape: Shape) -> bool:
+        """Whether its size is known when the cell is built, and not before."""
+        needed = self.cell.needed(shape)
+        return any(dim.kind == "inferred" for dim in self.cell.dims if dim.name in needed)
+
+    def size_entry(self, shape: Shape, flat: bool, prefix: str = "") -> str:
+        """As Keras keeps it: a number, or where some state is no vector a tuple; None where `__init__` cannot know."""
+        late = not prefix and self.late(shape)
+        sizes = ["None" if late else self.size(axis, prefix) for axis in shape]
+        if flat:
+            return sizes[0]
+        return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
+
+    def output_shape(self) -> Shape:
+        cell = self.cell
+        state = next((state for state in cell.states if state.name == cell.output), None)
+        return (
+            state.shape
+            if state
+            else next(each.names[cell.output].shape for each in self.step.typed.variants if cell.output in each.names)
+        )
+
+    def traced(self, name: str) -> Shape:
+        return next(each.names[name].shape for each in self.step.typed.variants if each.names[name].shape)
+
+    def derived(self, prefix: str, shapes: list[Shape]) -> Iterator[DimView]:
+        """The dims of shapes that follow from others: not given, another's size, or a quotient."""
+        used = self.cell.needed(axis for shape in shapes for axis in shape)
+        for dim in self.cell.dims:
+            if dim.name not in used:
+                continue
+            if dim.kind == "alias":
+                other = self.factor(dim.value, prefix)
+                yield DimView(dim.name, f"{other} if {prefix}{dim.name} is None else {prefix}{dim.name}")
+            elif dim.kind == "quotient":
+                yield DimView(dim.name, f"{self.factor(dim.value, prefix)} // {self.factor(dim.divisor, prefix)}")
+
+    # --- weights
+
+    def weight(self, slot: Slot) -> WeightView:
+        chosen = dict(slot.param.init)
+        rest = chosen.pop(None, Initialiser("zeros"))
+        own = rest
+        while isinstance(own, EitherInitialiser):
+            own = own.b
+        parts, along = "", 0
+        if chosen:
+            index, axis = next(self.cell.places(next(iter(chosen)), slot.shape))
+            parts = f"[{', '.join(self.part(chosen.get(label, rest), own) for label in axis.labels)}]"
+            along = index - len(slot.shape)
+        elif own is not rest:
+            parts, along = f"[{self.part(rest, own)}]", -1
+        sizes = [self.size(axis, "self.") for axis in slot.shape]
+        return WeightView(
+            name=slot.param.name.replace("/", "_"),
+            argument=slot.argument,
+            shape=f"[{', '.join(sizes)}]",
+            initializer=self.initializer(own),
+            given=self.outside.test(slot.test) if slot.test else "",
+            parts=parts,
+            along=along,
+        )
+
+    def part(self, init, own) -> str:
+        """The initializer of one label's part; None where it is the weight's own."""
+        if init == own:
+            return "None"
+        if isinstance(init, EitherInitialiser):
+            test = self.outside.test(init.test)
+            return f"{self.part(init.a, own)} if {test} else {self.part(init.b, own)}"
+        return self.initializer(init)
+
+    def initializer(self, init) -> str:
+        """An initializer as Keras takes it: a name, or a config (an instance would draw the same numbers each time)."""
+        known = {
+            "uniform": ("RandomUniform", "minval", "maxval"),
+            "normal": ("RandomNormal", "stddev"),
+            "constant": ("Constant", "value"),
+            "orthogonal": ("Orthogonal", "gain"),
+            "identity": ("Identity", "gain"),
+        }
+        if not init.arguments:
+            return f'"{init.name}"'
+        kind, *names = known[init.name]
+        config = ", ".join(f'"{name}": {literal(value)}' for name, value in zip(names, init.arguments, strict=True))
+        return f'{{"class_name": "{kind}", "config": {{{config}}}}}'
+
+    def input_checks(self) -> Iterator[CheckView]:
+        """The axes of the inputs whose sizes are known before they come."""
+        for port in self.cell.inputs:
+            for index, axis in enumerate(port.shape):
+                if len(axis) == 1 and axis[0] in self.dims and self.dims[axis[0]].kind in ("inferred", "optional"):
+                    if next(each for each in self.cell.inputs if axis in each.shape) is port:
+                        continue  # it says itself how large that is
+                at, size = index - len(port.shape), self.size(axis, "self.")
+                shape = f'shapes["{port.name}"]' if len(self.cell.inputs) > 1 else "input_shape"
+                words = f'f"of size {{{size}}} in axis {at}"'.replace('shapes["', "shapes['").replace('"]', "']")
+                yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
+        for dim in self.cell.dims:
+            if dim.kind == "quotient" and self.late(((dim.name,),)):
+                whole, divisors = self.whole(dim)
+                of, by = (" * ".join(self.factor(each, "self.") for each in some) for some in ([whole], divisors))
+                port = next(port for port in self.cell.inputs if (whole,) in port.shape)
+                at = port.shape.index((whole,)) - len(port.shape)
+                yield CheckView(
+                    port.name,
+                    f"{of} % {by if len(divisors) == 1 else f'({by})'} == 0",
+                    f'f"of a size divisible by {{{by}}} in axis {at}"',
+                )
+
+    def size_checks(self) -> Iterator[CheckView]:
+        """What is divided must be a multiple; an input's size is checked when it comes."""
+        for dim in self.cell.dims:
+            if dim.kind == "quotient" and not self.late(((dim.name,),)):
+                of, by = (self.emitter.size((each,)) for each in (dim.value, dim.divisor))
+                whole, divisors = self.whole(dim)
+                yield CheckView(whole, f"{of} % {by} == 0", f"a multiple of {'*'.join(map(str, divisors))}")
+
+    def whole(self, dim: Dim) -> tuple[str, list[Atom]]:
+        """The dim that a quotient, of a quotient perhaps, is a part of, and what it is divided by."""
+        divisors = []
+        while dim.kind == "quotient":
+            divisors.insert(0, dim.divisor)
+            dim = self.dims[dim.value]
+        return dim.name, divisors
+
+    def label_slices(self) -> Iterator[str]:
+        for slot in self.step.slots:
+            for line in slot.splits:
+                text = f"{line.left} = {self.outside.text(_reading(line.value, self.access(slot)))}"
+                if slot.test is not None:
+                    nothing = ", ".join("None" for _ in line.targets)
+                    text += f" if {self.outside.test(slot.test)} else ({nothing})"
+                yield text
+
+    def access(self, slot: Slot) -> str:
+        return f"cast(self.{slot.param.name.replace('/', '_')})"
+
+    # --- the step
+
+    def functions(self) -> tuple[str, ...]:
+        blocks = (*self.step.blocks, *self.plan.step.blocks)
+        return functions(node for block in blocks for line in block.lines for node in uses(line.value))
+
+    def activation(self, name: str) -> str:
+        """An activation as a value: a function of TensorFlow's by its name, or a lambda."""
+        if name in VALUES:
+            return VALUES[name]
+        form = TENSORFLOW[name]
+        if form.text.endswith("({0})"):
+            return form.text.removesuffix("({0})")
+        return f"lambda x: {form.text.format('x')}"
+
+    def step_view(self) -> StepView:
+        step = self.step
+        arguments: list[tuple[str, str]] = []
+        for slot in step.slots:
+            access = self.access(slot)
+            if slot.whole:
+                text = f"{access} if {self.outside.test(slot.test)} else None" if slot.test else access
+                arguments.append((slot.argument, text))
+            arguments += [(target, target) for line in slot.splits for target in line.targets if target != "_"]
+        asked = set(step.typed.variants[0].variant)
+        arguments += [(name, f"self.{name}") for name in step.dims]
+        for name in step.options:
+            if name in self.dims:
+                if name not in dict(arguments):
+                    arguments.append((name, f"self.{name}"))
+            elif name in self.cell.connections.values():
+                arguments.append((name, f"self.{name}"))
+            elif self.cell.option(name).kind == "activation":
+                arguments.append((name, f"_ACTIVATIONS[self.{name}]"))
+            elif self.cell.option(name).kind == "scheduled":
+                arguments.append((name, f"cast(self.{name})"))
+            else:
+                arguments.append((name, f"self.{name}"))
+        training = "training" in asked
+        unpack = ", ".join(step.carried)
+        return StepView(
+            parameters=(
+                *(f"{port.name}=None" if port.test else port.name for port in self.cell.inputs[1:]),
+                *(name for name, _ in arguments),
+                *(("training",) if training else ()),
+                *(f"{noise.name}=None" for noise in self.cell.noises),
+            ),
+            unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
+            statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),
+            arguments=tuple(arguments),
+            training=training,
+        )
+
+    def opening(self) -> Iterator[StatementView]:
+        if self.step.opening:
+            yield StatementView(tuple(code(line, self.emitter) for line in self.step.opening))
+
+    def initial(self, state) -> str:
+        if state.initial is None:
+            return "zeros"
+        if isinstance(state.initial, Ref):
+            return f"self.{state.initial.name}"
+        return literal(state.initial.value)

@@ -1,0 +1,394 @@
+"""Lowered expressions to Python text for TensorFlow: one expression a node, as few parentheses as Python needs.
+
+`TENSORFLOW` gives each operation of `ops` its text and how tightly it binds; `LOWERED` those that only `lower` makes;
+`FUNCTIONS` the few that a generated module defines for itself.
+"""
+
+from dataclasses import dataclass
+
+from cellgen.ir import (
+    Activate,
+    Apply,
+    Atom,
+    Axis,
+    Both,
+    Cell,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Node,
+    Not,
+    Number,
+    Ref,
+    Test,
+    renamed,
+)
+
+# how tightly Python's operators bind
+CHOOSE, OR, AND, NOT, COMPARE, ADD, MULTIPLY, UNARY, POWER, ATOM = range(10)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`{0}` stands for the first argument; `binds` is how tightly the whole binds, `args` how each argument must."""
+
+    text: str
+    binds: int = ATOM
+    args: tuple[int, ...] = ()
+    function: str = ""  # a function of `FUNCTIONS` that it calls
+
+
+def _call(name: str, count: int = 1) -> Form:
+    return Form(f"{name}({', '.join(f'{{{index}}}' for index in range(count))})")
+
+
+def _own(name: str, count: int = 1) -> Form:
+    form = _call(name, count)
+    return Form(form.text, function=name)
+
+
+TENSORFLOW: dict[str, Form] = {
+    "add": Form("{0} + {1}", ADD, (ADD, MULTIPLY)),
+    "sub": Form("{0} - {1}", ADD, (ADD, MULTIPLY)),
+    "mul": Form("{0} * {1}", MULTIPLY, (MULTIPLY, UNARY)),
+    "div": Form("{0} / {1}", MULTIPLY, (MULTIPLY, UNARY)),
+    "matmul": Form("{0} @ {1}", MULTIPLY, (UNARY, UNARY)),
+    "neg": Form("-{0}", UNARY, (UNARY,)),
+    "pow": Form("{0} ** {1}", POWER, (ATOM, UNARY)),
+    "less": Form("{0} < {1}", COMPARE, (ADD, ADD)),
+    "less_equal": Form("{0} <= {1}", COMPARE, (ADD, ADD)),
+    "greater": Form("{0} > {1}", COMPARE, (ADD, ADD)),
+    "greater_equal": Form("{0} >= {1}", COMPARE, (ADD, ADD)),
+    "linear": Form("{0}", CHOOSE),
+    "sigmoid": _call("tf.sigmoid"),
+    "tanh": _call("tf.tanh"),
+    "relu": _call("tf.nn.relu"),
+    "relu6": _call("tf.nn.relu6"),
+    "leaky_relu": _own("_leaky_relu"),
+    "elu": _call("tf.nn.elu"),
+    "selu": _call("tf.nn.selu"),
+    "softplus": _call("tf.nn.softplus"),
+    "softsign": _own("_softsign"),
+    "silu": _call("tf.nn.silu"),
+    "gelu": _own("_gelu"),
+    "mish": _own("_mish"),
+    "exponential": _call("tf.exp"),
+    "log_sigmoid": _call("tf.math.log_sigmoid"),
+    "hard_sigmoid": Form("tf.nn.relu6({0} + 3) / 6", MULTIPLY, (ADD,)),
+    "hard_silu": _own("_hard_silu"),
+    "hard_tanh": Form("tf.clip_by_value({0}, -1, 1)"),
+    "exp": _call("tf.exp"),
+    "log": _call("tf.math.log"),
+    "sqrt": _call("tf.sqrt"),
+    "square": _call("tf.square"),
+    "abs": _call("tf.abs"),
+    "sin": _call("tf.sin"),
+    "cos": _call("tf.cos"),
+    "step": _own("_heaviside"),
+    "minimum": _call("tf.minimum", 2),
+    "maximum": _call("tf.maximum", 2),
+    "clip": _call("tf.clip_by_value", 3),
+    "where": _call("tf.where", 3),
+    "stop_gradient": _call("tf.stop_gradient"),
+    "straight_through": _own("_straight_through", 2),
+    "outer": Form(""),  # `lower` makes it an einsum
+    "sum": Form("tf.reduce_sum({0}, axis={axis}{keepdims})"),
+    "mean": Form("tf.reduce_mean({0}, axis={axis}{keepdims})"),
+    "softmax": Form("tf.nn.softmax({0}, axis={axis})"),
+    "cumsum": Form("tf.cumsum({0}, axis={axis})"),
+    "normalize": Form("{norm}({0}, {axes}, {1})"),
+}
+
+LOWERED: dict[str, Form] = {
+    "cast": Form("tf.cast({0}, {dtype})"),  # of a comparison
+    "convert": Form("tf.convert_to_tensor({0}, {dtype})"),
+    "repeat": Form("tf.broadcast_to(tf.convert_to_tensor({0}, {dtype}), [tf.shape({x})[0], {sizes}])"),
+    "einsum": Form('tf.einsum("{subscripts}", {0}, {1})'),
+    "reshape": Form("tf.reshape({0}, [{sizes}])"),
+    "reshape_each": Form("[tf.reshape(_part, [{sizes}]) for _part in {0}]"),
+    "split": Form("tf.split({0}, {sizes}, axis={axis})"),
+    "unstack": Form("tf.unstack({0}, axis={axis})"),
+    "part": Form("{0}[{index}]"),
+}
+
+# what only backward steps are made of
+BACKWARD: dict[str, Form] = {
+    "sign": _call("tf.sign"),
+    "erf": _call("tf.math.erf"),
+    "zeros": _call("tf.zeros_like"),
+    "activation_gradient": Form("_{option}_gradient({0}, {1}, {2})"),
+    "cumsum_back": Form("tf.cumsum({0}, axis={axis}, reverse=True)"),
+    "softmax_back": Form("_softmax_back({0}, {1}, {at})", function="_softmax_back"),
+    "normalize_pair": Form("{norm}_parts({0}, {axes}, {1})"),
+    "normalize_back": Form("{norm}_back({0}, {1}, {2}, {axes})"),
+    "reduce_sum": Form("tf.reduce_sum({0}, axis={axes}{keepdims})"),
+    "matmul_over_batch": Form("tf.matmul({0}, {1}, transpose_a=True)"),
+    "transpose": _call("tf.transpose"),
+    "expand_at": Form("tf.expand_dims({0}, {axis})"),
+    "over_length": Form("{0} / {1}.shape[{axis}]", MULTIPLY, (MULTIPLY, ATOM)),
+}
+
+FORMS = TENSORFLOW | LOWERED | BACKWARD
+
+# activations as an option gives them: what Keras runs, which keeps a constant of these two in float32
+ROUNDED = ("gelu", "leaky_relu")
+VALUES: dict[str, str] = {
+    "linear": "tf.identity",
+    "gelu": "tf.nn.gelu",
+    "softsign": "tf.nn.softsign",
+    "leaky_relu": "lambda x: tf.nn.leaky_relu(x, alpha=0.2)",
+    "mish": "lambda x: x * tf.tanh(tf.nn.softplus(x))",
+    "hard_silu": "lambda x: x * tf.nn.relu6(x + 3) / 6",
+}
+
+NORMS = {"layer": "_layer_norm", "rms": "_rms_norm"}
+
+# what a module defines for itself when its step needs it, in this order
+FUNCTIONS: dict[str, str] = {
+    "_layer_norm_parts": '''
+def _layer_norm_parts(x, axes, epsilon):
+    """Layer normalisation over the last `axes` axes, without scale and shift; and 1 / the standard deviation.
+
+    In float32 where x is narrower; the second stays so.
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    over = list(range(-axes, 0))
+    centred = wide - tf.reduce_mean(wide, over, keepdims=True)
+    rstd = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), over, keepdims=True) + epsilon)
+    return tf.cast(centred * rstd, x.dtype), rstd
+''',
+    "_layer_norm": """
+def _layer_norm(x, axes, epsilon):
+    return _layer_norm_parts(x, axes, epsilon)[0]
+""",
+    "_layer_norm_back": '''
+def _layer_norm_back(d, hat, rstd, axes):
+    """Through a layer norm: d without its mean and without what lies along `hat`, by 1 / the standard deviation."""
+    over = list(range(-axes, 0))
+    wide, along = tf.cast(d, rstd.dtype), tf.cast(hat, rstd.dtype)
+    mean = tf.reduce_mean(wide, over, keepdims=True)
+    share = tf.reduce_mean(wide * along, over, keepdims=True)
+    return tf.cast((wide - mean - along * share) * rstd, d.dtype)
+''',
+    "_rms_norm_parts": '''
+def _rms_norm_parts(x, axes, epsilon):
+    """RMS normalisation over the last `axes` axes, without scale and shift; and 1 / the root of the mean square.
+
+    In float32 where x is narrower; the second stays so.
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    rrms = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True) + epsilon)
+    return tf.cast(wide * rrms, x.dtype), rrms
+''',
+    "_rms_norm": """
+def _rms_norm(x, axes, epsilon):
+    return _rms_norm_parts(x, axes, epsilon)[0]
+""",
+    "_rms_norm_back": '''
+def _rms_norm_back(d, hat, rrms, axes):
+    """Through an RMS norm: d without what lies along `hat`, by 1 / the root of the mean square."""
+    wide, along = tf.cast(d, rrms.dtype), tf.cast(hat, rrms.dtype)
+    share = tf.reduce_mean(wide * along, list(range(-axes, 0)), keepdims=True)
+    return tf.cast((wide - along * share) * rrms, d.dtype)
+''',
+    "_softmax_back": '''
+def _softmax_back(d, y, axis):
+    """Through a softmax: d without its mean as y weighs it, by y."""
+    return y * (d - tf.reduce_sum(d * y, axis, keepdims=True))
+''',
+    "_leaky_relu": """
+def _leaky_relu(x):
+    return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
+""",
+    "_softsign": """
+def _softsign(x):
+    return x / (1 + tf.abs(x))  # tf.nn.softsign has no second derivative
+""",
+    "_gelu": """
+def _gelu(x):
+    return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))  # tf.nn.gelu keeps the root in float32
+""",
+    "_mish": """
+def _mish(x):
+    return x * tf.tanh(tf.nn.softplus(x))
+""",
+    "_hard_silu": """
+def _hard_silu(x):
+    return x * tf.nn.relu6(x + 3) / 6
+""",
+    "_heaviside": '''
+def _heaviside(x):
+    """1 where x > 0, else 0."""
+    return tf.cast(x > 0, x.dtype)
+''',
+    "_straight_through": '''
+def _straight_through(f, g):
+    """f forward, the gradient of g backward."""
+    return g + tf.stop_gradient(f - g)
+''',
+}
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """Prints for one cell: it knows which options are words or flags, and what the input is called.
+
+    `prefix` stands before sizes and options: nothing in the step, whose arguments they are, `self.` in the classes.
+    `like` is a value whose dtype plain numbers take, and whose batch, if not the input; `dtype` names a dtype for them
+    where there is no such value. `local` names stand without the prefix.
+    """
+
+    cell: Cell
+    prefix: str = ""
+    like: str = ""
+    dtype: str = ""
+    local: frozenset[str] = frozenset()
+
+    def at(self, name: str) -> str:
+        return name if name in self.local else f"{self.prefix}{name}"
+
+    def text(self, node: Node, least: int = CHOOSE) -> str:
+        """A node as Python, in parentheses if it binds less tightly than `least`."""
+        text, binds = self.expression(node)
+        return f"({text})" if binds < least else text
+
+    def expression(self, node: Node) -> tuple[str, int]:
+        match node:
+            case Number(value):
+                text = str(value.numerator) if value.denominator == 1 and abs(value) < 10**15 else repr(float(value))
+                return text, UNARY if value < 0 else ATOM
+            case Ref(name):
+                return name, ATOM
+            case Activate(option, value):
+                return f"{option}({self.text(value)})", ATOM
+            case Choose(test, a, b):
+                # a choice inside the first arm needs parentheses, one inside the second does not
+                return f"{self.text(a, OR)} if {self.test(test, OR)} else {self.text(b)}", CHOOSE
+            case Apply("linear", (value,)):
+                return self.expression(value)
+            case Apply("expand", (value,)):
+                text = self.text(value)
+                for axis in node.attr("axes"):
+                    text = f"tf.expand_dims({text}, {axis})"
+                return text, ATOM
+            case Apply("where", (condition, a, b)):
+                return f"tf.where({self.text(condition)}, {self.text(a)}, {self.text(b)})", ATOM
+            case Apply("concat" | "stack" as op, args):
+                parts = ", ".join(map(self.element, args))
+                return f"tf.{op}([{parts}], axis={node.attr('axis')})", ATOM
+            case Apply(op, args):
+                form = FORMS[op]
+                wants = form.args or (CHOOSE,) * len(args)
+                if op in ("mul", "div"):  # Python reads `x @ W * z` from the left too, but people wonder
+                    wants = tuple(UNARY if self.is_matmul(arg) else want for arg, want in zip(args, wants, strict=True))
+                texts = [self.text(arg, want) for arg, want in zip(args, wants, strict=True)]
+                return form.text.format(*texts, **self.keywords(node)), form.binds
+        raise TypeError(node)
+
+    def element(self, node: Node) -> str:
+        """A node in a list; one that is nothing otherwise is left out then."""
+        match node:
+            case Choose(test, a, Number(value)) if value == 0:
+                return f"*([{self.text(a)}] if {self.test(test, OR)} else [])"
+        return self.text(node)
+
+    def is_matmul(self, node: Node) -> bool:
+        return isinstance(node, Apply) and node.op == "matmul"
+
+    def keywords(self, node: Apply) -> dict[str, str]:
+        attrs = dict(node.attrs)
+        out = {name: str(value) for name, value in attrs.items()}
+        out["x"] = self.like or self.cell.inputs[0].name
+        out["dtype"] = self.dtype or f"{out['x']}.dtype"
+        if "keepdims" in attrs:
+            out["keepdims"] = ", keepdims=True" if attrs["keepdims"] else ""
+        if "axes" in attrs and isinstance(attrs["axes"], tuple):
+            out["axes"] = str(list(attrs["axes"])) if len(attrs["axes"]) > 1 else str(attrs["axes"][0])
+        if node.op.startswith("normalize"):
+            out["norm"] = NORMS[attrs["kind"]]
+        if node.op in ("reshape", "reshape_each", "repeat"):
+            sizes = [self.size(axis) for axis in attrs["shape"]]
+            out["sizes"] = ", ".join(["-1", *sizes] if attrs.get("batch") else sizes)
+        if node.op == "split" and not isinstance(attrs["sizes"], int):
+            sizes = zip(attrs["sizes"], attrs.get("tests") or (None,) * len(attrs["sizes"]))
+            out["sizes"] = f"[{', '.join(self.part(each, CHOOSE) for each in sizes)}]"
+        return out
+
+    def size(self, axis: Axis) -> str:
+        """The size of an axis."""
+        return " * ".join(self._size(atom, alone=len(axis) == 1) for atom in axis) or "1"
+
+    def part(self, part: tuple[Axis, Test | None], least: int = ADD) -> str:
+        """The size of a label's part: nothing where an instance does not have it."""
+        axis, test = part
+        if test is None:
+            return self.size(axis)
+        text = f"{self.size(axis)} if {self.test(test, OR)} else 0"
+        return f"({text})" if least > CHOOSE else text
+
+    def _size(self, atom: Atom, alone: bool = False) -> str:
+        if isinstance(atom, int):
+            return str(atom)
+        labels = self.cell.axis(atom)
+        if labels is not None:
+            return f"({' + '.join(map(self.part, labels.parts))})" if labels.widths else str(len(labels.labels))
+        dim = next(dim for dim in self.cell.dims if dim.name == atom)
+        given = self.at(atom)
+        match dim.kind:
+            case "inferred" | "optional":
+                port = next(port for port in self.cell.inputs if (atom,) in port.shape)
+                shape = f'{self.prefix}_port_shapes["{port.name}"]' if self.prefix else f"{port.name}.shape"
+                if self.prefix and len(self.cell.inputs) == 1:
+                    shape = f"{self.prefix}input_spec.shape"
+                return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
+            case "alias":
+                size = f"{self._size(dim.value, alone=True)} if {given} is None else {given}"
+                return size if alone else f"({size})"
+            case "quotient":
+                size = f"{self._size(dim.value)} // {self._size(dim.divisor)}"
+                return size if alone else f"({size})"
+        return given
+
+    # --- tests
+
+    def test(self, test: Test, least: int = CHOOSE) -> str:
+        """A test as Python."""
+        text, binds = self._test(test)
+        return f"({text})" if binds < least else text
+
+    def _test(self, test: Test) -> tuple[str, int]:
+        test = renamed(test, self.cell.connections)
+        match test:
+            case Given(name):
+                return (self.at(name), ATOM) if self.flag(name) else (f"{self.at(name)} is not None", COMPARE)
+            case Is(name, word):
+                return f'{self.at(name)} == "{word}"', COMPARE
+            case Not(Given(name)) if not self.flag(name):
+                return f"{self.at(name)} is None", COMPARE
+            case Not(Is(name, word)):
+                return f'{self.at(name)} != "{word}"', COMPARE
+            case Not(inner):
+                return f"not {self.test(inner, NOT)}", NOT
+            case Both(a, b):
+                return f"{self.test(a, AND)} and {self.test(b, AND)}", AND
+            case Either(a, b):
+                return f"{self.test(a, OR)} or {self.test(b, OR)}", OR
+        raise TypeError(test)
+
+    def flag(self, name: str) -> bool:
+        option = next((option for option in self.cell.options if option.name == name), None)
+        return name in ("training", *self.cell.connections.values()) or option is not None and option.kind == "flag"
+
+
+def functions(nodes) -> tuple[str, ...]:
+    """The names of `FUNCTIONS` that these operations call, in order."""
+    needed = set()
+    for node in nodes:
+        if isinstance(node, Apply):
+            if node.op.startswith("normalize"):
+                needed.add(NORMS[node.attr("kind")] + node.op.removeprefix("normalize").replace("_pair", "_parts"))
+            else:
+                needed.add(FORMS.get(node.op, Form("")).function)
+    needed |= {f"{name}_parts" for name in needed & {*NORMS.values()}}
+    return tuple(name for name in FUNCTIONS if name in needed)

@@ -1,0 +1,328 @@
+"""The variants of a cell: which choices its tests can make, and what exists in each.
+
+A parameter, an option, an input or a label exists in an instance only if an equation that exists reads it; what no
+variant reads is a mistake (CG212). At most 64 variants (CG213).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, product
+
+from cellgen.diagnostics import Report, Span
+from cellgen.ir.cell import NEIGHBOURS, Cell, EitherInitialiser
+from cellgen.ir.expr import (
+    Activate,
+    Apply,
+    Both,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Not,
+    Pick,
+    Ref,
+    Test,
+    Variant,
+    View,
+    asked,
+    live_walk,
+    walk,
+)
+
+MAX_VARIANTS = 64
+
+
+@dataclass(frozen=True)
+class Alive:
+    """One variant: the equations that exist, in order, and every name that they read (a carried state as `c[t-1]`)."""
+
+    variant: Variant
+    equations: tuple[str, ...]
+    reads: frozenset[str]
+    labels: frozenset[str]
+
+
+def variants(cell: Cell) -> tuple[Alive, ...]:
+    """Every variant, the one to which everything is given first. Raises `SpecError` (CG212, CG213)."""
+    report = Report()
+    questions = _questions(cell)
+    count = 1
+    for answers in questions.values():
+        count *= len(answers)
+    if count > MAX_VARIANTS:
+        names = ", ".join(f"`{name}`" for name in questions)
+        span = next(test.span for test in _tests(cell))
+        report.add(
+            "CG213",
+            f"{count} variants; at most {MAX_VARIANTS} are checked",
+            span,
+            f"the tests ask for {names}",
+            help="split the spec in two: one that `extends:` the other",
+        )
+        report.stop()
+    found = tuple(alive(cell, dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
+    _unused(cell, found, questions, report)
+    report.stop()
+    return found
+
+
+def _tests(cell: Cell) -> Iterator[Given | Is]:
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            if isinstance(node, Choose):
+                yield from asked(node.test)
+    for param in cell.params:
+        for _, init in param.init:
+            yield from _init_tests(init)
+
+
+def _init_tests(init) -> Iterator[Given | Is]:
+    if isinstance(init, EitherInitialiser):
+        yield from asked(init.test)
+        yield from _init_tests(init.a)
+        yield from _init_tests(init.b)
+
+
+def _questions(cell: Cell) -> dict[str, tuple]:
+    """Each name that the tests of the equations ask for, with its possible answers."""
+    words = {option.name: option.words for option in cell.options if option.kind == "word"}
+    found: dict[str, tuple] = {} if cell.shown is None else dict.fromkeys(NEIGHBOURS, (True, False))
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            if isinstance(node, Choose):
+                for test in asked(node.test):
+                    found.setdefault(test.name, words.get(test.name, (True, False)))
+    return found
+
+
+def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
+    """What exists in a variant of a cell, where `roots` are wanted besides its states and its output."""
+    equations = {equation.name: equation for equation in cell.equations}
+    reads: dict[str, None] = {}
+    labels: dict[str, None] = {}
+    wired = {dim.name for dim in cell.dims if dim.kind == "wired"}
+    rates = {noise.name: noise.rate.name for noise in cell.noises if isinstance(noise.rate, Ref)}
+    # the wiring of a port tells how wide the weights are that have its dims, also where nothing else reads it
+    telling = {
+        param.name: [port.name for port in cell.wired if {*chain(*port.shape)} & {*chain(*param.shape or ())} & wired]
+        for param in cell.params
+    }
+    leaving = *(state.name for state in cell.states), *cell.outputs
+    wanted, live = [*leaving, *(cell.trace or ()), *(cell.flat or ()), *roots], set()
+    while wanted:
+        name = wanted.pop()
+        if name in live or name not in equations:
+            continue
+        live.add(name)
+        for _, node in live_walk(equations[name].value, variant):
+            match node:
+                case Ref(read, 0):
+                    reads[read] = None
+                    wanted += [read, *telling.get(read, ())]
+                    if read in rates:
+                        reads[rates[read]] = None
+                case Ref(read):
+                    reads[f"{read}[t-1]"] = None
+                case Activate(option):
+                    reads[option] = None
+                case Pick(_, label):
+                    labels[label] = None
+                case Choose(test):
+                    reads.update((each.name, None) for each in asked(test))
+    for state in cell.states:
+        if isinstance(state.initial, Ref):
+            reads[state.initial.name] = None
+    order = tuple(equation.name for equation in cell.equations if equation.name in live)
+    return Alive(variant, order, frozenset(reads), frozenset(labels))
+
+
+def living(layer: Cell) -> Cell:
+    """The layer of a stack without what no variant of it has, since the wiring settles options."""
+    found = variants(layer)
+    reads, labels = (frozenset().union(*sets) for sets in zip(*((each.reads, each.labels) for each in found)))
+    equations = frozenset().union(*(each.equations for each in found))
+    params = tuple(each for each in layer.params if each.name in reads)
+    reads |= {test.name for each in params for _, init in each.init for test in _init_tests(init)}
+    axes = []
+    for axis in layer.axes:
+        kept = [at for at, label in enumerate(axis.labels) if axis.widths is None or label in labels]
+        parts = {
+            name: tuple(value[at] for at in kept)
+            for name in ("labels", "widths", "spans")
+            if (value := getattr(axis, name))
+        }
+        axes.append(replace(axis, **parts))
+    theirs = [option for option in layer.options if option.span.source is not layer.source]
+    return replace(
+        layer,
+        axes=tuple(axes),
+        options=tuple(each for each in layer.options if each not in theirs or each.name in reads),
+        params=params,
+        equations=tuple(each for each in layer.equations if each.name in equations),
+    )
+
+
+def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Report) -> None:
+    reads = frozenset().union(*(alive.reads for alive in found))
+    live = frozenset().union(*(set(alive.equations) for alive in found))
+    labels = frozenset().union(*(alive.labels for alive in found))
+    for param in cell.params:
+        for _, init in param.init:
+            reads |= {test.name for test in _init_tests(init)}
+
+    def unused(what: str, name: str, span: Span, help: str = "") -> None:
+        if cell.shown is not None and span.source is not cell.source:
+            return  # of a layer's cell, which was looked at by itself; a stack need not read all of it
+        if cell.flat is not None and what != "dim":
+            return
+        report.add(
+            "CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out"
+        )
+
+    for equation in cell.equations:
+        if equation.name not in live:
+            unused("value", equation.name, equation.name_span)
+    dead = {each.name for each in cell.equations if each.name not in live}
+    # what only a dead equation reads is told once, at that equation
+    spared = {
+        node.name
+        for each in cell.equations
+        if each.name in dead
+        for _, node in walk(each.value)
+        if isinstance(node, Ref)
+    }
+    norms = {param.name.split("/")[0] for param in cell.params if "/" in param.name and param.name in reads}
+    for param in cell.params:
+        if "/" not in param.name and param.name not in reads | spared:
+            unused("parameter", param.name, param.span)
+    for norm in cell.norms:
+        if (
+            (norm.scale or norm.shift)
+            and norm.name not in norms
+            and not {f"{norm.name}/scale", f"{norm.name}/shift"} & spared
+        ):
+            unused("norm", norm.name, norm.span, f"call it in an equation: `{norm.name}(x @ W)`")
+    for option in cell.options:
+        if option.name not in reads | spared:
+            unused("option", option.name, option.span)
+    for port in cell.inputs:
+        if port.name not in reads | spared:
+            implied = port.span.text != port.name
+            unused(
+                "input",
+                port.name,
+                port.span,
+                f"where `inputs:` is not said there is `{port.name}`: read it" if implied else "",
+            )
+    for state in cell.states:
+        if f"{state.name}[t-1]" not in reads and state.name != cell.output and cell.shown is None:
+            unused(
+                "state",
+                state.name,
+                state.span,
+                f"nothing reads `{state.name}[t-1]`: a value that is not carried needs no state",
+            )
+    for axis in cell.axes:
+        for label, span in zip(axis.labels, axis.spans):
+            if label not in labels and not dead:
+                what = "gate" if axis.name == "gates" else "label"
+                unused(what, label, span, f"read it in an equation as `.{label}`, or take it out of `{axis.name}`")
+    for dim in cell.dims:
+        if dim.name not in _dims(cell):
+            unused("dim", dim.name, dim.span, "write it in a shape, or take it out")
+
+
+def _dims(cell: Cell) -> set[str]:
+    shapes = [each.shape for each in (*cell.inputs, *cell.states, *cell.params) if each.shape is not None]
+    shapes += [norm.over for norm in cell.norms]
+    shapes += [tuple(axis.widths) for axis in cell.axes if axis.widths]
+    for equation in cell.equations:
+        for _, node in walk(equation.value):
+            match node:
+                case View(_, shape):
+                    shapes.append(shape)
+                case Apply("sum" | "mean" | "softmax" | "cumsum") if node.attrs:
+                    shapes.append((node.attr("over"),))
+    found = {atom for shape in shapes for axis in shape for atom in axis}
+    for _ in cell.dims:  # those that they are made of, at any distance
+        found |= {each for dim in cell.dims for each in (dim.value, dim.divisor) if dim.name in found}
+    return found
+
+
+def condition(name: str, value: bool | str) -> str:
+    """`use_bias`, `not use_bias`, or `combine == blend`."""
+    if isinstance(value, bool):
+        return name if value else f"not {name}"
+    return f"{name} == {value}"
+
+
+def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
+    """The shortest test found that holds in exactly these variants of all; None if it holds in every one."""
+    if len(some) == len(every):
+        return None
+    assert some, "what is in no variant is told before"
+    for name in every[0]:  # what makes no difference is not asked for
+        rest = [{key: value for key, value in variant.items() if key != name} for variant in every]
+        fewer = _distinct(rest)
+        inside = _distinct(row for row, variant in zip(rest, every) if variant in some)
+        if not any(row in inside for row, variant in zip(rest, every) if variant not in some):
+            return when(inside, fewer)
+    facts = list(dict.fromkeys(fact for variant in every for fact in variant.items()))
+    common = [fact for fact in facts if all(fact in variant.items() for variant in some)]
+    for fact in common:
+        if _exactly([fact], some, every):
+            return _literal(*fact)
+    if _exactly(common, some, every):
+        return _joined(Both, [_literal(*fact) for fact in _needed(common, some, every)])
+    if common:
+        inside = tuple(variant for variant in every if all(fact in variant.items() for fact in common))
+        if len(inside) < len(every):
+            return _joined(Both, [*(_literal(*fact) for fact in common), when(some, inside)])
+    # one conjunction for each answer to the first question that is left open, joined by `or`
+    name = next(name for name in every[0] if name not in dict(common))
+    answers = {variant[name] for variant in every}
+    parts, alone = [], False
+    for value in dict.fromkeys(variant[name] for variant in some):
+        mine = tuple(variant for variant in some if variant[name] == value)
+        inner = when(mine, tuple(variant for variant in every if variant[name] == value))
+        parts.append((_literal(name, value), inner))
+        alone |= inner is None
+    if alone and len(answers) == 2:  # `a or not a and b` is `a or b`
+        parts.sort(key=lambda part: part[1] is not None)
+        return _joined(Either, [literal if inner is None else inner for literal, inner in parts])
+    return _joined(Either, [literal if inner is None else Both(literal, inner) for literal, inner in parts])
+
+
+def _distinct(rows: Iterable[Variant]) -> tuple[Variant, ...]:
+    found: list[Variant] = []
+    for row in rows:
+        if row not in found:
+            found.append(row)
+    return tuple(found)
+
+
+def _exactly(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> bool:
+    return sum(all(fact in variant.items() for fact in facts) for variant in every) == len(some)
+
+
+def _needed(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> list:
+    """The facts without those that the others imply."""
+    kept = list(facts)
+    for fact in facts:
+        fewer = [each for each in kept if each != fact]
+        if fewer and _exactly(fewer, some, every):
+            kept = fewer
+    return kept
+
+
+def _literal(name: str, value: bool | str) -> Test:
+    if isinstance(value, bool):
+        return Given(name) if value else Not(Given(name))
+    return Is(name, value)
+
+
+def _joined(pair: type, tests: list[Test]) -> Test:
+    out = tests[0]
+    for test in tests[1:]:
+        out = pair(out, test)
+    return out

@@ -1,0 +1,289 @@
+"""Interval arithmetic on exact rationals, with open and closed ends."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from decimal import Context, Decimal
+from fractions import Fraction
+from functools import reduce
+from math import inf, log10
+
+from cellgen.ir.elementary import outward, precise, within
+from cellgen.ir.ops import Interval, interval
+
+End = tuple  # (a Fraction or an infinity, whether the end itself is taken; an infinity never is)
+
+SHOWN = 4  # digits of an end that is told
+LONG = 400  # digits of a number: what a spec writes is shorter
+
+REAL = interval("(-inf, inf)")
+ZERO = interval("[0, 0]")
+UNIT = interval("[0, 1]")
+BIT = UNIT  # of what is 0 or 1
+POSITIVE = interval("(0, inf)")
+NEGATIVE = interval("(-inf, 0]")  # or zero
+
+
+def point(value) -> Interval:
+    return Interval(Fraction(value), Fraction(value))
+
+
+def exact(number) -> Fraction:
+    """A rational of sympy's."""
+    return Fraction(int(number.p), int(number.q))
+
+
+def closed(low: Fraction | None, high: Fraction | None) -> Interval:
+    return Interval(low, high, low is None, high is None)
+
+
+def interval_text(a: Interval) -> str:
+    """As a law writes it: `(0, 1)`, `[0, inf)`. Of a long number a few digits, further out."""
+    a = rounded(a, SHOWN)
+    low = "(-inf" if a.low is None else f"{'(' if a.low_open else '['}{number_text(a.low)}"
+    high = "inf)" if a.high is None else f"{number_text(a.high)}{')' if a.high_open else ']'}"
+    return f"{low}, {high}"
+
+
+def rounded(a: Interval, digits: int) -> Interval:
+    """With ends of so many digits, further out; of a short fraction the end itself."""
+
+    def end(value: Fraction | None, is_open: bool, up: bool) -> tuple[Fraction | None, bool]:
+        if value is None or value.denominator < 10**digits:
+            return value, is_open
+        with precise(digits):
+            out = outward(value, up)
+        return out, is_open or out != value
+
+    (low, low_open), (high, high_open) = end(a.low, a.low_open, False), end(a.high, a.high_open, True)
+    return Interval(low, high, low_open, high_open)
+
+
+def number_text(value: Fraction) -> str:
+    """As it is written in a spec: whole, or as a float that is it, or as a fraction; a long one in a few digits."""
+    if value.denominator == 1 and abs(value) < 10**16:
+        return str(value.numerator)
+    with suppress(OverflowError):
+        text = repr(float(value))
+        if Fraction(text) == value:
+            return text
+    if (value.numerator.bit_length() + value.denominator.bit_length()) * log10(2) <= LONG:
+        return str(value)
+    return f"{Context(prec=SHOWN).divide(Decimal(value.numerator), Decimal(value.denominator)):e}"
+
+
+def bounded(a: Interval) -> bool:
+    return a.low is not None and a.high is not None
+
+
+def inside(a: Interval, b: Interval) -> bool:
+    """Whether every number of `a` is in `b`."""
+    low, high, outer_low, outer_high = lower(a), upper(a), lower(b), upper(b)
+    above = low[0] > outer_low[0] or low[0] == outer_low[0] and (outer_low[1] or not low[1])
+    below = high[0] < outer_high[0] or high[0] == outer_high[0] and (outer_high[1] or not high[1])
+    return above and below
+
+
+def hull(a: Interval, b: Interval) -> Interval:
+    """The smallest interval around both."""
+    return make(least((lower(a), lower(b))), greatest((upper(a), upper(b))))
+
+
+def hull_of(found: Iterable[Interval]) -> Interval:
+    """The smallest interval around one or more."""
+    return reduce(hull, found)
+
+
+def add(a: Interval, b: Interval) -> Interval:
+    return make(_plus(lower(a), lower(b)), _plus(upper(a), upper(b)))
+
+
+def negate(a: Interval) -> Interval:
+    return make(_minus(upper(a)), _minus(lower(a)))
+
+
+def subtract(a: Interval, b: Interval) -> Interval:
+    return add(a, negate(b))
+
+
+def multiply(a: Interval, b: Interval) -> Interval:
+    ends = {_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))}
+    return make(least(ends), greatest(ends))
+
+
+def power(a: Interval, exponent: int) -> Interval:
+    """`a ** exponent` for a whole exponent."""
+    if exponent < 0:
+        return invert(power(a, -exponent))
+    if exponent == 0:
+        return point(1)
+    lows, highs = ([_raised(end, exponent, up) for end in (lower(a), upper(a))] for up in (False, True))
+    if exponent % 2 == 0 and holds_zero(a):
+        return make((Fraction(0), True), greatest(highs))
+    return make(least(lows), greatest(highs))
+
+
+def invert(a: Interval) -> Interval:
+    """`1 / a`: unbounded where `a` has zero inside."""
+    low, high = lower(a), upper(a)
+    if low[0] < 0 < high[0] or low == (0, True) or high == (0, True):
+        return REAL
+    return make(_inverse(high, -inf), _inverse(low, inf))
+
+
+def blend(values: Sequence[Interval], weight: Interval) -> Interval:
+    """The range of a mean of values with the weights that Bernstein's polynomials have over an interval, `weight`.
+
+    At its ends the first or the last has all the weight, between them each has some: so an end of the result is taken
+    only if it is taken at an end that `weight` takes, or by all at once.
+    """
+
+    def end(ends: list[End], value) -> End:
+        first, last = ends[0] == (value, True), ends[-1] == (value, True)
+        everywhere = all(each == (value, True) for each in ends)
+        return value, everywhere or first and not weight.low_open or last and not weight.high_open
+
+    lows, highs = [lower(each) for each in values], [upper(each) for each in values]
+    return make(end(lows, min(low for low, _ in lows)), end(highs, max(high for high, _ in highs)))
+
+
+def sign(a: Interval, or_zero: bool = False) -> int:
+    """1 or -1 if all numbers have this sign (or are zero), else 0."""
+    low, high = lower(a), upper(a)
+    if low[0] > 0 or low[0] == 0 and (or_zero or not low[1]):
+        return 1
+    return -1 if high[0] < 0 or high[0] == 0 and (or_zero or not high[1]) else 0
+
+
+def minimum(a: Interval, b: Interval) -> Interval:
+    low = least((lower(a), lower(b)))
+    high = min(upper(a)[0], upper(b)[0])
+    return make(low, (high, all(taken for end, taken in (upper(a), upper(b)) if end == high)))
+
+
+def maximum(a: Interval, b: Interval) -> Interval:
+    return negate(minimum(negate(a), negate(b)))
+
+
+def clip(x: Interval, low: Interval, high: Interval) -> Interval:
+    """`maximum(minimum(x, high), low)`: where the bounds cross, `low`."""
+    return maximum(minimum(x, high), low)
+
+
+def absolute(a: Interval) -> Interval:
+    if holds_zero(a):
+        return make((Fraction(0), True), greatest((_minus(lower(a)), upper(a))))
+    return a if lower(a)[0] >= 0 else negate(a)
+
+
+def disjoint(a: Interval, b: Interval) -> bool:
+    """Whether no number is in both."""
+
+    def apart(high: End, low: End) -> bool:
+        return high[0] < low[0] or high[0] == low[0] and not (high[1] and low[1])
+
+    return apart(upper(a), lower(b)) or apart(upper(b), lower(a))
+
+
+def meet(a: Interval, b: Interval) -> Interval:
+    """What is in both; they are known to hold the same value."""
+    return negate(_cut(negate(_cut(a, b)), negate(b)))
+
+
+# --- ends -----------------------------------------------------------------------------------------------------------
+
+
+def lower(a: Interval) -> End:
+    return (-inf, False) if a.low is None else (a.low, not a.low_open)
+
+
+def upper(a: Interval) -> End:
+    return (inf, False) if a.high is None else (a.high, not a.high_open)
+
+
+def make(low: End, high: End) -> Interval:
+    """An interval between two ends, as far as those are bounds (`elementary.within`)."""
+    low, high = _within(low, False), _within(high, True)
+    return Interval(
+        None if low[0] == -inf else low[0],
+        None if high[0] == inf else high[0],
+        not low[1],
+        not high[1],
+    )
+
+
+def _within(end: End, up: bool) -> End:
+    value = end[0]
+    if isinstance(value, float):
+        return end  # an infinity
+    near = within(value, up)
+    if near is value:
+        return end
+    return (inf if up else -inf) if near is None else near, False
+
+
+def _taken(value, ends: Iterable[End]) -> bool:
+    return any(taken for end, taken in ends if end == value)
+
+
+def least(ends: Iterable[End]) -> End:
+    ends = tuple(ends)
+    value = min(end for end, _ in ends)
+    return value, _taken(value, ends)
+
+
+def greatest(ends: Iterable[End]) -> End:
+    ends = tuple(ends)
+    value = max(end for end, _ in ends)
+    return value, _taken(value, ends)
+
+
+def _plus(p: End, q: End) -> End:
+    if abs(p[0]) == inf or abs(q[0]) == inf:
+        return (p[0] if abs(p[0]) == inf else q[0]), False
+    return p[0] + q[0], p[1] and q[1]
+
+
+def _minus(p: End) -> End:
+    return -p[0], p[1]
+
+
+def _times(p: End, q: End) -> End:
+    """A zero that is taken makes zero of anything; a product with an infinity has no end."""
+    if p[0] == 0 or q[0] == 0:
+        return Fraction(0), p == (0, True) or q == (0, True) or p[1] and q[1]
+    if abs(p[0]) == inf or abs(q[0]) == inf:
+        return (inf if (p[0] > 0) == (q[0] > 0) else -inf), False
+    return p[0] * q[0], p[1] and q[1]
+
+
+def _raised(p: End, exponent: int, up: bool) -> End:
+    """An end to a power, as a bound (`_within`) like each power on the way to it."""
+    minus = p[0] < 0 and exponent % 2 == 1
+    out, square, further = (Fraction(1), True), (abs(p[0]), p[1]), up != minus
+    while exponent:
+        if exponent % 2:
+            out = _within(_times(out, square), further)
+        square = _within(_times(square, square), further)
+        exponent //= 2
+    return _minus(out) if minus else out
+
+
+def _inverse(p: End, of_zero: float) -> End:
+    if p[0] == 0:
+        return of_zero, False
+    if abs(p[0]) == inf:
+        return Fraction(0), False
+    return 1 / p[0], p[1]
+
+
+def holds_zero(a: Interval) -> bool:
+    low, high = lower(a), upper(a)
+    return low[0] < 0 < high[0] or low == (0, True) or high == (0, True)
+
+
+def _cut(a: Interval, b: Interval) -> Interval:
+    """`a` cut at the upper end of `b`."""
+    p, q = upper(a), upper(b)
+    if p[0] == q[0]:
+        return make(lower(a), (p[0], p[1] and q[1]))
+    return a if p[0] < q[0] else make(lower(a), q)

@@ -1,0 +1,7 @@
+"""The laws of a cell, and what is looked at in every cell: proved, refuted by numbers, or unknown."""
+
+from cellgen.prove.law import PROVED, REFUTED, spoken
+from cellgen.prove.meaning import defaults
+from cellgen.prove.verdicts import Verdict, Verdicts, laws
+
+__all__ = ["PROVED", "REFUTED", "Verdict", "Verdicts", "defaults", "laws", "spoken"]

@@ -1,0 +1,106 @@
+"""Normal forms taken apart: monomials of symbols, each with its factor."""
+
+from fractions import Fraction
+from math import comb
+
+from cellgen.ir import exact
+from cellgen.prove.symbols import Expr, Table
+
+Monomial = tuple[tuple[Expr, int], ...]
+Polynomial = dict[Monomial, Fraction]
+
+
+def polynomial(table: Table, expr: Expr) -> Polynomial:
+    """The terms of a normal form."""
+    if expr in table.polynomials:
+        return table.polynomials[expr]
+    out: Polynomial = {}
+    for term in table.sympy.Add.make_args(expr):
+        number, factors = term.as_coeff_mul()
+        powers = [(each.base, int(each.exp)) if each.is_Pow else (each, 1) for each in factors]
+        out[tuple(sorted(powers, key=_name))] = exact(number)
+    table.polynomials[expr] = out
+    return out
+
+
+def _name(power: tuple[Expr, int]) -> str:
+    return power[0].name
+
+
+def expression(table: Table, terms: Polynomial) -> Expr:
+    """The normal form of these terms."""
+    s = table.sympy
+    return s.Add(
+        *(s.Mul(number(table, factor), *(base**power for base, power in term)) for term, factor in terms.items())
+    )
+
+
+def number(table: Table, value: Fraction) -> Expr:
+    return table.sympy.Rational(value.numerator, value.denominator)
+
+
+def by_power(terms: Polynomial, symbol: Expr) -> dict[int, Polynomial]:
+    """The coefficient of each power of a symbol."""
+    out: dict[int, Polynomial] = {}
+    for term, factor in terms.items():
+        place = next((place for place, (base, _) in enumerate(term) if base == symbol), None)
+        if place is None:
+            out.setdefault(0, {})[term] = factor
+        else:
+            out.setdefault(term[place][1], {})[term[:place] + term[place + 1 :]] = factor
+    return out
+
+
+def degrees(terms: Polynomial) -> dict[Expr, tuple[int, int]]:
+    """The least and the greatest power of each symbol; of one that a term lacks the least is 0 at most."""
+    out: dict[Expr, tuple[int, int, int]] = {}
+    for term in terms:
+        for symbol, power in term:
+            low, high, count = out.get(symbol, (power, power, 0))
+            out[symbol] = min(low, power), max(high, power), count + 1
+    return {
+        symbol: (low, high) if count == len(terms) else (min(low, 0), max(high, 0))
+        for symbol, (low, high, count) in out.items()
+    }
+
+
+def at(terms: Polynomial, symbol: Expr, value: Fraction) -> Polynomial:
+    """With a number for a symbol."""
+    return combined(*((value**power, part) for power, part in by_power(terms, symbol).items()))
+
+
+def bernstein(terms: Polynomial, symbol: Expr, low: Fraction, high: Fraction) -> list[Polynomial]:
+    """The coefficients in Bernstein's basis over an interval, of as many degrees as the symbol has.
+
+    Between them lies every value that the polynomial has there; the first and the last are those at the two ends.
+    """
+    powers = by_power(terms, symbol)
+    degree, width = max(powers), high - low
+    unit = [
+        combined(*((comb(k, j) * low ** (k - j) * width**j, part) for k, part in powers.items() if k >= j))
+        for j in range(degree + 1)
+    ]
+    return [
+        combined(*((Fraction(comb(i, j), comb(degree, j)), unit[j]) for j in range(i + 1))) for i in range(degree + 1)
+    ]
+
+
+def combined(*parts: tuple[Fraction, Polynomial]) -> Polynomial:
+    """The sum of polynomials, each times a number."""
+    out: Polynomial = {}
+    for factor, part in parts:
+        for term, value in part.items():
+            out[term] = out.get(term, Fraction(0)) + factor * value
+    return {term: factor for term, factor in out.items() if factor}
+
+
+def product(a: Polynomial, b: Polynomial) -> Polynomial:
+    out: Polynomial = {}
+    for p, left in a.items():
+        for q, right in b.items():
+            powers = dict(p)
+            for symbol, power in q:
+                powers[symbol] = powers.get(symbol, 0) + power
+            term = tuple(sorted(((symbol, power) for symbol, power in powers.items() if power), key=_name))
+            out[term] = out.get(term, Fraction(0)) + left * right
+    return {term: factor for term, factor in out.items() if factor}

@@ -1,0 +1,249 @@
+"""Expressions to nodes in which every name is found and every call is an operation.
+
+A norm `ln(v)` becomes `normalize(v, epsilon) * scale + shift`. Raises `Refused` (CG108, CG202, CG205, CG206, CG208 to
+CG210, CG214, CG216), with every mistake of an expression told.
+"""
+
+import operator
+from math import isfinite, nan
+
+from cellgen.diagnostics import Refused, nearest
+from cellgen.ir import (
+    ACTIVATIONS,
+    OPS,
+    OTHERWISE,
+    REMAINDER,
+    WRITTEN,
+    Activate,
+    Apply,
+    Choose,
+    Node,
+    Norm,
+    Number,
+    Pick,
+    Ref,
+    children,
+    rebuild,
+    transposed,
+)
+from cellgen.resolve.noise import NOISES, noise
+from cellgen.resolve.scope import Scope
+from cellgen.text import Call
+
+MAX_EXPONENT = 64
+
+# what a function of other libraries is here
+SUMMED = "write one product for each part and add them: `x @ W + h[t-1] @ U`"
+NORMED = "declare a norm, `norms: {ln: {kind: layer, over: [units], epsilon: 1e-5}}`, and call it: `ln(z)`"
+MEANT = {
+    "affine": "`affine` stands alone on the right of `=`",
+    "max": "did you mean `maximum`?",
+    "min": "did you mean `minimum`?",
+    "ln": f"{NORMED}; the logarithm is `log`",
+    "layer_norm": NORMED,
+    "norm": NORMED,
+    "LayerNorm": NORMED,
+    "rms_norm": NORMED,
+    "variational_dropout": "write `dropout(h[t-1], rate, per=sequence)`",
+    "concat": SUMMED,
+    "concatenate": SUMMED,
+    "dot": "write `a @ b`",
+    "matmul": "write `a @ b`",
+    "multiply": "write `a * b`",
+    "add": "write `a + b`",
+    "sub": "write `a - b`",
+    "pow": "write `a ** 2`",
+    "sign": "write `2 * step(x) - 1`",
+    "heaviside": "did you mean `step`?",
+    **{other: f"did you mean `{name}`?" for other, name in OTHERWISE.items()},
+    "sg": "did you mean `stop_gradient`?",
+    **dict.fromkeys(("mod", "fmod", "floormod"), REMAINDER),
+    "transpose": transposed("W"),
+    "split": "a labelled axis is cut by its labels: `gates: [i, f]`, then `z.i` and `z.f`",
+}
+
+
+def bind(node: "Node | Call", scope: Scope) -> Node:
+    """The node as `scope` understands it."""
+    match node:
+        case Call():
+            return _call(node, scope)
+        case Ref():
+            return scope.ref(node)
+        case Pick():
+            return _pick(node, scope)
+        case Choose():
+            return _choose(node, scope)
+    node = rebuild(node, bind_all(children(node), scope))
+    match node:
+        case Apply("pow"):
+            _exponent(node, scope)
+        case Apply("div", (_, divisor)) if _literal(divisor) == 0:
+            scope.report.refuse("CG216", "a division by 0", divisor.span)
+    value = _literal(node)
+    if isinstance(value, complex) or value is not None and not isfinite(value):
+        text = " ".join(node.span.text.split())
+        scope.report.refuse("CG216", f"`{text}` is no number that a float can hold", node.span)
+    return node
+
+
+def _literal(node: Node) -> float | complex | None:
+    """What is made of numbers alone, as the generated code computes it; NaN where Python has no value for it."""
+    match node:
+        case Number(value):
+            return float(value)
+        case Apply(op, args) if op in _ARITHMETIC:
+            values = [_literal(arg) for arg in args]
+            if None in values:
+                return None
+            try:
+                return _ARITHMETIC[op](*values)
+            except (ArithmeticError, TypeError):
+                return nan
+    return None
+
+
+_ARITHMETIC = {
+    "neg": operator.neg,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "pow": operator.pow,
+}
+
+
+def bind_all(parts, scope: Scope) -> tuple[Node, ...]:
+    """Each part bound; every mistake among them is told before giving up."""
+    new, failed = [], False
+    for part in parts:
+        try:
+            new.append(bind(part, scope))
+        except Refused:
+            failed = True
+    if failed:
+        raise Refused
+    return tuple(new)
+
+
+def _pick(node: Pick, scope: Scope) -> Pick:
+    value, label, labels = bind(node.value, scope), node.label, scope.labels
+    if label in labels:
+        return Pick(value, label, node.span)
+    if label == "T":
+        help = transposed(value.name if isinstance(value, Ref) and not value.ago else "W")
+        scope.report.refuse("CG202", "`.T` is not part of the language", node.span, help=help)
+    there = f"the labels are {', '.join(labels)}" if labels else "labels are declared by `gates: [i, f, g, o]`"
+    scope.report.refuse("CG209", f"no axis has a label `{label}`", node.span, help=nearest(label, labels) or there)
+
+
+def _choose(node: Choose, scope: Scope) -> Choose:
+    """Both arms are looked at, whatever is wrong with the test."""
+    try:
+        arms = bind_all((node.a, node.b), scope)
+    except Refused:
+        scope.test(node.test)
+        raise
+    scope.test(node.test)
+    return Choose(node.test, *arms, node.span)
+
+
+def _exponent(node: Apply, scope: Scope) -> None:
+    """It is a number or an option."""
+    base, exponent = node.args
+    if isinstance(exponent, Apply) and exponent.op == "neg":
+        exponent = exponent.args[0]
+    if isinstance(exponent, Number):
+        if abs(exponent.value) > MAX_EXPONENT:
+            scope.report.refuse("CG108", f"an exponent beyond {MAX_EXPONENT}", exponent.span)
+    elif not (isinstance(exponent, Ref) and exponent.name in scope.options):
+        text = " ".join(base.span.text.split())
+        short = len(text) < 20 and not isinstance(base, Number)
+        scope.report.refuse(
+            "CG202",
+            "an exponent is a number or an option",
+            exponent.span,
+            help=f"of a positive `{text}` it is `exp(... * log({text}))`" if short else "",
+        )
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+
+def _call(call: Call, scope: Scope) -> Node:
+    name = call.name
+    if name in scope.norms:
+        return _norm(call, scope.norms[name], scope)
+    option = scope.options.get(name)
+    if option is not None and option.kind == "activation":
+        (value,) = _arguments(call, 1, scope)
+        return Activate(name, value, call.span)
+    if name in NOISES:
+        return noise(call, scope, bind)
+    if name not in WRITTEN:
+        _no_function(call, scope)
+    args, attrs = _arguments(call, OPS[name].arity, scope), _keywords(call, scope)
+    if name == "clip" and all(isinstance(arg, Number) for arg in args[1:]) and args[1].value > args[2].value:
+        help = "write `clip(x, low, high)`, low first"
+        scope.report.refuse("CG208", "`clip` to an empty range", call.span, help=help)
+    return Apply(name, args, attrs, call.span)
+
+
+def _no_function(call: Call, scope: Scope) -> None:
+    name = call.name
+    if name in scope.declared.where or name in scope.defined:
+        help = f"a product is written `{name} * (...)`"
+        if name in scope.options:
+            help = f"an option that is called is `{name}: {{one_of: activations, default: tanh}}`"
+            words = scope.options[name].words
+            wrong = [word for word in words if word not in ACTIVATIONS]
+            if 0 < len(wrong) < len(words):
+                help = f"of the words of `{name}`, no activation is {', '.join(f'`{word}`' for word in wrong)}"
+        scope.report.refuse("CG208", f"`{name}` is no function", call.name_span, help=help)
+    activations = (each.name for each in scope.options.values() if each.kind == "activation")
+    known = [*WRITTEN, *NOISES, *scope.norms, *activations]
+    help = MEANT.get(name) or nearest(name, known) or f"the functions are {', '.join(known)}"
+    scope.report.add("CG208", f"unknown function `{name}`", call.name_span, help=help)
+    bind_all(call.args, scope)
+    raise Refused
+
+
+def _arguments(call: Call, count: int, scope: Scope) -> tuple[Node, ...]:
+    name = call.name
+    if len(call.args) != count:
+        scope.report.refuse(
+            "CG208",
+            f"`{name}` takes {count} value{'s' if count != 1 else ''}, not {len(call.args)}",
+            call.span,
+            help=f"`{name}` is {OPS[name].about}" if name in OPS else "",
+        )
+    if call.attrs and name not in OPS:
+        scope.report.refuse("CG208", f"`{name}` takes no keyword", call.attrs[0][2])
+    return bind_all(call.args, scope)
+
+
+def _keywords(call: Call, scope: Scope) -> tuple[tuple[str, object], ...]:
+    refuse, takes, found = scope.report.refuse, OPS[call.name].shape in ("reduce", "along"), []
+    for key, value, span in call.attrs:
+        if not takes or key != "over":
+            help = "there is `over=`" if takes else "it takes none"
+            refuse("CG208", f"`{call.name}` has no keyword `{key}`", span, help=help)
+        if not isinstance(value, tuple):
+            refuse("CG208", "`over` is a dim", span, help="write `over=units`")
+        if found:
+            refuse("CG208", "`over` stands twice", span)
+        if not all(scope.is_dim(atom, span) for atom in value):
+            raise Refused
+        found.append((key, value))
+    return tuple(found)
+
+
+def _norm(call: Call, norm: Norm, scope: Scope) -> Node:
+    (value,) = _arguments(call, 1, scope)
+    span = call.span
+    value = Apply("normalize", (value, norm.epsilon), (("kind", norm.kind), ("over", norm.over)), span)
+    if norm.scale:
+        value = Apply("mul", (value, Ref(f"{norm.name}/scale", 0, call.name_span)), (), span)
+    if norm.shift:
+        value = Apply("add", (value, Ref(f"{norm.name}/shift", 0, call.name_span)), (), span)
+    return value

@@ -1,0 +1,44 @@
+"""Files to characters to trees and nodes, and nodes back to text."""
+
+from cellgen.text import names, parse
+from cellgen.text.intake import contents, read, spelled
+from cellgen.text.law_text import LawText, laws
+from cellgen.text.logical_lines import lines
+from cellgen.text.names import KERAS, MAX_NAME, NAME, Taken, check, no_module
+from cellgen.text.parse import MAX_STATEMENTS, Statement, equations
+from cellgen.text.printer import condition_text, notation
+from cellgen.text.reader import MAX_DIM, MAX_FACTORS, MAX_RANK, Call, parts
+from cellgen.text.yaml_tree import NUMBER, Mapping, Scalar, Sequence, Tree, load
+
+__all__ = [
+    "Call",
+    "KERAS",
+    "LawText",
+    "MAX_DIM",
+    "MAX_FACTORS",
+    "MAX_NAME",
+    "MAX_RANK",
+    "MAX_STATEMENTS",
+    "Mapping",
+    "NAME",
+    "NUMBER",
+    "Scalar",
+    "Sequence",
+    "Statement",
+    "Taken",
+    "Tree",
+    "check",
+    "condition_text",
+    "contents",
+    "equations",
+    "laws",
+    "lines",
+    "load",
+    "names",
+    "no_module",
+    "notation",
+    "parse",
+    "parts",
+    "read",
+    "spelled",
+]

@@ -319,7 +319,7 @@ model.save("drawn.keras")
 
 LAYOUT = """
 import tensorflow as tf
-from cellgen.layout import layout_of
+from cellgen.convert import layout_of
 from lstm import LSTMCell
 cell = LSTMCell(4)
 cell.build((None, 3))

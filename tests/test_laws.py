@@ -868,7 +868,7 @@ def test_the_ranges_that_are_found_hold_in_runs(stem):
 
 def test_laws_are_the_same_under_every_hash_seed():
     program = (
-        "from cellgen.compiler import Spec; from cellgen.analyse import analyse; from cellgen.laws import laws\n"
+        "from cellgen.compiler import Spec; from cellgen.analyse import analyse; from cellgen.prove import laws\n"
         "t = Spec.at('lstmp').typed(); f = analyse(t); v = laws(t, f)\n"
         "print(v.laws, v.traits, v.diagnostics, f.diagnostics)"
     )

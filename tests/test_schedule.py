@@ -228,7 +228,7 @@ import sys
 sys.path.insert(0, {folder!r})
 import numpy as np, tensorflow as tf
 from lstm import LSTM
-from cellgen.fresh import held, peak
+from cellgen.bench.fresh_process import held, peak
 layer = LSTM(64, return_sequences=False)
 x = tf.zeros([16, {steps}, 1])
 run = tf.function(lambda x: layer(x))

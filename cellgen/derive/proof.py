@@ -2,7 +2,7 @@
 
 Input: a `TypedCell`, what `centre` and `hoist` made of it, and the `Joint` that `derive` made of that. Output: `Proof`.
 Every value is an array of symbols at the least sizes that tell axes apart: a batch of 2, and 2 for each dim. The work
-is bounded by counts (`lanes`).
+is bounded by counts (`symbolic_arrays`).
 
 The program is cut where a cotangent has a name, at its *points*. For each point and each leaf, what the backward step
 says is compared with the sum, over the points that read it, of their cotangent times `diff` of their expression. So

@@ -1,7 +1,7 @@
 """The table of operations: what may stand in an equation, and what is known of each.
 
-An operation has one meaning in each backend: `interpret.NUMPY`, `laws.SYMPY` and `emit.TENSORFLOW` are total over this
-table, and a test holds them to it.
+An operation has one meaning in each backend: `interpret.NUMPY`, `prove.symbols.SYMPY` and
+`emit.expressions.TENSORFLOW` are total over this table, and a test holds them to it.
 """
 
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ class Names:
 
 
 def coupled(closed, atom: Atom) -> Quotient:
-    """The closed form of an operation over lanes. Raises as `closed.of` does."""
+    """The closed form of an operation over lanes. Raises as `closed_forms.of` does."""
     *kind, own, along, kept = atom.place
     lanes = [{path: closed.lane(expr) for path, expr in operand} for operand in atom.operands]
     alone = all(list(each) == [()] for each in lanes)

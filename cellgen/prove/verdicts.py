@@ -4,7 +4,7 @@ Input: a `TypedCell` and its `Facts`. Output: `Verdicts`, with diagnostics (CG40
 CG410, CG412). Nothing that is written depends on them. Sympy is imported when `laws` runs.
 
 The work is bounded by counts, never by a clock: 128 terms a polynomial, 64 cases a claim, 1024 terms to split
-(`symbols`, `prove`, `enclose`), and MAX_WORK equations interpreted for all laws together (`refute`).
+(`symbols`, `law`, `enclose`), and MAX_WORK equations interpreted for all laws together (`refute`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

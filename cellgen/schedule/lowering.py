@@ -81,7 +81,7 @@ class Step:
     options: tuple[str, ...]
     opening: tuple[Line, ...]
     blocks: tuple[Block, ...]
-    transposed: tuple[Line, ...]  # weights that `through` reads with their axes swapped
+    transposed: tuple[Line, ...]  # weights that `lower_adjoint` reads with their axes swapped
     flat: frozenset[str]  # values declared apart and stored as computed: only parts of them are read
 
     @property

@@ -211,7 +211,7 @@ class Spec:
         return report.diagnostics
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
-        """The generated files, name to text: the cell, and its tests. Nothing is written."""
+        """The generated files, name to text: the cell, what all cells share, and its tests. Nothing is written."""
         from cellgen.derive import ready
         from cellgen.emit import render, testview, view
         from cellgen.schedule import lower
@@ -227,9 +227,9 @@ class Spec:
         return self._files(text, shown)
 
     def _files(self, cell: str, shown: "TestView | None") -> dict[str, str]:
-        from cellgen.emit import render
+        from cellgen.emit import RUNTIME, render, runtime_file
 
-        files = {f"{self.stem}.py": cell}
+        files = {f"{self.stem}.py": cell, f"{RUNTIME}.py": runtime_file()}
         if shown is not None:
             files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
         return {name: stamped(text) for name, text in files.items()}

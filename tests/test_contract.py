@@ -1,6 +1,7 @@
 """What every generated cell and layer must satisfy: the step, the scan, masks, states, dtypes, gradients, messages."""
 
 import inspect
+from dataclasses import replace
 from itertools import product
 
 import keras
@@ -160,9 +161,9 @@ def test_layer_arguments(subject):
 
 
 @each_subject
-def test_one_trace_for_all_lengths(subject):
+def test_one_trace_for_all_lengths(subject, monkeypatch):
     layer = subject.layer(return_sequences=True, return_all_states=True)
-    shape, traces, step = tf.TensorSpec([None, None, WIDTH], tf.float64), [], subject.module._forward
+    shape, traces, step = tf.TensorSpec([None, None, WIDTH], tf.float64), [], subject.module._SCAN.forward
 
     def counted(*args, **arguments):
         traces.append(args)
@@ -172,15 +173,13 @@ def test_one_trace_for_all_lengths(subject):
     def run(x, mask):
         return layer(x), layer(x, mask=mask)
 
-    subject.module._forward = counted
-    try:
-        for batch, steps in [(4, 6), (1, 1), (2, 9), (0, 3), (3, 0), (0, 0)]:
-            plain, masked = run(sequences(batch, steps), np.ones((batch, steps), bool))
-            close(plain, masked)
-            assert plain[0].shape == (batch, steps, layer.cell.output_size)
-        assert run.experimental_get_tracing_count() == 1 and len(traces) == 4
-    finally:
-        subject.module._forward = step
+    monkeypatch.setattr(subject.module, "_SCAN", replace(subject.module._SCAN, forward=counted))
+    for batch, steps in [(4, 6), (1, 1), (2, 9), (0, 3), (3, 0), (0, 0)]:
+        plain, masked = run(sequences(batch, steps), np.ones((batch, steps), bool))
+        close(plain, masked)
+        assert plain[0].shape == (batch, steps, layer.cell.output_size)
+    assert run.experimental_get_tracing_count() == 1 and len(traces) == 4
+    monkeypatch.undo()
     close(run(sequences(2, 9), np.ones((2, 9), bool))[0], layer(sequences(2, 9)))
     assert not np.any(subject.layer()(sequences(2, 0)))
 
@@ -361,7 +360,7 @@ def test_messages_about_options():
 
 
 @two_subjects
-def test_debug_is_a_plain_loop(subject):
+def test_debug_is_a_plain_loop(subject, monkeypatch):
     if subject.stack or subject.many:
         pytest.skip("its step is called otherwise")
     x, step, seen = sequences(), subject.module._step, []
@@ -371,11 +370,8 @@ def test_debug_is_a_plain_loop(subject):
         seen.append(x.numpy())  # an eager tensor
         return step(x, *args, **arguments)
 
-    subject.module._step = watched
-    try:
-        y = layer(x)
-    finally:
-        subject.module._step = step
+    monkeypatch.setattr(subject.module, "_SCAN", replace(subject.module._SCAN, step=watched))
+    y = layer(x)
     np.testing.assert_array_equal(seen, x.transpose(1, 0, 2))
     close(y, plain(x))
     model = keras.Sequential([keras.Input((STEPS, WIDTH), dtype="float64"), layer, keras.layers.Dense(1)])

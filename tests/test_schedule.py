@@ -215,7 +215,7 @@ def test_the_argument_of_an_activation_is_kept_only_where_its_derivative_reads_i
     reads = activation in lstm._READING_X
     arguments = {**layer.cell.step_arguments(), "units": 3}
     arguments |= {"_activation_reads_x": reads, "_recurrent_activation_reads_x": False}
-    _, kept = lstm._likely({"x": tf.ones([1, 2])}, layer.cell.named(layer.get_initial_state(1)), arguments)
+    _, kept = lstm._SCAN.example({"x": tf.ones([1, 2])}, layer.cell.named(layer.get_initial_state(1)), arguments)
     assert {"_i_f", "g", "o", "h_prev", "c_prev"} <= kept.keys()
     assert ("z_g" in kept) is reads and "z_i" not in kept
     gradient = lstm._GRADIENTS[activation]
@@ -290,14 +290,14 @@ def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
     typed, module, seen = Spec.at(stem).typed(), committed(stem), []
     if Spec.at(stem).is_stack:
         pytest.skip("the formula is that of a layer")
-    plan, likely = planned(typed), module._likely
+    plan, likely = planned(typed), module.recurrent.Scan.example
 
     def noted(*step):
         output, kept = likely(*step)
         seen.append(kept)
         return output, kept
 
-    monkeypatch.setattr(module, "_likely", noted)
+    monkeypatch.setattr(module.recurrent.Scan, "example", noted)
     layer_class(module)(7)(tf.ones([1, 5, 7]))
     reads = plan.backward.reads | plan.after.reads
     size = sum(4 * value.shape.num_elements() for name, value in seen[0].items() if name in reads)

@@ -1,6 +1,7 @@
 """The batch in shares, which XLA's scans run side by side, and batches that nobody knows when a layer is traced."""
 
 import os
+import sys
 
 import keras
 import numpy as np
@@ -43,8 +44,8 @@ def test_shares_change_nothing(stem, monkeypatch):
     """Called eagerly, traced for one batch and traced for any, some of which have no equal shares or an empty one."""
     module, compiled, wanted = committed(stem), made(stem, jit_compile=True), made(stem, jit_compile=False)
     asked = []
-    monkeypatch.setattr(module, "_shares", lambda batch_size: asked.append(batch_size) or 2)
-    monkeypatch.setattr(module, "_chunk_size", lambda batch_size, time, low_memory: 32)
+    monkeypatch.setattr(module.recurrent.Scan, "shares", lambda scan, batch_size: asked.append(batch_size) or 2)
+    monkeypatch.setattr(module.recurrent.Scan, "chunk_size", lambda scan, batch_size, time, low_memory: 32)
     for layer in (compiled, wanted):
         layer.build((None, STEPS, 3))
     rng = np.random.default_rng(1)
@@ -93,7 +94,7 @@ def test_how_many_shares(batch, cores, threads, gpus, shares, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
     monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: threads)
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
-    assert committed("lstm")._shares(batch) == shares
+    assert committed("lstm")._SCAN.shares(batch) == shares
 
 
 @pytest.mark.parametrize("stem", ["lstm", "hm_lstm_stack"])
@@ -102,12 +103,13 @@ def test_what_runs_where_nobody_knows_the_batch(stem, monkeypatch):
     module, ran = committed(stem), []
 
     def spied(name):
-        way = getattr(module, name)
+        way = getattr(module.recurrent.Scan, name)
         return lambda *args, **kwargs: ran.append(name) or way(*args, **kwargs)
 
-    for name in ("_inline", "_in_graph", "_by_xla"):
-        monkeypatch.setattr(module, name, spied(name))
-    monkeypatch.setattr(module, "_traced", lambda traces, key, function, **how: function)  # nothing is compiled
+    for name in ("inline", "in_graph", "by_xla"):
+        monkeypatch.setattr(module.recurrent.Scan, name, spied(name))
+    here = vars(sys.modules[module.recurrent.Scan.__module__])
+    monkeypatch.setitem(here, "traced", lambda traces, key, function, **how: function)  # nothing is compiled
     size = {"units": [3, 3], "embedding": 2} if stem == "hm_lstm_stack" else {"units": 2}
     model = keras.Sequential([keras.Input((None, 3)), layer_class(module)(**size)])
     model.compile("sgd", "mse", jit_compile=False)
@@ -119,11 +121,11 @@ def test_what_runs_where_nobody_knows_the_batch(stem, monkeypatch):
         call.get_concrete_function()
         return ran[0]
 
-    assert first(64, True) == "_by_xla"
-    assert {first(63, True), first(None, True), first(64, False), first(64, None)} == {"_inline"}
+    assert first(64, True) == "by_xla"
+    assert {first(63, True), first(None, True), first(64, False), first(64, None)} == {"inline"}
     ran.clear()
     model.fit(x, y, verbose=0, batch_size=4)
-    assert ran[0] == "_by_xla"
+    assert ran[0] == "by_xla"
 
 
 def test_nothing_is_compiled_for_the_values_of_a_batch(tmp_path):

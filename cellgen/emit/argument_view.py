@@ -28,7 +28,7 @@ def arguments(cell: Cell) -> Iterator[ArgumentView]:
 
 def _dim(dim: Dim) -> ArgumentView:
     name = dim.name
-    fits, wanted, value = f"_is_size({name})", "a positive integer", f"int({name})"
+    fits, wanted, value = f"recurrent.is_size({name})", "a positive integer", f"int({name})"
     if dim.kind == "alias":
         fits, value = f"{name} is None or {fits}", f"None if {name} is None else {value}"
         return ArgumentView(name, "None", fits, f"{wanted}, or None for {dim.value}", value)
@@ -52,9 +52,9 @@ def _option(option: Option, every: tuple[str, ...], positive: bool = False) -> A
             )
         case "activation":
             words = () if {*option.words} == {*every} else option.words
-            given = f', ("{words[0]}",)' if len(words) == 1 else f", {words}".replace("'", '"') if words else ""
-            return ArgumentView(name, default, "", "", f'_activation_name("{name}", {name}{given})', words)
-    fits, wanted, value = f"_is_number({name})", "a number", f"float({name})"
+            some = f'("{words[0]}",)' if len(words) == 1 else f"{words}".replace("'", '"') if words else "_ACTIVATIONS"
+            return ArgumentView(name, default, "", "", f'recurrent.activation_name("{name}", {name}, {some})', words)
+    fits, wanted, value = f"recurrent.is_number({name})", "a number", f"float({name})"
     low, high = (None if bound is None else literal(bound) for bound in (option.low, option.high))
     if positive and (option.low is None or option.low <= 0):
         fits, wanted = f"{fits} and {name} > 0", "a number above 0"

@@ -23,6 +23,7 @@ from cellgen.emit.records import (
     StepView,
     WeightView,
 )
+from cellgen.emit.runtime_file import RUNTIME
 from cellgen.emit.scan_view import scanview
 from cellgen.emit.statements import code, statements
 from cellgen.ir import (
@@ -81,6 +82,7 @@ class Viewing:
         return CellView(
             cell=cell.name,
             stem=cell.stem,
+            runtime=RUNTIME,
             stack=False,
             prefix="_",
             by_readout=False,

@@ -47,7 +47,7 @@ def noises(step: Step, size: Callable[[Axis], str]) -> Iterator[NoiseView]:
         rate = f"self.{noise.rate.name}" if isinstance(noise.rate, Ref) else literal(noise.rate.value)
         sizes = ", ".join(map(size, shape_of(noise, step))) or "1"
         weight = isinstance(noise.like, Ref) and noise.like.name in weights
-        yield NoiseView(noise.name, f"_{noise.kind}", rate, sizes, noise.held, weight)
+        yield NoiseView(noise.name, f"recurrent.{noise.kind}", rate, sizes, noise.held, weight)
 
 
 def shape_of(noise: Noise, step: Step) -> Shape:

@@ -168,6 +168,7 @@ class CellView:
 
     cell: str
     stem: str
+    runtime: str
     stack: bool
     prefix: str
     by_readout: bool  # the output is read from the states, after the scan

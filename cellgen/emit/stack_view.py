@@ -121,12 +121,12 @@ class _StackViewing(Viewing):
         stack = self.stack
         like = replace(stack.cell, dims=tuple(d for d in stack.dims if d.kind in GIVEN), options=stack.options)
         depth = stack.depth
-        number = ArgumentView(depth, "", f"_is_size({depth})", "a positive integer", f"int({depth})")
+        number = ArgumentView(depth, "", f"recurrent.is_size({depth})", "a positive integer", f"int({depth})")
         given = list(arguments(like))
         first = [each for each in given if each.name in stack.sizes]
         for each in first:
             name = each.name
-            fits = f"isinstance({name}, (list, tuple)) and {name} and all(_is_size(size) for size in {name})"
+            fits = f"isinstance({name}, (list, tuple)) and {name} and all(recurrent.is_size(size) for size in {name})"
             wanted = "a list of positive integers, one a layer"
             yield replace(each, fits=fits, wanted=wanted, value=f"tuple(int(size) for size in {name})")
         rest = [each for each in given if each.name not in stack.sizes]

@@ -8,6 +8,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from types import ModuleType
 
+RUNTIME = "cellgen.runtime"
+
 
 class _Text(ExecutionLoader):
     """The text of one module, for the import system and for those who ask a module for its source."""
@@ -27,10 +29,11 @@ def module(stem: str, text: str) -> ModuleType:
 
     Tracebacks, `inspect.getsource` and a debugger show the text.
     """
-    name = f"cellgen_compiled_{stem}_{sha256(text.encode()).hexdigest()[:8]}"
+    own = f"compiled_{stem}_{sha256(text.encode()).hexdigest()[:8]}"
+    name = f"{RUNTIME}.{own}"  # it imports what all cells share from the package that it is in
     if name in sys.modules:
         return sys.modules[name]
-    filename = f"<{name}>"
+    filename = f"<cellgen_{own}>"
     out = module_from_spec(ModuleSpec(name, _Text(filename, text), origin=filename))
     out.__file__ = filename
     # no time of change: linecache then never looks for a file

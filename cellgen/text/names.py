@@ -62,6 +62,8 @@ def no_module(stem: str) -> str:
         return f"it is a word of Python: rename the file to `{stem}_cell.yaml`"
     if stem in IMPORTED:
         return f"it would hide Python's module of this name: rename the file to `{stem}_cell.yaml`"
+    if re.fullmatch(r"recurrent_[0-9]+", stem):
+        return f"it would hide what all cells share: rename the file to `{stem}_cell.yaml`"
     return ""
 
 

@@ -1,0 +1,159 @@
+"""Arguments of cells and layers: what each must be, and the words that refuse it."""
+
+import numbers
+
+import tensorflow as tf
+
+keras = tf.keras
+
+FLOATING = "of a floating dtype, as `tf.cast(x, 'float32')` gives (an Embedding takes integers)"
+
+
+def require(fits, name, wanted, value):
+    """Refuses an argument in words that say what is wanted and what came."""
+    if not fits:
+        raise ValueError(f"`{name}` must be {wanted}. Received: {value!r}")
+
+
+def of_sizes(name, value, sizes, wanted):
+    """A tensor, refused if its first axes have other sizes than these, None for any; `{}` in `wanted` are these."""
+    came = keras.ops.shape(value)
+    pairs = [(a, b) for a, b in zip(came, sizes) if b is not None]
+    later = [tf.equal(a, b) for a, b in pairs if tf.is_tensor(a) or tf.is_tensor(b)]
+    fits = len(came) >= len(sizes) and all(a == b for a, b in pairs if not (tf.is_tensor(a) or tf.is_tensor(b)))
+    shape = f"({', '.join('{}' for _ in came)}{',' * (len(came) == 1)})"
+    fits = tf.reduce_all(tf.stack(later)) if fits and later else fits
+    return if_fits(fits, value, f"`{name}` must be {wanted}. Received: {shape}", *sizes, *came)
+
+
+def if_fits(fits, value, sentence, *numbers):
+    """A tensor, if it fits; else the sentence with the numbers for `{}`, as an exception, or where a graph knows them
+    only when it runs, as an assertion.
+    """
+    eager = tf.executing_eagerly()
+    if tf.is_tensor(fits) and not eager:
+        with tf.control_dependencies([tf.debugging.Assert(fits, [tf.strings.format(sentence, list(numbers))])]):
+            return tf.identity(value)
+    if not fits:
+        raise ValueError(sentence.format(*(each if eager or not tf.is_tensor(each) else None for each in numbers)))
+    return value
+
+
+def once_all_fit(*values):
+    """The same, each after all of them: what is asserted of one in a graph, its optimiser takes for true of others."""
+    if tf.executing_eagerly():
+        return values
+    with tf.control_dependencies([value for value in tf.nest.flatten(values) if value is not None]):
+        return tf.nest.map_structure(lambda value: None if value is None else tf.identity(value), values)
+
+
+def is_whole(value):
+    """Whether it is an integer, NumPy's too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_size(value):
+    return is_whole(value) and value > 0
+
+
+def is_number(value):
+    """Whether it is a real number, NumPy's too."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
+
+
+def with_lengths(arguments):
+    """Keyword arguments with `lengths` as a tensor: an array of integers is one of floats to some versions of Keras."""
+    lengths = arguments.get("lengths")
+    if lengths is None or keras.backend.is_keras_tensor(lengths):
+        return arguments
+    return {**arguments, "lengths": tf.convert_to_tensor(lengths)}
+
+
+def swapped(values):
+    """(time, batch, ...) -> (batch, time, ...), or back."""
+    return None if values is None else tf.transpose(values, [1, 0, *range(2, len(values.shape))])
+
+
+def batch_first(shape):
+    """(time, batch, ...) -> (batch, time, ...)."""
+    return (shape[1], shape[0], *shape[2:])
+
+
+def dense(values):
+    """Ragged sequences, filled up with zeros; others as they are."""
+    if not isinstance(values, tf.RaggedTensor):
+        return values
+    require(values.ragged_rank == 1, "sequences", "ragged in time alone", values.shape)
+    return values.to_tensor()
+
+
+def one_mask(mask):
+    """The mask; where Keras passes one on for each port, the first there is."""
+    if isinstance(mask, (dict, list, tuple)):
+        return next((each for each in tf.nest.flatten(mask) if each is not None), None)
+    return mask
+
+
+def given_state(states, state):
+    """The state, by Keras's name or by TensorFlow 1's."""
+    states = state if states is None else states
+    require(states is not None, "states", "given", None)
+    return states
+
+
+def registry(argument):
+    """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
+    return getattr(keras, argument.rsplit("_", 1)[1] + "s")
+
+
+def in_float32(initializer):
+    """An initializer that draws in float32 and rounds: in half precision there is no QR decomposition, for one."""
+    return lambda shape, dtype=None: tf.cast(initializer(shape, dtype="float32"), dtype)
+
+
+def in_parts(whole, parts, axis):
+    """An initializer that draws a weight whole, then anew each of its equal parts that has one of its own."""
+
+    def initialize(shape, dtype=None):
+        drawn = tf.split(whole(shape, dtype=dtype), len(parts), axis)
+        for index, own in enumerate(parts):
+            if own:
+                drawn[index] = keras.initializers.get(own)(drawn[index].shape, dtype=dtype)
+        return tf.concat(drawn, axis)
+
+    return initialize
+
+
+def by_port(given, ports):
+    """What is given for the ports, by their names in order: for the first alone, for several in order, or by name -> by
+    name.
+    """
+    if isinstance(given, (list, tuple)) and not all(each is None or isinstance(each, int) for each in given):
+        require(len(given) <= len(ports), "inputs", f"at most {', '.join(ports)}", len(given))
+        given = dict(zip(ports, given))
+    elif not isinstance(given, dict):  # or a shape, which is a tuple too
+        given = {ports[0]: given}
+    fits = given.get(ports[0]) is not None and all(name in ports for name in given)
+    require(fits, "inputs", f"among {', '.join(ports)}, and {ports[0]} one of them", list(given))
+    return {name: given[name] for name in ports if given.get(name) is not None}
+
+
+def own_arguments(given, keywords, renamed):
+    """Keyword arguments by the names that they have here, without those of Keras's own layers that change nothing.
+
+    keywords: of each of Keras's the values that change nothing, None for all, and what is wanted.
+    """
+    for name in [name for name in given if name in keywords]:
+        (same, wanted), value = keywords[name], given.pop(name)
+        require(same is None or value in same, name, wanted, value)
+    return {renamed.get(name, name): value for name, value in given.items()}
+
+
+def activation_name(name, value, words):
+    """An activation's name, given it, or Keras's or TensorFlow's function of that name, or None for linear."""
+    word = "linear" if value is None else getattr(value, "__name__", value)
+    known = isinstance(word, str) and word in words
+    functions = [keras.activations.get(word), getattr(tf.nn, word, None)] if known else []
+    fits = known and (value is None or value == word or any(value is each for each in functions))
+    require(fits, name, f"one of {', '.join(words)}", value)
+    return word

@@ -1,0 +1,520 @@
+"""All steps of a cell, and their derivatives: chunks that stay in cache, in a loop or compiled by XLA."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from cellgen.runtime.arrays import (
+    array,
+    asked_of,
+    chunk,
+    filled,
+    finite,
+    flat,
+    joined,
+    of_one_batch,
+    part_of,
+    repeated,
+    room,
+    sound,
+    spread,
+    stand_in,
+    steps_of,
+    where,
+)
+from cellgen.runtime.derivatives import derivative, hidden, known, refuse_vectorised
+from cellgen.runtime.traces import bucket, traced, widths
+
+keras = tf.keras
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scan:
+    """The scan of one cell, or of a stack: what runs in each step, and the derivative of it.
+
+    Inputs, weights and what is kept go by name; of a stack's a layer's name and `/` may stand in front. A state is what
+    `pack` makes of a list: a named tuple, or of a stack a flat one.
+
+    step(state=, training=, **inputs, **arguments) -> output, state, and more that is not looked at: for `unrolled`.
+    once(**arguments) -> what reads weights and options alone, by name; None: nothing does.
+    before(**inputs, **arguments) -> what reads no state, by name, of steps and batch in one axis.
+    forward(state, **values) -> output, state, and what the way back reads, by name.
+    backward(d_output, d_state, **values) -> the derivatives by the state before, and what `after` reads, by name.
+    after(**values) -> the derivatives by inputs and by weights, by name, of steps and batch in one axis.
+    turned(**arguments) -> weights with their axes swapped; differentiated(**arguments) -> the names of the weights.
+
+    reads: of `forward`, `backward` and `after`, the names of what each reads of every step.
+    mask: what a masked step does: "hold" its state, "reset" some of it, or None: there is no rule.
+    reset: the places in a layer's state that are reset; states: how many there are in a layer's state.
+    held: inputs that hold for all steps, and have one; constants: those among them that are given; noises: what
+    training draws. read_out: the output is read from the states, so that it needs not be held.
+    rows: how many rows of a state a chunk has, about; share: the fewest samples that XLA scans by themselves; likely:
+    the batch that one of unknown size is taken for.
+    """
+
+    step: Callable
+    before: Callable
+    forward: Callable
+    backward: Callable
+    after: Callable
+    turned: Callable
+    differentiated: Callable
+    pack: Callable
+    input: str
+    reads: tuple[frozenset[str], frozenset[str], frozenset[str]]
+    states: int
+    rows: int
+    share: int
+    likely: int
+    once: Callable | None = None
+    mask: str | None = None
+    reset: tuple[int, ...] = ()
+    held: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+    noises: tuple[str, ...] = ()
+    read_out: bool = False
+
+    def run(self, xs, mask, state, fresh, arguments, *, traces, way, keep, **how):
+        """All steps. No tape sees inside: `way_back` is the derivative, and every derivative, of whatever order, is a
+        function of tensors that has its own (`known`), so that all kinds of tapes and forward mode find the same,
+        however it runs.
+
+        xs: (batch, time, ...) by name; mask (batch, time, 1) or None; state and fresh: a state, of which each value is
+        (batch, ...) -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, states.
+        way: what runs a function, `inline`, `in_graph` or `by_xla`, and traces: where it holds on to what it traced.
+        keep: whether what the way back reads is kept; else the steps run again for it. how: the further arguments of
+        `all_steps`.
+        """
+        sources = self.sources(xs, state, fresh, arguments)
+        refuse_vectorised()
+        if not tf.executing_eagerly():
+            for value in tf.nest.flatten(sources):  # raises in forward mode, which would silently find zeros
+                tf.raw_ops.PreventGradient(
+                    input=value, message="call the tf.function in the ForwardAccumulator, not this in that"
+                )
+        given = hidden((xs, mask, state, fresh, arguments))
+        results, kept = way(traces, self.all_steps, given, keep=keep, **how)
+        kept = hidden(kept) if keep else None
+
+        def slopes(sources, d_results):
+            refuse_vectorised()
+            here = hidden(given)
+            found = way(traces, self.way_back, here, kept, hidden(d_results), **how)
+            return known(found, derived(self.slopes, here), (sources, d_results))
+
+        def derived(function, given):
+            function = derivative(function)
+
+            def higher(tensors, d_results):
+                here = hidden(given)
+                more = {**how, "low_memory": False}
+                found = self.in_graph(traces, function, here, hidden((tensors, d_results)), **more)
+                return known(found, derived(function, here), (tensors, d_results))
+
+            return higher
+
+        return known(results, slopes, sources)
+
+    def sources(self, xs, state, fresh, arguments):
+        """What the scan is differentiated by: inputs by name, state, fresh, weights by name."""
+        xs = {name: values for name, values in xs.items() if _own(name) not in self.noises}
+        return xs, state, fresh, {name: arguments[name] for name in self.differentiated(**arguments)}
+
+    def slopes(self, given, tensors, **how):
+        """The derivatives of the scan's results by its sources, from sources and cotangents."""
+        (xs, state, fresh, weights), d_results = tensors
+        given = {**given[0], **xs}, given[1], state, fresh, {**given[4], **weights}
+        return self.way_back(given, None, d_results, **how)
+
+    # --- both ways, in chunks
+
+    def all_steps(self, given, *, keep, steps=None, low_memory=False, **wanted):
+        """All steps, in chunks that stay in cache -> what `run` gives, and what the way back reads by name, of all
+        chunks: (chunks, ...).
+
+        keep: whether anything is kept. steps: how many run, if not all. low_memory: keep the output and the state
+        before each chunk alone, and run its steps again on the way back. wanted: return_sequences, whether outputs are;
+        return_states, the places of the states that are; zero_output, whether a masked step's output is zero, not held;
+        unroll, how many steps the loop takes at once.
+        """
+        xs, mask, state, fresh, arguments = given
+        of_one_batch(*xs.values(), *state, *fresh, *([] if mask is None else [mask]))
+        arguments = self._with_once(arguments, state)
+        chunks = Chunks(self, xs, mask, steps, low_memory)
+        size, batch_size = chunks.size, chunks.batch_size
+        output, likely = self.example(chunks.first(), state, arguments)
+        output, likely = tf.zeros_like(output), likely if keep and not low_memory else {}
+
+        def run(index, output, state):
+            before = dict(enumerate([output, *state])) if keep else {}
+            output, state, sequences, kept = self._chunk_forward(
+                *chunks[index], output, state, fresh, arguments, likely, **wanted
+            )
+            return output, state, sequences, before if low_memory else {name: kept[name] for name in likely}
+
+        def body(index, output, state, sequences, kept):
+            output, state, more, also = run(index, output, state)
+            sequences = [room.write(index, values) for room, values in zip(sequences, more)]
+            return (
+                index + 1,
+                output,
+                state,
+                sequences,
+                {name: room.write(index, also[name]) for name, room in kept.items()},
+            )
+
+        if chunks.alone:
+            output, state, sequences, kept = run(0, output, state)
+            return (output, state, sequences), {name: values[None] for name, values in kept.items()}
+        kept = {name: room(steps_of(value, size), chunks.count, size, batch_size) for name, value in likely.items()}
+        if keep and low_memory:
+            kept = {name: room(value, chunks.count, batch_size) for name, value in enumerate([output, *state])}
+        sequences = _wanted(output, state, **wanted)
+        sequences = [room(steps_of(value, size), chunks.count, size, batch_size) for value in sequences]
+        loop = 0, output, state, sequences, kept
+        loop = tf.while_loop(lambda index, *_: index < chunks.running, body, loop, maximum_iterations=chunks.count)
+        _, output, state, sequences, kept = loop
+        sequences = [joined(values, chunks.time) for values in sequences]
+        return (output, state, sequences), {name: values.stack() for name, values in kept.items()}
+
+    def way_back(self, given, kept, d_results, *, steps=None, low_memory=False, **wanted):
+        """The chunks in reverse, what `all_steps` kept of them, or None: it runs again -> the derivatives by each of
+        `sources`.
+        """
+        xs, mask, state, fresh, arguments = given
+        if kept is None:
+            _, kept = self.all_steps(given, keep=True, steps=steps, low_memory=low_memory, **wanted)
+        (d_output, d_state, d_sequences), weights = d_results, self.sources(xs, state, fresh, arguments)[-1]
+        of_one_batch(*xs.values(), *state, *fresh, d_output, *d_state, *([] if mask is None else [mask]))
+        arguments = self._with_once(arguments, state)
+        turned = {**arguments, **self.turned(**arguments)}
+        chunks = Chunks(self, xs, mask, steps, low_memory, kept)
+        size, batch_size = chunks.size, chunks.batch_size
+        d_sequences = [filled(d, chunks.count * size, 0) for d in d_sequences]
+        held = {name: values[0] if chunks.alone else array(values) for name, values in kept.items()}
+        if low_memory:
+            likely = self.example(chunks.first(), state, arguments)[1]
+
+        def back(index, d_output, d_state, d_fresh):
+            kept = {name: values if chunks.alone else values.read(index) for name, values in held.items()}
+            xs, length, on = chunks[index]
+            if low_memory:
+                output, *before = kept.values()
+                again = output, self.pack(before), fresh, arguments, likely
+                kept = self._chunk_forward(xs, length, on, *again, **wanted)[-1]
+            d_parts = [part_of(d, index, size) for d in d_sequences]
+            return self._chunk_back(d_output, d_state, d_fresh, d_parts, {**kept, **xs}, length, on, turned, **wanted)
+
+        def body(index, d_output, d_state, d_fresh, d_xs, d_weights):
+            d_output, d_state, d_fresh, d_part, more = back(index, d_output, d_state, d_fresh)
+            d_xs = {name: room.write(index, d_part[name]) for name, room in d_xs.items()}
+            d_weights = {name: value + more[name] for name, value in d_weights.items()}
+            return index - 1, d_output, d_state, d_fresh, d_xs, d_weights
+
+        d_fresh = self.pack([tf.zeros_like(value) for value in state])
+        if chunks.alone:
+            _, d_state, d_fresh, d_xs, d_weights = back(0, d_output, d_state, d_fresh)
+        else:
+            likely = {name: values for name, values in chunks[0][0].items() if _own(name) not in self.noises}
+            d_xs = {name: room(values, chunks.count, size, batch_size) for name, values in likely.items()}
+            d_weights = {name: tf.zeros_like(value) for name, value in weights.items()}
+            loop = chunks.running - 1, d_output, d_state, d_fresh, d_xs, d_weights
+            loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks.count)
+            _, _, d_state, d_fresh, d_xs, d_weights = loop
+            d_xs = {name: joined(values, chunks.time) for name, values in d_xs.items()}
+        if self.constants:
+            d_xs = {
+                name: tf.reduce_sum(d, 0, keepdims=True) if name in self.constants else d for name, d in d_xs.items()
+            }
+        d_xs = {name: tf.transpose(d, [1, 0, *range(2, len(d.shape))]) for name, d in d_xs.items()}
+        return d_xs, d_state, d_fresh, {name: d_weights[name] for name in weights}
+
+    def _with_once(self, arguments, state):
+        return arguments if self.once is None else {**arguments, **self.once(**arguments, dtype=state[0].dtype)}
+
+    def example(self, xs, state, arguments):
+        """The output of a step and what is kept of it, for their dtypes and shapes alone."""
+        ready = self.before(**xs, **arguments)
+        output, _, kept = self.forward(state, **xs, **ready, **arguments)
+        return output, {**ready, **kept}
+
+    def _chunk_forward(self, xs, length, on, output, state, fresh, arguments, likely, **wanted):
+        """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
+        size, batch_size = keras.ops.shape(xs[self.input])[:2]
+        ready = self._together(self.before, xs, arguments)
+        each = {name: array(values) for name, values in {**xs, **ready}.items() if _own(name) in self.reads[0]}
+        ons = None if on is None else array(on)
+        rooms = {name: room(value, size, batch_size) for name, value in likely.items() if name not in ready}
+        sequences = [room(value, size, batch_size) for value in _wanted(output, state, **wanted)]
+
+        def step(t, output, state, rooms, sequences):
+            here = None if on is None else ons.read(t)
+            before = state if on is None else self._start(here, state, fresh)
+            values = {name: values.read(t) for name, values in each.items()}
+            new_output, new_state, kept = self.forward(before, **values, **arguments)
+            if on is not None:
+                new_output, new_state = self._masked(here, new_output, new_state, output, before, wanted["zero_output"])
+            rooms = {name: room.write(t, kept[name]) for name, room in rooms.items()}
+            told = _wanted(new_output, new_state, **wanted)
+            return t + 1, new_output, new_state, rooms, [room.write(t, value) for room, value in zip(sequences, told)]
+
+        loop = 0, output, state, rooms, sequences
+        loop = repeated(lambda t, count: t + count <= length, step, loop, size, wanted["unroll"])
+        _, output, state, rooms, sequences = loop
+        kept = {**ready, **{name: finite(values.stack(), length) for name, values in rooms.items()}}
+        return output, state, [values.stack() for values in sequences], kept
+
+    def _start(self, here, state, fresh):
+        """The state that a step starts from: a masked one that resets, from a fresh one."""
+        if self.mask != "reset":
+            return state
+        pairs = enumerate(zip(state, fresh))
+        return self.pack([where(here, old, new) if self._is_reset(at) else old for at, (old, new) in pairs])
+
+    def _is_reset(self, at):
+        return at % self.states in self.reset
+
+    def _masked(self, here, new_output, new_state, output, state, zero_output):
+        """What a step that may be masked leaves: one that holds, the output and the state before it."""
+        if self.mask != "hold":
+            return new_output, new_state
+        if not self.read_out:
+            new_output = where(here, new_output, tf.zeros_like(output) if zero_output else output)
+        return new_output, self.pack([where(here, new, old) for new, old in zip(new_state, state)])
+
+    def _chunk_back(self, d_output, d_state, d_fresh, d_sequences, kept, length, on, arguments, **wanted):
+        """The steps of a chunk in reverse, then `after` -> derivatives by output, state, fresh, inputs and weights."""
+        size, batch_size = keras.ops.shape(kept[self.input])[:2]
+        d_wanted = [array(values) for values in d_sequences]
+        each = {name: array(values) for name, values in kept.items() if _own(name) in self.reads[1]}
+        ons = None if on is None else array(on)
+        likely = {name: tf.zeros_like(kept[name][0]) for name in each}
+        sent = self.backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
+        rooms = {name: room(value, size, batch_size) for name, value in sent.items()}
+        resets = on is not None and self.mask == "reset"
+        if resets:
+            rooms[_ASKED] = room(on[0], size, batch_size)
+
+        def step(t, d_output, d_state, d_fresh, rooms):
+            d_here = [values.read(t) for values in d_wanted]
+            if wanted["return_sequences"]:
+                d_output += d_here.pop(0)
+            if d_here:
+                d_more = dict(zip(wanted["return_states"], d_here))
+                d_state = self.pack([d + d_more[at] if at in d_more else d for at, d in enumerate(d_state)])
+            d_before, d_later = tf.zeros_like(d_output), d_state
+            asked = asked_of(d_output, *d_state) if resets else None
+            values = {name: values.read(t) for name, values in each.items()}
+            d_state, sent = self.backward(d_output, d_state, **values, **arguments)
+            if on is not None and self.mask == "hold":  # chosen, not multiplied by 0: a masked step may overflow
+                here = ons.read(t)
+                if not wanted["zero_output"]:
+                    d_before = where(here, d_before, d_output)
+                d_state = self.pack([where(here, d, later) for d, later in zip(d_state, d_later)])
+                sent = {name: where(here, d, tf.zeros_like(d)) for name, d in sent.items()}
+            if resets:  # what was before a masked step may be no number, and nothing comes of it
+                here = ons.read(t)
+                d_state = [sound(asked, d) for d in d_state]
+                sent = {name: sound(asked, d) for name, d in sent.items()} | {_ASKED: asked}
+                nothing = {at: tf.zeros_like(d) for at, d in enumerate(d_state) if self._is_reset(at)}
+                d_fresh = self.pack(
+                    [d + where(here, nothing[at], d_state[at]) if at in nothing else d for at, d in enumerate(d_fresh)]
+                )
+                d_state = self.pack(
+                    [where(here, d, nothing[at]) if at in nothing else d for at, d in enumerate(d_state)]
+                )
+            rooms = {name: room.write(t, sent[name]) for name, room in rooms.items()}
+            return t - 1, d_before, d_state, d_fresh, rooms
+
+        loop = length - 1, d_output, d_state, d_fresh, rooms
+        loop = repeated(lambda t, count: t >= count - 1, step, loop, size, wanted["unroll"])
+        _, d_output, d_state, d_fresh, rooms = loop
+        values = {**kept, **{name: values.stack() for name, values in rooms.items()}}
+        if resets:
+            asked = values.pop(_ASKED)
+            values |= {name: sound(asked, value, 1) for name, value in kept.items()}
+        values = {name: flat(value) for name, value in values.items() if _own(name) in self.reads[2]}
+        d_xs, d_weights = self.after(**values, **arguments)
+        d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
+        return d_output, d_state, d_fresh, d_xs, d_weights
+
+    def _together(self, function, values, arguments):
+        """Applies a function of all steps to values (steps, batch, ...) -> the same of its results, by name."""
+        steps, batch_size = keras.ops.shape(values[self.input])[:2]
+        results = function(**{name: flat(value) for name, value in values.items()}, **arguments)
+        return {name: tf.reshape(value, [steps, batch_size, *value.shape[1:]]) for name, value in results.items()}
+
+    def chunk_size(self, batch_size, time, low_memory):
+        """How many steps run between two looks at main memory: about `rows` rows; for low memory the root, if more."""
+        if tf.is_tensor(time) and not tf.is_tensor(batch_size) and not low_memory:
+            return max(1, self.rows // max(1, batch_size))  # a number: TFLite must know what a list holds
+        if tf.is_tensor(batch_size) or tf.is_tensor(time):
+            size = tf.maximum(1, self.rows // tf.maximum(1, batch_size))
+            root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
+            return tf.maximum(size, root) if low_memory else size
+        size = max(1, self.rows // max(1, batch_size), int(time**0.5) if low_memory else 1)
+        if size >= time:
+            return max(1, time)
+        if low_memory:
+            return size
+        even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
+        return min(even, key=lambda each: abs(each - size), default=size)
+
+    # --- how a function of tensors is run
+
+    def inline(self, traces, function, given, *more, **how):
+        """As it stands, in a graph or eagerly."""
+        return function(given, *more, **how)
+
+    def in_graph(self, traces, function, given, *more, **how):
+        """As a graph: called eagerly, it is traced."""
+        if tf.executing_eagerly():
+            function = traced(traces, ("graph", function, widths(given)), function)
+        return function(given, *more, **how)
+
+    def by_xla(self, traces, function, given, *more, **how):
+        """Compiled by XLA for each batch and time."""
+        key, shares = widths(given), self.shares(given[0][self.input].shape[0])
+        run = traced(traces, ("xla", function, key), function, jit_compile=True)
+        if shares > 1:
+            run = functools.partial(self._in_shares, run, shares)
+            run = traced(traces, (shares, function, key), run) if tf.executing_eagerly() else run
+        return run(given, *more, **how)
+
+    def _in_shares(self, run, shares, given, *more, **how):
+        """The batch in shares, each run by itself, and TensorFlow runs them side by side."""
+        *given, arguments = given
+        batch_size = keras.ops.shape(given[0][self.input])[0]
+        sizes = [batch_size // shares] * (shares - 1)
+        sizes.append(batch_size - sum(sizes))
+
+        def split(values, axis):
+            parts = [
+                [None] * shares if value is None else tf.split(value, sizes, axis) for value in tf.nest.flatten(values)
+            ]
+            return [tf.nest.pack_sequence_as(values, [part[share] for part in parts]) for share in range(shares)]
+
+        def together(parts, axis):
+            return tf.nest.map_structure(lambda *values: tf.concat(values, axis), *parts)
+
+        given = [(*part, arguments) for part in split(given, 0)]
+        if not more:  # `all_steps`
+            results, kept = zip(*(run(part, **how) for part in given))
+            output, state, sequences = zip(*results)
+            return (together(output, 0), together(state, 0), together(sequences, 1)), list(kept)
+        kept, (d_output, d_state, d_sequences) = more
+        d_results = zip(split(d_output, 0), split(d_state, 0), split(d_sequences, 1))
+        slopes = [run(*part, **how) for part in zip(given, kept or [None] * shares, d_results)]
+        d_xs, d_state, d_fresh, d_weights = zip(*slopes)
+        d_weights = tf.nest.map_structure(lambda *values: tf.add_n(values), *d_weights)
+        return together(d_xs, 0), together(d_state, 0), together(d_fresh, 0), d_weights
+
+    def shares(self, batch_size):
+        """How many shares of a batch are scanned side by side: most of what XLA makes for a CPU runs on one core, so
+        one a core, but of `share` or more, and of one size, which XLA compiles once.
+        """
+        if tf.config.list_logical_devices("GPU"):
+            return 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        threads = tf.config.threading.get_inter_op_parallelism_threads() or cores
+        likely = self.likely if batch_size is None else batch_size
+        most = min(cores, threads, likely // self.share)
+        return max((shares for shares in range(2, most + 1) if likely % shares == 0), default=1)
+
+    def in_bucket(self, xs, mask, state, fresh, arguments, **how):
+        """`run`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
+        time = keras.ops.shape(xs[self.input])[1]
+        length = bucket(time)
+        xs = {name: values if _own(name) in self.held else filled(values, length, 1) for name, values in xs.items()}
+        mask = None if mask is None else filled(mask, length, 1)
+        output, state, sequences = self.run(xs, mask, state, fresh, arguments, steps=tf.convert_to_tensor(time), **how)
+        return output, state, [values[:time] for values in sequences]
+
+    def unrolled(self, xs, mask, state, fresh, arguments, *, zero_output, **wanted):
+        """`run` step by step in Python, for breakpoints; differentiated by TensorFlow."""
+        xs, output, lists = self.counting(xs, mask), None, []
+        for t in range(xs[self.input].shape[1]):
+            here = None if mask is None else mask[:, t]
+            before = state if mask is None else self._start(here, state, fresh)
+            inputs = {name: values[:, 0 if values.shape[1] == 1 else t] for name, values in xs.items()}
+            new_output, new_state, *_ = self.step(state=before, **inputs, **arguments)
+            if mask is not None:
+                output = tf.zeros_like(new_output) if output is None else output
+                new_output, new_state = self._masked(here, new_output, new_state, output, before, zero_output)
+            output, state = new_output, new_state
+            lists.append(_wanted(output, state, **wanted))
+        return output, state, [tf.stack(values) for values in zip(*lists)]
+
+    def counting(self, xs, mask):
+        """Inputs by name, each masked step that holds replaced by one that counts: nothing of it reaches anything then,
+        not even a NaN, which a product with 0 would let through.
+        """
+        if mask is None or self.mask != "hold":
+            return xs
+        time = keras.ops.shape(mask)[1]
+        some = tf.maximum(1, time) if tf.is_tensor(time) else max(1, time)
+
+        def counting(values):
+            other = stand_in(filled(values, some, 1), filled(mask, some, 1))
+            return where(mask, values, tf.expand_dims(other, 1))
+
+        return xs | {name: counting(values) for name, values in xs.items() if self.is_of_steps(name)}
+
+    def is_of_steps(self, name):
+        """Whether a step's mask is about it: it is neither drawn nor the same in all steps."""
+        return _own(name) not in self.noises and name not in self.constants
+
+
+class Chunks:
+    """A sequence, in chunks of some steps; a size that is not known is a tensor."""
+
+    def __init__(self, scan, xs, mask, steps, low_memory, kept=None):
+        self.scan = scan
+        self.batch_size, self.time = keras.ops.shape(xs[scan.input])[:2]
+        self.size = size = scan.chunk_size(self.batch_size, self.time, low_memory)
+        if kept and not low_memory:  # another trace may have known less of the sizes
+            self.size = size = keras.ops.shape(next(iter(kept.values())))[1]
+        self.runs = self.time if steps is None else steps
+        count = (self.time + size - 1) // size
+        self.count = tf.maximum(1, count) if tf.is_tensor(count) else max(1, count)
+        self.running = tf.maximum(1, (self.runs + size - 1) // size)
+        sized = not (tf.is_tensor(self.time) or tf.is_tensor(size))
+        self.whole = steps is None and sized and self.time > 0 and self.time % size == 0  # no chunk is shorter
+        self.alone = self.whole and self.time == size  # one chunk is all
+        whole = self.count * size
+        self.xs = {name: values if _own(name) in scan.held else filled(values, whole, 1) for name, values in xs.items()}
+        self.mask = None if mask is None else filled(mask, whole, 1)
+        holds = mask is not None and scan.mask == "hold"
+        counted = {name: values for name, values in self.xs.items() if holds and scan.is_of_steps(name)}
+        self.instead = {name: stand_in(values, self.mask) for name, values in counted.items()}
+
+    def first(self):
+        """The inputs of the first step, by name, for their dtypes and shapes."""
+        return {name: values[:, 0] for name, values in self.xs.items()}
+
+    def __getitem__(self, index):
+        """A chunk -> its part of the inputs and how many of its steps run, and of the mask; time is in front."""
+        length = self.size if self.whole else tf.minimum(self.size, self.runs - index * self.size)
+        on = None if self.mask is None else chunk(self.mask, index, self.size)
+        part = {}
+        for name, values in self.xs.items():
+            held = _own(name) in self.scan.held
+            part[name] = spread(values, self.size) if held else chunk(values, index, self.size)
+        part |= {name: where(on, part[name], other) for name, other in self.instead.items()}
+        return part, length, on
+
+
+_ASKED = "_asked"  # of each sample of a step, whether anything is derived by it
+
+
+def _own(name):
+    """The name in its layer: `W`, of `layer2/W`."""
+    return name.rpartition("/")[2]
+
+
+def _wanted(output, state, *, return_sequences, return_states, **_):
+    """Of a step, what is told of all steps."""
+    return [*([output] if return_sequences else []), *(state[at] for at in return_states)]

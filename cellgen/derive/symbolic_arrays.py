@@ -7,7 +7,7 @@ hold to sympy's own derivative of what it means. Comparisons are symbols that ar
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from math import log10, prod
 
 import numpy as np
@@ -38,7 +38,11 @@ class Symbolic:
         self.zero, self.one = sympy.Integer(0), sympy.Integer(1)
         self.binary: set[Expr] = set()
         self.functions: dict[str, type] = {}
+        self._arrays: dict[tuple, np.ndarray] = {}
+        self._symbols: dict[Expr, tuple[Expr, ...]] = {}
         self._slopes: dict[Expr, tuple] = {}
+        self._passed: dict[tuple, list] = {}
+        self._totals: dict[tuple, Expr] = {}
         self._work = 0
         self._normal: dict[Expr, Expr] = {}
         self.table = {
@@ -69,12 +73,11 @@ class Symbolic:
         """Symbols, one a lane. Raises `TooMuch`."""
         if prod(shape) > MAX_LANES:
             raise TooMuch(f"`{name}` has {prod(shape)} lanes at the least sizes")
-        out = np.empty(shape, dtype=object)
-        for index in np.ndindex(shape):
-            out[index] = self.sympy.Symbol(f"{name}{list(index)}")
-            if binary:
-                self.binary.add(out[index])
-        return out
+        if (name, shape, binary) not in self._arrays:
+            out = objects([self.sympy.Symbol(f"{name}{list(index)}") for index in np.ndindex(shape)])
+            self.binary.update(out if binary else ())
+            self._arrays[name, shape, binary] = out.reshape(shape)
+        return self._arrays[name, shape, binary]
 
     def where(self, condition: Expr, a: Expr, b: Expr) -> Expr:
         if type(condition).__name__ not in COMPARISONS:  # it is tested, not differentiated
@@ -166,17 +169,39 @@ class Symbolic:
     def slopes(self, lane: Expr) -> tuple[tuple[Expr, Expr], ...]:
         """Each symbol that an expression reads, and the derivative by it. Raises `TooMuch`."""
         if lane not in self._slopes:
-            symbols = sorted(lane.free_symbols, key=str)
-            self._work += len(symbols) ** 2
+            self._work += len(self.symbols(lane)) ** 2
             if self._work > MAX_SLOPES:
                 raise TooMuch(f"more than {MAX_SLOPES} derivatives")
-            # what `diff` calls; `diff` goes on to ask of each result whether it is zero, for most of the time
-            found = ((symbol, lane._eval_derivative(symbol)) for symbol in symbols)
-            self._slopes[lane] = tuple((symbol, slope) for symbol, slope in found if slope != 0)
+            found: dict[Expr, list[Expr]] = {symbol: [] for symbol in self.symbols(lane)}
+            for term in self.sympy.Add.make_args(lane):  # which has few of the symbols of a long sum
+                for symbol in self.symbols(term):
+                    # what `diff` calls; `diff` goes on to ask of each result whether it is zero, for most of the time
+                    found[symbol].append(term._eval_derivative(symbol))
+            slopes = ((symbol, self.total(each)) for symbol, each in found.items())
+            self._slopes[lane] = tuple((symbol, slope) for symbol, slope in slopes if slope != 0)
         return self._slopes[lane]
 
+    def symbols(self, expr: Expr) -> tuple[Expr, ...]:
+        """What an expression reads, in the order of the names."""
+        if expr not in self._symbols:
+            self._symbols[expr] = tuple(sorted(expr.free_symbols, key=lambda symbol: symbol.name))
+        return self._symbols[expr]
+
+    def passed(self, cotangents: tuple[Expr, ...], lanes: tuple[Expr, ...]) -> list[tuple[Expr, list[Expr]]]:
+        """What reaches each symbol that lanes read, by what reaches the lanes. Raises `TooMuch`."""
+        if (cotangents, lanes) not in self._passed:
+            found: dict[Expr, list[Expr]] = {}
+            for d, lane in zip(cotangents, lanes, strict=True):
+                for symbol, slope in self.slopes(lane) if d != 0 else ():
+                    found.setdefault(symbol, []).append(d * slope)
+            self._passed[cotangents, lanes] = [*found.items()]
+        return self._passed[cotangents, lanes]
+
     def total(self, terms: Iterable[Expr]) -> Expr:
-        return self.sympy.Add(*terms)
+        terms = tuple(terms)
+        if terms not in self._totals:
+            self._totals[terms] = self.sympy.Add(*terms)
+        return self._totals[terms]
 
     def equal(self, a: Expr, b: Expr, inside: Mapping[Expr, Expr]) -> bool:
         """Whether two expressions are the same once some symbols are what they stand for."""
@@ -224,6 +249,13 @@ class Lanes(Scope):
     algebra: Symbolic = None
     centring: bool = False
     points: Mapping[Path, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def about(self) -> tuple:
+        """What a value depends on beside its nodes, their types, the choices in it, and what its names stand for."""
+        parts = tuple((axis, tuple(widths.items())) for axis, widths in self.settings.parts.items())
+        same = tuple(self.variant.same.items())
+        return tuple(self.settings.sizes.items()), parts, same, bool(self.points), self.centring
 
     def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray]) -> np.ndarray:
         return self.points[path] if path in self.points else self.expression(node, path, env)

@@ -2,7 +2,7 @@
 
 Input: a `TypedCell`, what `centre` and `hoist` made of it, and the `Joint` that `derive` made of that. Output: `Proof`.
 Every value is an array of symbols at the least sizes that tell axes apart: a batch of 2, and 2 for each dim. The work
-is bounded by counts (`symbolic_arrays`).
+is bounded by counts (`symbolic`).
 
 The program is cut where a cotangent has a name, at its *points*. For each point and each leaf, what the backward step
 says is compared with the sum, over the points that read it, of their cotangent times `diff` of their expression. So
@@ -25,7 +25,8 @@ from cellgen.derive.recall import Recall
 from cellgen.derive.reverse_mode import Joint
 from cellgen.derive.sampling import Sample, Undefined
 from cellgen.derive.stored_values import said_again
-from cellgen.derive.symbolic_arrays import Lanes, Symbolic, TooMuch, objects
+from cellgen.derive.symbolic import Symbolic, TooMuch, objects
+from cellgen.derive.symbolic_arrays import Lanes
 from cellgen.interpret import Scope, Settings
 from cellgen.ir import (
     NEIGHBOURS,

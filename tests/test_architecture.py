@@ -98,6 +98,16 @@ def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["guide"], ["guide", "laws"]], ids=" ".join)
+def test_help_and_the_guide_import_nothing_that_is_slow(arguments):
+    ask = (
+        "import sys; from cellgen.cli import main; code = main(sys.argv[1:]);"
+        "slow = {'tensorflow', 'numpy', 'sympy', 'rich'} & set(sys.modules); sys.exit(code or bool(slow) and 99)"
+    )
+    done = run(sys.executable, "-c", ask, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_package_imports_no_more_than_its_version():
     ask = "import sys; import cellgen; print(*(name for name in sys.modules if name.startswith('cellgen.')))"
     assert run(sys.executable, "-c", ask).stdout.split() == ["cellgen.version"]

@@ -8,14 +8,14 @@ import pytest
 import sympy
 
 from cellgen.compiler import Spec, proved
-from cellgen.derive import symbolic_arrays
+from cellgen.derive import symbolic
 from cellgen.derive.adjoint import neg, op
 from cellgen.derive.adjoint import number as number_of
 from cellgen.derive.centring import centre
 from cellgen.derive.hoisting import hoist
 from cellgen.derive.proof import MAX_TRIED, SAMPLES, rederive
 from cellgen.derive.reverse_mode import derive
-from cellgen.derive.symbolic_arrays import Symbolic
+from cellgen.derive.symbolic import Symbolic
 from cellgen.ir.expr import Apply, Ref, children, rebuild, walk
 from cellgen.shapes.typed import retype
 
@@ -251,10 +251,10 @@ def test_too_much_work_is_left_open(size, value, said):
 
 def test_too_many_terms_are_not_multiplied_out():
     algebra, (a, b) = Symbolic(), sympy.symbols("a b")
-    with pytest.raises(symbolic_arrays.TooMuch, match="terms"):
+    with pytest.raises(symbolic.TooMuch, match="terms"):
         algebra.normal((a + b) ** 6 * (a - b) ** 6)
 
 
 def test_the_bounds_are_the_stated_ones():
-    assert (symbolic_arrays.MAX_LANES, symbolic_arrays.MAX_SLOPES, symbolic_arrays.MAX_TERMS) == (512, 50_000, 2048)
+    assert (symbolic.MAX_LANES, symbolic.MAX_SLOPES, symbolic.MAX_TERMS) == (512, 50_000, 2048)
     assert (SAMPLES, MAX_TRIED) == (4, 64)

@@ -25,7 +25,7 @@ def gates(program: Program) -> tuple[Gate, ...]:
     """Every gate, in the author's order. A constant, or a state that is 0 or 1, is none."""
     return tuple(
         dict.fromkeys(
-            gate for node, path in program.everything() if _is_product(node) for gate in _weights(program, node, path)
+            gate for node, path in program.everything if _is_product(node) for gate in _weights(program, node, path)
         )
     )
 

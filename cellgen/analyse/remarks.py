@@ -30,7 +30,7 @@ def remarks(program: Program, unreached: tuple[str, ...]) -> Iterator[Remark]:
             "remove it, or read it",
         )
     yield from _square_on_the_left(program)
-    for node, path in program.everything():
+    for node, path in program.everything:
         yield from _carried_below(program, node, path)
 
 
@@ -53,7 +53,7 @@ def _carried_below(program: Program, node: Node, path: Path) -> Iterator[Remark]
 def _square_on_the_left(program: Program) -> Iterator[Remark]:
     """The first one, unless another weight stands there that is not square, so that it is plain how they stand."""
     left = []
-    for node, path in program.everything():
+    for node, path in program.everything:
         if isinstance(node, Apply) and node.op == "matmul":
             (weight, at), (_, other) = program.below(node, path)
             matrix = isinstance(weight, Ref) and len(program.shape(at)) == 2 and program.level(at) is Level.CONSTANT

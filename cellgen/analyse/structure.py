@@ -144,7 +144,7 @@ def _facts(program: Program) -> VariantFacts:
         gates(program),
         tuple(state for state in program.states if state not in reached),
         total(size(program, weight.shape) for weight in variant.weights),
-        total(_cost(program, *each) for each in program.everything() if program.level(each[1]) > Level.CONSTANT),
+        total(_cost(program, *each) for each in program.everything if program.level(each[1]) > Level.CONSTANT),
     )
 
 
@@ -272,8 +272,7 @@ def _length(program: Program, atom: Atom) -> Size:
         return dim(program.variant.same.get(atom, atom))
     if axis.widths is None:
         return whole(len(axis.labels))
-    read = {node.label for node, _ in program.everything() if isinstance(node, Pick)}
-    return total(size(program, (axis.width(label),)) for label in axis.labels if label in read)
+    return total(size(program, (axis.width(label),)) for label in axis.labels if label in program.picked)
 
 
 def _cost(program: Program, node: Node, path: Path) -> Size:

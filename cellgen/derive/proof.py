@@ -2,7 +2,7 @@
 
 Input: a `TypedCell`, what `centre` and `hoist` made of it, and the `Joint` that `derive` made of that. Output: `Proof`.
 Every value is an array of symbols at the least sizes that tell axes apart: a batch of 2, and 2 for each dim. The work
-is bounded by counts (`symbolic_arrays`).
+is bounded by counts (`symbolic`).
 
 The program is cut where a cotangent has a name, at its *points*. For each point and each leaf, what the backward step
 says is compared with the sum, over the points that read it, of their cotangent times `diff` of their expression. So
@@ -21,10 +21,12 @@ from functools import cached_property
 
 import numpy as np
 
+from cellgen.derive.recall import Recall
 from cellgen.derive.reverse_mode import Joint
 from cellgen.derive.sampling import Sample, Undefined
 from cellgen.derive.stored_values import said_again
-from cellgen.derive.symbolic_arrays import Lanes, Symbolic, TooMuch, objects
+from cellgen.derive.symbolic import Symbolic, TooMuch, objects
+from cellgen.derive.symbolic_arrays import Lanes
 from cellgen.interpret import Scope, Settings
 from cellgen.ir import (
     NEIGHBOURS,
@@ -63,14 +65,14 @@ class Proof:
 
 def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
     """Compares every cotangent in every variant. Sympy is imported here."""
-    algebra = Symbolic()
+    algebra, recall = Symbolic(), Recall()
     found: dict[str, list[str]] = {SHOWN: [], OPEN: [], WRONG: []}
     too_much = ""
     for index, each in enumerate(typed.variants):
         where = f" where {each.variant}" if each.variant else ""
         tries = MAX_TRIED - len(found[OPEN]) - len(found[WRONG])
         try:
-            for name, verdict in _Variant(typed, hoisted, joint, index, algebra, tries).claims():
+            for name, verdict in _Variant(typed, hoisted, joint, index, algebra, recall, tries).claims():
                 found[verdict].append(name if verdict == OPEN else name + where)
         except TooMuch as error:
             too_much = str(error)
@@ -79,8 +81,17 @@ def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
 
 
 class _Variant:
-    def __init__(self, typed: TypedCell, hoisted: TypedCell, joint: Joint, index: int, algebra: Symbolic, tries: int):
-        self.typed, self.hoisted, self.joint, self.algebra = typed, hoisted, joint, algebra
+    def __init__(
+        self,
+        typed: TypedCell,
+        hoisted: TypedCell,
+        joint: Joint,
+        index: int,
+        algebra: Symbolic,
+        recall: Recall,
+        tries: int,
+    ):
+        self.typed, self.hoisted, self.joint, self.algebra, self.recall = typed, hoisted, joint, algebra, recall
         self.tries = tries
         self.cell = hoisted.cell
         self.own, self.variant, self.both = (each.variants[index] for each in (typed, hoisted, joint.typed))
@@ -186,18 +197,18 @@ class _Variant:
         for equation in self.settings.live(self.variant):
             inner = (path for path in self.points if path[0] == equation.name)
             for path in sorted(inner, key=len, reverse=True):  # what another reads is before it
-                found[path] = self.reads.expression(self.nodes[path], path, env)
+                found[path] = self.recall.of(self.reads.expression, self.nodes[path], path, env)
             found[equation.name,] = self.named(equation, self.reads, self.variant, env)
         for told, read in ((self.joint.named, self.reads.value), (self.joint.statistics, self.reads.rstd)):
             for path, name in told.items():
                 if path in self.variant.types:
-                    env[name] = read(self.nodes[path], path, env)
+                    env[name] = self.recall.of(read, self.nodes[path], path, env)
         return found
 
     def named(self, equation: Equation, scope: Lanes, variant: TypedVariant, env: Mapping) -> np.ndarray:
         path = (equation.name,)
-        value = scope.expression(equation.value, path, env)
-        return scope.fit(value, scope.types[path], variant.names.get(equation.name, scope.types[path]))
+        want = variant.names.get(equation.name, scope.types[path])
+        return self.recall.of(scope.expression, equation.value, path, env, want)
 
     def backward(self) -> dict[str, np.ndarray]:
         """The expression of each cotangent, over the symbols of those above it."""
@@ -227,10 +238,9 @@ class _Variant:
                 symbols = self.symbols_at(path)
                 cotangent = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
                 sources = sources.union(*(readers.get(symbol, ()) for symbol in symbols.flat))
-            for d, lane in zip(cotangent.reshape(lanes.shape).flat, lanes.flat):
-                for symbol, slope in self.algebra.slopes(lane) if d != 0 else ():
-                    sums[symbol].append(d * slope)
-                    readers[symbol] |= sources
+            for symbol, terms in self.algebra.passed(tuple(cotangent.flat), tuple(lanes.flat)):
+                sums[symbol] += terms
+                readers[symbol] |= sources
         return sums, readers
 
     def reaching(self, path: Path, name: str, d: np.ndarray) -> np.ndarray:

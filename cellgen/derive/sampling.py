@@ -1,4 +1,4 @@
-"""Random numbers for the symbols of `symbolic_arrays`, and what expressions over them come to, in some hundred digits.
+"""Random numbers for the symbols of `symbolic`, and what expressions over them come to, in some hundred digits.
 
 Where two expressions differ at a `Sample` they are not the same: a rounding is no reason, at that many digits.
 """
@@ -93,7 +93,7 @@ class Sample:
         at = low + (high - low) * steps
         return self.m.mpf(at.numerator) / at.denominator
 
-    # --- the functions of `symbolic_arrays`
+    # --- the functions of `symbolic`
 
     @cached_property
     def functions(self) -> dict[str, Callable]:

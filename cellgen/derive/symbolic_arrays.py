@@ -1,217 +1,16 @@
-"""Expressions with sympy, lane by lane: arrays of polynomials over symbols, for what `rederive` differentiates.
+"""Expressions with sympy, lane by lane: arrays of polynomials over symbols."""
 
-A function of one argument is kept whole; `fdiff` says what its derivative is, by the rule of `adjoint`, which tests
-hold to sympy's own derivative of what it means. Comparisons are symbols that are 0 or 1.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
-from math import log10, prod
+from functools import cached_property, partial
+from math import prod
 
 import numpy as np
 
-from cellgen.derive.adjoint import COMPARISONS, UNARY
+from cellgen.derive.symbolic import Symbolic, objects
 from cellgen.interpret import Scope
-from cellgen.ir import EVERY, Activate, Apply, Node, Number, Path, Ref, Type
-
-MAX_LANES = 512  # of a value
-MAX_SLOPES = 50_000  # derivatives, each counted as often as its expression has symbols
-MAX_TERMS = 2048  # of an expression that is multiplied out
-MAX_DIGITS = 2000  # of the number that an expression begins with
-
-Expr = object  # a sympy expression
-
-
-class TooMuch(Exception):
-    """More work than the bounds allow; the message says what there is too much of."""
-
-
-class Symbolic:
-    """Sympy, imported when this is made, and the functions that stand for operations."""
-
-    def __init__(self):
-        import sympy
-
-        self.sympy = sympy
-        self.zero, self.one = sympy.Integer(0), sympy.Integer(1)
-        self.binary: set[Expr] = set()
-        self.functions: dict[str, type] = {}
-        self._slopes: dict[Expr, tuple] = {}
-        self._work = 0
-        self._normal: dict[Expr, Expr] = {}
-        self.table = {
-            "add": lambda a, b: a + b,
-            "sub": lambda a, b: a - b,
-            "mul": lambda a, b: a * b,
-            "div": lambda a, b: a / b,
-            "pow": self.power,
-            "neg": lambda a: -a,
-            "square": lambda a: a**2,
-            "linear": lambda a: a,
-            "zeros": lambda a: self.zero,
-            "step": lambda a: self.call("greater", a, self.zero),
-            "where": self.where,
-            "minimum": lambda a, b: self.where(self.call("less_equal", a, b), a, b),
-            "maximum": lambda a, b: self.where(self.call("greater_equal", a, b), a, b),
-            "clip": self.clip,
-            "stop_gradient": lambda a: self.call("stop_gradient", a),
-            "straight_through": lambda f, g: g + self.call("stop_gradient", f - g),
-        }
-
-    # --- values
-
-    def number(self, value) -> Expr:
-        return self.sympy.Rational(value.numerator, value.denominator)
-
-    def array(self, name: str, shape: tuple[int, ...], binary: bool = False) -> np.ndarray:
-        """Symbols, one a lane. Raises `TooMuch`."""
-        if prod(shape) > MAX_LANES:
-            raise TooMuch(f"`{name}` has {prod(shape)} lanes at the least sizes")
-        out = np.empty(shape, dtype=object)
-        for index in np.ndindex(shape):
-            out[index] = self.sympy.Symbol(f"{name}{list(index)}")
-            if binary:
-                self.binary.add(out[index])
-        return out
-
-    def where(self, condition: Expr, a: Expr, b: Expr) -> Expr:
-        if type(condition).__name__ not in COMPARISONS:  # it is tested, not differentiated
-            condition = self.call("stop_gradient", condition)
-        return condition * a + (1 - condition) * b
-
-    def clip(self, x: Expr, low: Expr, high: Expr) -> Expr:
-        """Where the bounds cross, it is `low`."""
-        bound = self.where(self.call("less", high, low), low, high)
-        over = self.where(self.call("greater", x, high), bound, x)
-        return self.where(self.call("less", x, low), low, over)
-
-    def power(self, a: Expr, exponent: Expr) -> Expr:
-        """Raises `TooMuch`, as `elementwise` does."""
-        if not exponent.is_Rational:
-            return self.call("pow", a, exponent)
-        self._short(a, abs(exponent))
-        return a**exponent
-
-    def _short(self, expr: Expr, times: Expr = 1) -> Expr:
-        number, _ = expr.as_coeff_Mul()
-        digits = times * max(number.p.bit_length(), number.q.bit_length()) * log10(2)
-        if digits > MAX_DIGITS:
-            raise TooMuch(f"a number has more than {MAX_DIGITS:,} digits")
-        return expr
-
-    def elementwise(self, op: str, *args: Expr) -> Expr:
-        """Raises `TooMuch`."""
-        return self._short(self.table[op](*args)) if op in self.table else self.call(op, *args)
-
-    def rule(self, node: Node, env: Mapping[str, Expr]) -> Expr:
-        """A rule of `adjoint.UNARY`, at some values."""
-        match node:
-            case Number(value):
-                return self.number(value)
-            case Ref(name):
-                return env[name]
-            case Apply(op, args):
-                return self.elementwise(op, *(self.rule(arg, env) for arg in args))
-
-    # --- functions
-
-    def call(self, name: str, *args: Expr) -> Expr:
-        if name not in self.functions:
-            self.functions[name] = self._function(name)
-        return self.functions[name](*args)
-
-    def _function(self, name: str) -> type:
-        algebra = self
-
-        def fdiff(self, argindex=1):
-            return algebra.slope(name, self, argindex - 1)
-
-        return type(name, (self.sympy.Function,), {"fdiff": fdiff})
-
-    def along(self, name: str, row: list[Expr], *lead: Expr) -> list[Expr]:
-        """A function of all lanes of an axis, for each of them."""
-        return [self.call(name, self.sympy.Integer(which), *lead, *row) for which in range(len(row))]
-
-    def gradient(self, option: str, d: Expr, x: Expr, y: Expr) -> Expr:
-        """Through an activation that an option chooses, given its value."""
-        return d * self.call(f"{option}()'", x, y)
-
-    def slope(self, name: str, value: Expr, index: int) -> Expr:
-        """The derivative of a function by one of its arguments; `value` is the call.
-
-        `normalize` has arguments (which lane, is a layer norm, epsilon, lanes); `softmax` (which lane, lanes).
-        """
-        args = value.args
-        if name in UNARY:
-            return self.rule(UNARY[name](Ref("d"), Ref("x"), Ref("y")), {"d": self.one, "x": args[0], "y": value})
-        if name == "pow":
-            return args[1] * self.call(name, args[0], args[1] - 1)
-        if name == "softmax":
-            other = self.call(name, self.sympy.Integer(index - 1), *args[1:])
-            return value * ((self.one if args[0] == index - 1 else self.zero) - other)
-        if name == "normalize":
-            which, centred, *rest = args
-            other = self.call(name, self.sympy.Integer(index - 3), centred, *rest)
-            count = len(rest) - 1
-            own = self.one if which == index - 3 else self.zero
-            return self.call("rstd", centred, *rest) * (own - (centred + value * other) / count)
-        if name in COMPARISONS or name == "stop_gradient":
-            return self.zero
-        return self.call(f"{name}'", args[0], value)  # an activation that an option chooses
-
-    # --- derivatives and normal forms
-
-    def slopes(self, lane: Expr) -> tuple[tuple[Expr, Expr], ...]:
-        """Each symbol that an expression reads, and the derivative by it. Raises `TooMuch`."""
-        if lane not in self._slopes:
-            symbols = sorted(lane.free_symbols, key=str)
-            self._work += len(symbols) ** 2
-            if self._work > MAX_SLOPES:
-                raise TooMuch(f"more than {MAX_SLOPES} derivatives")
-            # what `diff` calls; `diff` goes on to ask of each result whether it is zero, for most of the time
-            found = ((symbol, lane._eval_derivative(symbol)) for symbol in symbols)
-            self._slopes[lane] = tuple((symbol, slope) for symbol, slope in found if slope != 0)
-        return self._slopes[lane]
-
-    def total(self, terms: Iterable[Expr]) -> Expr:
-        return self.sympy.Add(*terms)
-
-    def equal(self, a: Expr, b: Expr, inside: Mapping[Expr, Expr]) -> bool:
-        """Whether two expressions are the same once some symbols are what they stand for."""
-        return a == b or self.normal((a - b).xreplace(inside)) == 0
-
-    def normal(self, expr: Expr) -> Expr:
-        """Multiplied out, with each 0 or 1 its own square, and nothing frozen. Raises `TooMuch`."""
-        if expr not in self._normal:
-            if self.terms(expr) > MAX_TERMS:
-                raise TooMuch(f"more than {MAX_TERMS} terms")
-            out = expr
-            if "stop_gradient" in self.functions:
-                out = out.replace(self.functions["stop_gradient"], lambda inner: inner)
-            self._normal[expr] = self.idempotent(self.sympy.expand(out))
-        return self._normal[expr]
-
-    def terms(self, expr: Expr) -> int:
-        """How many terms multiplying out gives, at most."""
-        below = [self.terms(arg) for arg in expr.args]
-        if expr.is_Add:
-            return sum(below)
-        if expr.is_Mul:
-            return prod(below)
-        if expr.is_Pow and expr.exp.is_Integer:
-            return min(below[0] ** abs(int(expr.exp)), MAX_TERMS + 1) if below[0] > 1 else 1
-        return max(below, default=1)
-
-    def idempotent(self, expr: Expr) -> Expr:
-        return expr.replace(
-            lambda each: each.is_Pow and each.exp.is_Integer and each.exp > 1 and self.is_binary(each.base),
-            lambda each: each.base,
-        )
-
-    def is_binary(self, expr: Expr) -> bool:
-        return expr in self.binary or type(expr).__name__ in COMPARISONS
+from cellgen.ir import EVERY, Activate, Apply, Node, Number, Path, Type
 
 
 @dataclass(frozen=True)
@@ -224,6 +23,13 @@ class Lanes(Scope):
     algebra: Symbolic = None
     centring: bool = False
     points: Mapping[Path, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def about(self) -> tuple:
+        """What a value depends on beside its nodes, their types, the choices in it, and what its names stand for."""
+        parts = tuple((axis, tuple(widths.items())) for axis, widths in self.settings.parts.items())
+        same = tuple(self.variant.same.items())
+        return tuple(self.settings.sizes.items()), parts, same, bool(self.points), self.centring
 
     def value(self, node: Node, path: Path, env: Mapping[str, np.ndarray]) -> np.ndarray:
         return self.points[path] if path in self.points else self.expression(node, path, env)
@@ -268,16 +74,16 @@ class Lanes(Scope):
         return self._places(node, [self.types[(*path, index)] for index in range(len(node.args))])
 
     def _matmul(self, node: Apply, path: Path, a, b):
-        return np.einsum(self.axes(node, path)["axes"], a, b)
+        return self.contracted(self.axes(node, path)["axes"], a, b)
 
     _outer = _matmul
 
     def _sum(self, node: Apply, path: Path, x):
-        return x.sum(axis=self.axes(node, path)["axis"])
+        return self.summed_last(np.moveaxis(x, self.axes(node, path)["axis"], -1), 1)
 
     def _mean(self, node: Apply, path: Path, x):
         axis = self.axes(node, path)["axis"]
-        return x.sum(axis=axis) / self.algebra.sympy.Integer(x.shape[axis])
+        return self._sum(node, path, x) / self.algebra.sympy.Integer(x.shape[axis])
 
     def _cumsum(self, node: Apply, path: Path, x):
         return np.cumsum(x, axis=self.axes(node, path)["axis"])
@@ -295,7 +101,7 @@ class Lanes(Scope):
     def _normalize(self, node: Apply, path: Path, x, epsilon):
         axes, layer = self.axes(node, path)["axes"], node.attr("kind") == "layer"
         if layer and self.centring:
-            x = self.rows(x, axes, lambda row: [self.algebra.normal(lane - sum(row) / len(row)) for lane in row])
+            x = self.rows(x, axes, self.algebra.centred)
         elif self.centring:
             x = self.rows(x, axes, lambda row: [self.algebra.normal(lane) for lane in row])
         lead = (self.algebra.number(Fraction(layer and not self.centring)), epsilon.item())
@@ -322,7 +128,7 @@ class Lanes(Scope):
         types = [self.types[(*path, index)] for index in (0, 1)]
         left, right = ("Z" * type.level.has_batch + node.attr(side) for type, side in zip(types, ("left", "right")))
         out = "Z" * self.types[path].level.has_batch + node.attr("out")
-        return np.einsum(f"{left},{right}->{out}", a, b)
+        return self.contracted(f"{left},{right}->{out}", a, b)
 
     def _sum_to(self, node: Apply, path: Path, d):
         return self.summed(d, self.types[path], self.types[(*path, 0)])
@@ -352,6 +158,18 @@ class Lanes(Scope):
                 place[...] = part.reshape(place.shape)
         return out
 
+    def contracted(self, axes: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """As `einsum`."""
+        inputs, _, out = axes.partition("->")
+        over = "".join(sorted({*inputs} - {*out, ","}))
+        return self.summed_last(np.einsum(f"{inputs}->{out}{over}", a, b), len(over))
+
+    def summed_last(self, x: np.ndarray, axes: int) -> np.ndarray:
+        """The sum over so many last axes, each made at once and not term by term."""
+        lead = x.shape[: x.ndim - axes]
+        rows = x.reshape(prod(lead), prod(x.shape[len(lead) :]))
+        return objects([self.algebra.total(row) for row in rows]).reshape(lead)
+
     @staticmethod
     def rows(x: np.ndarray, axes: tuple[int, ...], function: Callable) -> np.ndarray:
         """A function of all lanes along some axes, which gives as many."""
@@ -360,10 +178,3 @@ class Lanes(Scope):
         flat = moved.reshape(prod(lead), -1)
         out = objects([lane for row in flat for lane in function(list(row))]).reshape(moved.shape)
         return np.moveaxis(out, range(x.ndim - len(axes), x.ndim), axes)
-
-
-def objects(lanes: list) -> np.ndarray:
-    """A flat array of expressions."""
-    out = np.empty(len(lanes), dtype=object)
-    out[:] = lanes
-    return out

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from cellgen.ir.cell import Level, Type, TypedCell, TypedVariant
-from cellgen.ir.expr import Apply, Choose, Node, Number, Path, Ref, Shape, live_children, rebuild
+from cellgen.ir.expr import Apply, Choose, Node, Number, Path, Pick, Ref, Shape, live_children, rebuild
 
 
 class Program:
@@ -15,7 +15,7 @@ class Program:
         self.cell, self.variant = typed.cell, variant
         self.equations = {each.name: each for each in typed.cell.equations if each.name in variant.live}
         self.states = tuple(state.name for state in typed.cell.states)
-        self.reads = cache(self._reads)
+        self.reads, self.cone, self.carried = cache(self._reads), cache(self._cone), cache(self._carried)
 
     def root(self, name: str) -> tuple[Node, Path]:
         """What an equation says, past the choices that are made."""
@@ -37,9 +37,14 @@ class Program:
         for child in self.below(node, path):
             yield from self.walk(*child)
 
-    def everything(self) -> Iterator[tuple[Node, Path]]:
-        for name in self.equations:
-            yield from self.walk(*self.root(name))
+    @cached_property
+    def everything(self) -> tuple[tuple[Node, Path], ...]:
+        return tuple(each for name in self.equations for each in self.walk(*self.root(name)))
+
+    @cached_property
+    def picked(self) -> frozenset[str]:
+        """The labels that are read by themselves."""
+        return frozenset(node.label for node, _ in self.everything if isinstance(node, Pick))
 
     def level(self, path: Path) -> Level:
         return self.variant.types[path].level
@@ -51,7 +56,7 @@ class Program:
         """What an equation reads, each once."""
         return tuple(dict.fromkeys(node for node, _ in self.walk(*self.root(name)) if isinstance(node, Ref)))
 
-    def cone(self, name: str) -> list[str]:
+    def _cone(self, name: str) -> tuple[str, ...]:
         """The equations of this step that a value comes from, itself first."""
         seen, todo = [], [name]
         while todo:
@@ -59,9 +64,9 @@ class Program:
             if each in self.equations and each not in seen:
                 seen.append(each)
                 todo.extend(ref.name for ref in self.reads(each) if not ref.ago)
-        return seen
+        return tuple(seen)
 
-    def carried(self, name: str) -> tuple[str, ...]:
+    def _carried(self, name: str) -> tuple[str, ...]:
         """The carried states that a value comes from, in this step or, through them, an earlier one."""
         seen, todo = set(), [name]
         while todo:

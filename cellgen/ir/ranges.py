@@ -12,6 +12,8 @@ from cellgen.ir.ops import Interval, interval
 
 End = tuple  # (a Fraction or an infinity, whether the end itself is taken; an infinity never is)
 
+_NOUGHT = Fraction(0)
+
 SHOWN = 4  # digits of an end that is told
 LONG = 400  # digits of a number: what a spec writes is shorter
 
@@ -106,7 +108,7 @@ def subtract(a: Interval, b: Interval) -> Interval:
 
 
 def multiply(a: Interval, b: Interval) -> Interval:
-    ends = {_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))}
+    ends = [_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))]
     return make(least(ends), greatest(ends))
 
 
@@ -116,6 +118,8 @@ def power(a: Interval, exponent: int) -> Interval:
         return invert(power(a, -exponent))
     if exponent == 0:
         return point(1)
+    if exponent == 1:
+        return make(lower(a), upper(a))
     lows, highs = ([_raised(end, exponent, up) for end in (lower(a), upper(a))] for up in (False, True))
     if exponent % 2 == 0 and holds_zero(a):
         return make((Fraction(0), True), greatest(highs))
@@ -186,7 +190,7 @@ def disjoint(a: Interval, b: Interval) -> bool:
 
 def meet(a: Interval, b: Interval) -> Interval:
     """What is in both; they are known to hold the same value."""
-    return negate(_cut(negate(_cut(a, b)), negate(b)))
+    return make(_further(lower(a), lower(b), True), _further(upper(a), upper(b), False))
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------
@@ -202,12 +206,12 @@ def upper(a: Interval) -> End:
 
 def make(low: End, high: End) -> Interval:
     """An interval between two ends, as far as those are bounds (`elementary.within`)."""
-    low, high = _within(low, False), _within(high, True)
+    (low, low_taken), (high, high_taken) = _within(low, False), _within(high, True)
     return Interval(
-        None if low[0] == -inf else low[0],
-        None if high[0] == inf else high[0],
-        not low[1],
-        not high[1],
+        None if isinstance(low, float) and low < 0 else low,  # the only floats are infinities
+        None if isinstance(high, float) and high > 0 else high,
+        not low_taken,
+        not high_taken,
     )
 
 
@@ -238,8 +242,9 @@ def greatest(ends: Iterable[End]) -> End:
 
 
 def _plus(p: End, q: End) -> End:
-    if abs(p[0]) == inf or abs(q[0]) == inf:
-        return (p[0] if abs(p[0]) == inf else q[0]), False
+    for end in (p, q):
+        if isinstance(end[0], float):  # an infinity
+            return end[0], False
     return p[0] + q[0], p[1] and q[1]
 
 
@@ -249,11 +254,12 @@ def _minus(p: End) -> End:
 
 def _times(p: End, q: End) -> End:
     """A zero that is taken makes zero of anything; a product with an infinity has no end."""
-    if p[0] == 0 or q[0] == 0:
-        return Fraction(0), p == (0, True) or q == (0, True) or p[1] and q[1]
-    if abs(p[0]) == inf or abs(q[0]) == inf:
-        return (inf if (p[0] > 0) == (q[0] > 0) else -inf), False
-    return p[0] * q[0], p[1] and q[1]
+    (a, a_taken), (b, b_taken) = p, q
+    if not a or not b:
+        return _NOUGHT, not a and a_taken or not b and b_taken or a_taken and b_taken
+    if isinstance(a, float) or isinstance(b, float):  # an infinity
+        return (inf if (a > 0) == (b > 0) else -inf), False
+    return a * b, a_taken and b_taken
 
 
 def _raised(p: End, exponent: int, up: bool) -> End:
@@ -263,8 +269,8 @@ def _raised(p: End, exponent: int, up: bool) -> End:
     while exponent:
         if exponent % 2:
             out = _within(_times(out, square), further)
-        square = _within(_times(square, square), further)
         exponent //= 2
+        square = _within(_times(square, square), further) if exponent else square
     return _minus(out) if minus else out
 
 
@@ -281,9 +287,8 @@ def holds_zero(a: Interval) -> bool:
     return low[0] < 0 < high[0] or low == (0, True) or high == (0, True)
 
 
-def _cut(a: Interval, b: Interval) -> Interval:
-    """`a` cut at the upper end of `b`."""
-    p, q = upper(a), upper(b)
+def _further(p: End, q: End, up: bool) -> End:
+    """Of two ends on one side the higher (`up`) or the lower; taken if both are."""
     if p[0] == q[0]:
-        return make(lower(a), (p[0], p[1] and q[1]))
-    return a if p[0] < q[0] else make(lower(a), q)
+        return p[0], p[1] and q[1]
+    return p if (p[0] > q[0]) == up else q

@@ -96,7 +96,7 @@ class _Hazards:
     def _is_scale(self, node: Node, path: Path) -> bool:
         """Whether it is minus the maximum that other exponentials subtract: then the result is what stands for 1."""
         subtracted = set()
-        for other, at in self.program.everything():
+        for other, at in self.program.everything:
             if self._is_exponential(other):
                 sums = [expr for expr in self._lanes(*self.program.below(other, at)[0]) if expr.is_Add]
                 subtracted |= {symbol for expr in sums for symbol in expr.free_symbols if expr.coeff(symbol) == -1}
@@ -163,11 +163,11 @@ class _Hazards:
         return [demand for demand in found if not met(demand, self.enclosure)]
 
     def _reads(self) -> Iterator[Node]:
-        return (node for node, _ in self.program.everything() if isinstance(node, Ref))
+        return (node for node, _ in self.program.everything if isinstance(node, Ref))
 
     def _in_arms(self) -> Iterator[Ref]:
         """What arms of `where` read of this step."""
-        for node, path in self.program.everything():
+        for node, path in self.program.everything:
             if isinstance(node, Apply) and node.op == "where":
                 for arm in self.program.below(node, path)[1:]:
                     yield from (ref for ref, _ in self.program.walk(*arm) if isinstance(ref, Ref) and not ref.ago)

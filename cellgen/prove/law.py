@@ -183,7 +183,7 @@ class Prover:
         asked = [(case, demands(case, _value(law), ("law",), types)) for case in cases]
         if isinstance(law.claim, Within):
             under = cases[0].under
-            base = Meaning(self.program, self.table, Under(options=under.options, activations=under.activations))
+            base = Meaning.given(self.program, self.table, Under(options=under.options, activations=under.activations))
             names = [ref.name for _, ref in walk(law.claim.value) if isinstance(ref, Ref)]
             for state in dict.fromkeys(each for name in names for each in self.program.carried(name)):
                 root = self.program.root(state)
@@ -222,7 +222,7 @@ class Prover:
             if tried > 2 * MAX_CASES:
                 raise TooManyCases
             assumed = todo.pop()
-            meaning = Meaning(self.program, self.table, Under(tuple(imposed), assumed, numbers, activations))
+            meaning = Meaning.given(self.program, self.table, Under(tuple(imposed), assumed, numbers, activations))
             undecided = self._decided(meaning, conditions)
             if isinstance(undecided, bool):
                 for name, _ in imposed:
@@ -265,7 +265,7 @@ class Prover:
                 law for law in self.program.cell.laws if law.facts in ((), facts) and set(law.choices) <= set(chosen)
             ]
             able = [law for law in able if speaks_of(law, self.program.variant.variant) and self._is_of_state(law)]
-            self._leaves[key] = self._joint(Meaning(self.program, self.table, under), able)
+            self._leaves[key] = self._joint(Meaning.given(self.program, self.table, under), able)
         return Enclosure.given(self.table, self._leaves[key])
 
     def _joint(self, base: Meaning, able: list[Law]) -> dict[Expr, Interval]:

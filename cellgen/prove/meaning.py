@@ -79,6 +79,15 @@ class Meaning:
         self.contradicted = False  # an imposed number met another one
         self._values: dict[Ref, Value] = {}
 
+    @classmethod
+    def given(cls, program: Program, table: Table, under: Under) -> "Meaning":
+        """The one of this program under these, with what it has evaluated so far."""
+        said = (frozenset(each.items()) for each in (under.assumed, under.options, under.activations))
+        key = program, under.imposed, *said, under.reference
+        if key not in table.meanings:
+            table.meanings[key] = cls(program, table, under)
+        return table.meanings[key]
+
     def of(self, node: Node, path: Path, types: Mapping[Path, Type]) -> Value:
         """The value of an expression; `types` of its nodes by path."""
         node, path = self.program.chosen(node, path)

@@ -63,6 +63,7 @@ class Table:
         self.polynomials: dict[Expr, dict] = {}  # found before, by `enclose`
         self.invariants: dict[tuple, dict] = {}
         self.enclosures: dict[tuple, object] = {}
+        self.meanings: dict[tuple, object] = {}
         self._symbols: dict[Atom, Expr] = {}
         self._order: dict[Expr, int] = {}
         self._below: dict[Expr, set[Expr]] = {}

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import reduce
 
 from cellgen.analyse import Remark
-from cellgen.ir import Interval, Level, Pick, Program, Ref, TypedCell, interval_text, ranges
+from cellgen.ir import Interval, Level, Program, Ref, TypedCell, interval_text, ranges
 from cellgen.prove.enclose import Enclosure
 from cellgen.prove.hazards import hazards
 from cellgen.prove.invariants import invariants, start
@@ -32,7 +32,7 @@ class Traits:
 
 def traits(typed: TypedCell, program: Program, table: Table) -> Traits:
     """Of one variant. The activations that options choose are their defaults."""
-    meaning = Meaning(program, table, Under(activations=defaults(typed.cell)))
+    meaning = Meaning.given(program, table, Under(activations=defaults(typed.cell)))
     enclosure = Enclosure.given(table, invariants(typed.cell, table, meaning))
     words = _Words(meaning)
     states = [state.name for state in typed.cell.states if not state.binary]
@@ -63,7 +63,7 @@ def _mask(program: Program, table: Table, meaning: Meaning) -> tuple[bool, str]:
     if not all(map(ranges.bounded, first.values())):
         return False, "reset: what the step then starts from is a parameter"
     imposed = tuple((Ref(state, 1), interval.low) for state, interval in first.items())
-    after = Meaning(program, table, Under(imposed, activations=meaning.under.activations))
+    after = Meaning.given(program, table, Under(imposed, activations=meaning.under.activations))
     values = [expr for name in (*states, cell.output) for expr in after.name(Ref(name)).lanes.values()]
     read = {table.atoms[leaf].place[0] for leaf in table.reads(values) if table.atoms[leaf].place[1]}
     left = [state for state in states if state in read]
@@ -174,7 +174,7 @@ def _divided(table: Table, a: Expr, b: Expr) -> Expr | None:
 def _dead(program: Program, table: Table) -> tuple[str, ...]:
     """The weights, or their labels, to which no derivative of what is read of the step leads, now or later."""
     cell = program.cell
-    meaning = Meaning(program, table, Under(activations=defaults(cell), reference=True))
+    meaning = Meaning.given(program, table, Under(activations=defaults(cell), reference=True))
     reached, todo = set(), [*cell.ends(program.variant.variant)]
     parts: set[tuple[str, tuple]] = set()
     seen = {*todo}
@@ -189,12 +189,12 @@ def _dead(program: Program, table: Table) -> tuple[str, ...]:
                 todo.append(name)
                 first = cell.state(name).initial
                 reached |= {first.name} if isinstance(first, Ref) else set()
-    found, picked = [], {node.label for node, _ in program.everything() if isinstance(node, Pick)}
+    found = []
     for weight in program.variant.weights:
         lanes = meaning.name(Ref(weight.name)).lanes if weight.name in reached else {}
         if weight.name not in reached:
             found.append(weight.name)
         elif any((weight.name, path) in parts for path in lanes):
-            there = [path for path in lanes if all(label in picked for label in path)]
+            there = [path for path in lanes if all(label in program.picked for label in path)]
             found += [".".join((weight.name, *path)) for path in there if (weight.name, path) not in parts]
     return tuple(found)

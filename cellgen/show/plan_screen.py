@@ -2,29 +2,31 @@
 
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from cellgen.analyse import size
 from cellgen.derive import reads
-from cellgen.emit import Emitter
 from cellgen.ir import Program, Shape, Size, default_variant, shape_text, total
-from cellgen.schedule import Line, Plan, Segment
+
+if TYPE_CHECKING:
+    from cellgen.schedule import Line, Plan, Segment
 
 BYTES = 4  # of a float32
 
 
-def planscreen(plan: Plan) -> str:
+def planscreen(plan: "Plan") -> str:
     """The plan of a cell; what is kept is that of its default variant. A test behind an equation says when it runs."""
     return "\n\n".join(_Showing(plan).parts())
 
 
-def bytes_a_step(plan: Plan) -> Size:
+def bytes_a_step(plan: "Plan") -> Size:
     """What the way back keeps of a step of one sample in float32, in the default variant."""
     showing = _Showing(plan)
     return showing.bytes(showing.kept())
 
 
 class _Showing:
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: "Plan"):
         self.plan, self.cell = plan, plan.step.cell
         variants = plan.joint.typed.variants
         default = next(each for each in variants if each.variant == default_variant(self.cell, each.variant))
@@ -86,7 +88,9 @@ class _Showing:
         defaults = {option.name: option.default for option in self.cell.options}
         return options is None or any(reads(defaults[option])[0] for option in options)
 
-    def code(self, segment: Segment) -> str:
+    def code(self, segment: "Segment") -> str:
+        from cellgen.emit import Emitter  # and with it all that writes code: only where a plan is shown
+
         emitter = Emitter(self.cell)
         lines = []
         for block in segment.blocks:
@@ -120,7 +124,7 @@ class _Showing:
                     elif axis:
                         yield name, self.part(shape, axis.labels[index])
 
-    def split_by(self, labels: tuple[str, ...], line: Line, name: str) -> bool:
+    def split_by(self, labels: tuple[str, ...], line: "Line", name: str) -> bool:
         """Whether a line takes the value of this name apart by these labels."""
         wanted = (f"{name}_{label}" for label in labels)
         return all(target in ("_", want) for target, want in zip(line.targets, wanted)) and len(line.targets) > 1

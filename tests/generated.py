@@ -135,7 +135,7 @@ CHOSEN = {  # so that every weight is there, and starts as its initializer says
 OTHERS = [
     Subject(path.stem, CHOSEN.get(path.stem, {}))
     for path in sorted(GENERATED.glob("*.py"))
-    if not path.stem.startswith("test_") and path.stem not in {each.stem for each in SUBJECTS}
+    if not path.stem.startswith(("test_", "recurrent_")) and path.stem not in {each.stem for each in SUBJECTS}
 ]
 
 

@@ -5,9 +5,11 @@ those of the file itself, so a cell without a norm has no mutant of its span.
 """
 
 import ast
+import inspect
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import count
+from textwrap import dedent
 
 NORMS = ("_layer_norm", "_rms_norm")
 
@@ -22,7 +24,6 @@ def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast
         (scan[f"{of}_step"], RULES),
         *([(scan["_ports"], {"ports": swapped_ports})] if of else []),
         (_method(cell, "step_arguments"), {"gates": swapped_gates}),
-        (scan["_chunk_forward"], {"mask": swapped_where}),
         *((scan[f"{of}_{name}"], FORWARD) for name in ("before", "forward")),
         *((scan[f"{of}_{name}"], BACKWARD) for name in ("backward", "after")),
         *([(scan["_backward"], {"back-ports": swapped_ports})] if of else []),
@@ -34,6 +35,25 @@ def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast
                 if (line := rule(changed, number)) is None:
                     break
                 yield f"{kind} {function.name}:{line} ({number})", _exchanged(tree, function, changed)
+    declared = next(node for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "_SCAN")
+    for number in count() if wanted("mask") else ():
+        changed = deepcopy(declared)
+        if (line := other_mask(changed, number)) is None:
+            break
+        yield f"mask _SCAN:{line} ({number})", _exchanged(tree, declared, changed)
+
+
+def masks_of_the_runtime(scan) -> Iterator[tuple[str, str, Callable]]:
+    """Of a class `Scan`, each wrong choice in what a masked step leaves: a name, the method, and what it becomes."""
+    for method in ("_start", "_masked"):
+        function = ast.parse(dedent(inspect.getsource(getattr(scan, method)))).body[0]
+        for number in count():
+            changed = deepcopy(function)
+            if (line := swapped_where(changed, number)) is None:
+                break
+            names = dict(getattr(scan, method).__globals__)
+            exec(compile(ast.Module([changed], []), method, "exec"), names)  # noqa: S102 - a function of our own
+            yield f"{method}:{line} ({number})", method, names[method]
 
 
 def _exchanged(node: ast.AST, old: ast.FunctionDef, new: ast.FunctionDef) -> ast.AST:
@@ -158,11 +178,23 @@ def swapped_ports(function, number: int) -> int | None:
 def swapped_where(function, number: int) -> int | None:
     """An inverted mask, or a choice on data the wrong way round."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "where":
+        if isinstance(node, ast.Call) and "where" in (getattr(node.func, "attr", ""), getattr(node.func, "id", "")):
             if number == 0:
                 node.args[1], node.args[2] = node.args[2], node.args[1]
                 return node.lineno
             number -= 1
+    return None
+
+
+def other_mask(declared, number: int) -> int | None:
+    """The other rule for a masked step, or one state less that it resets."""
+    given = {each.arg: each.value for each in declared.value.keywords}
+    if number == 0:
+        given["mask"].value = "hold" if given["mask"].value == "reset" else "reset"
+        return given["mask"].lineno
+    if number == 1 and "reset" in given:
+        del given["reset"].elts[0]
+        return given["reset"].lineno
     return None
 
 

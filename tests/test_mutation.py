@@ -9,10 +9,10 @@ from types import ModuleType
 import keras
 import pytest
 
-from tests.mutants import mutants
+from tests.mutants import masks_of_the_runtime, mutants
 
 GENERATED = Path(__file__).resolve().parent.parent / "generated"
-STEMS = sorted(path.stem for path in GENERATED.glob("*.py") if not path.stem.startswith("test_"))
+STEMS = sorted(path.stem for path in GENERATED.glob("*.py") if not path.stem.startswith(("test_", "recurrent_")))
 
 # survivors, by spec and mutant, with the proof that they compute the same
 EQUIVALENT: dict[tuple[str, str], str] = {}
@@ -87,6 +87,19 @@ def test_every_mutant_of_the_loop_dies(stem):
     survivors, kinds = judged(stem, lambda kind: kind.startswith(("scan", "back")))
     assert any(kind.startswith("back") for kind in kinds)
     assert not survivors
+
+
+@pytest.mark.parametrize("stem", ["lstm", "layer_norm_lstm", "gru_stack"])
+def test_every_mutant_of_the_masks_dies(stem, monkeypatch):
+    """Those of the runtime: a masked step's values chosen the wrong way round."""
+    tests, survivors, found = suite_of(stem), [], 0
+    for name, method, changed in masks_of_the_runtime(tests.built.recurrent.Scan):
+        with monkeypatch.context() as patched:
+            patched.setattr(tests.built.recurrent.Scan, method, changed)
+            found += 1
+            if passes(tests, "mask"):
+                survivors.append(name)
+    assert found > 0 and not survivors
 
 
 def judged(stem, wanted):

@@ -44,16 +44,16 @@ def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast
 
 
 def masks_of_the_runtime(scan) -> Iterator[tuple[str, str, Callable]]:
-    """Of a class `Scan`, each wrong choice in what a masked step leaves: a name, the method, and what it becomes."""
-    for method in ("_start", "_masked"):
-        function = ast.parse(dedent(inspect.getsource(getattr(scan, method)))).body[0]
-        for number in count():
-            changed = deepcopy(function)
-            if (line := swapped_where(changed, number)) is None:
-                break
-            names = dict(getattr(scan, method).__globals__)
-            exec(compile(ast.Module([changed], []), method, "exec"), names)  # noqa: S102 - a function of our own
-            yield f"{method}:{line} ({number})", method, names[method]
+    """Of a `Scan`, each wrong choice in what a masked step leaves: a name, the method, and what it becomes."""
+    method = {"hold": "_masked", "reset": "_start"}[scan.mask]
+    function = ast.parse(dedent(inspect.getsource(getattr(scan, method)))).body[0]
+    for number in count():
+        changed = deepcopy(function)
+        if (line := swapped_where(changed, number)) is None:
+            break
+        names = dict(getattr(scan, method).__globals__)
+        exec(compile(ast.Module([changed], []), method, "exec"), names)  # noqa: S102 - a function of our own
+        yield f"{method}:{line} ({number})", method, names[method]
 
 
 def _exchanged(node: ast.AST, old: ast.FunctionDef, new: ast.FunctionDef) -> ast.AST:

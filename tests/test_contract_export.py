@@ -156,12 +156,13 @@ def test_export_for_any_batch_through_xla(tmp_path):
 
 @each_case
 def test_a_model_of_long_sequences_loads(stem, masked, tmp_path):
-    """In a process that has the one file and nothing else of ours."""
+    """In a process that has the file, what all cells share, and nothing else of ours."""
     model, x = long_model(stem, masked), sequences(1, LONG).astype("float32")
     x[:, 2] = 0
     model.save(tmp_path / "model.keras")
     np.savez(tmp_path / "wanted.npz", x=x, y=model(x), traced=model.predict(x, verbose=0))
-    shutil.copy(GENERATED / f"{stem}.py", tmp_path)
+    for name in (stem, "recurrent_1"):
+        shutil.copy(GENERATED / f"{name}.py", tmp_path)
     code = f"""
     import sys, keras, numpy as np, {stem}
     wanted, model = np.load("wanted.npz"), keras.models.load_model("model.keras")

@@ -183,8 +183,8 @@ def test_few_steps_at_a_time():
 def test_a_few_steps_a_call_run_as_they_stand(steps, monkeypatch):
     """Eagerly a loop, or a trace of one, would cost more than it saves."""
     module = committed("lstm")
-    for name in ("_pass", "_traced"):
-        monkeypatch.setattr(module, name, lambda *_, name=name, **how: pytest.fail(f"{name} is called"))
+    for where, name in ((module.recurrent.Scan, "all_steps"), (module.recurrent, "traced")):
+        monkeypatch.setattr(where, name, lambda *_, name=name, **how: pytest.fail(f"{name} is called"))
     monkeypatch.setattr(tf, "while_loop", lambda *_, **how: pytest.fail("a loop is run"))
     layer = layer_class(module)(64)
     layer.build([1, steps, 64])

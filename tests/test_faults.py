@@ -117,7 +117,7 @@ def test_the_command_is_killed_at_any_moment(tmp_path, kills):
     folder = tmp_path / "generated"
     build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml", "other.yaml"]
     chance = random.Random(0)
-    names = {"leaky.py", "test_leaky.py", "other.py", "test_other.py"}
+    names = {"leaky.py", "test_leaky.py", "other.py", "test_other.py", "recurrent_1.py"}
 
     def run(number, stop):
         for stem in ("leaky", "other"):

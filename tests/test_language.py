@@ -93,7 +93,7 @@ equations: |
     assert '"U": "glorot_uniform",\n    "b": "zeros",' in code
     # what a state has is an argument, also where an input has it too
     assert [(dim.name, dim.kind) for dim in spec(base=text).cell().dims] == [("units", "required")]
-    assert "_require(input_shape[-1] == self.units" in code
+    assert "recurrent.require(input_shape[-1] == self.units" in code
 
 
 def test_a_line_goes_on_while_a_bracket_is_open(spec):
@@ -261,7 +261,7 @@ def test_free_text_cannot_leave_its_docstring(spec):
     nasty = 'about: "\\"\\"\\"\\nimport smuggled\\n\\"\\"\\" \\\\"\npapers: ["\'\'\' \\\\N{BULLET}"]\n'
     code = spec(base=LSTM + nasty).build()
     compiled = [compile(text, name, "exec") for name, text in code.items()]
-    assert len(compiled) == 2 and "smuggled" not in compiled[0].co_names
+    assert len(compiled) == 3 and "smuggled" not in compiled[0].co_names
     assert Spec.of(LSTM + nasty, "base").build() == code
 
 

@@ -93,7 +93,7 @@ def test_every_mutant_of_the_loop_dies(stem):
 def test_every_mutant_of_the_masks_dies(stem, monkeypatch):
     """Those of the runtime: a masked step's values chosen the wrong way round."""
     tests, survivors, found = suite_of(stem), [], 0
-    for name, method, changed in masks_of_the_runtime(tests.built.recurrent.Scan):
+    for name, method, changed in masks_of_the_runtime(tests.built._SCAN):
         with monkeypatch.context() as patched:
             patched.setattr(tests.built.recurrent.Scan, method, changed)
             found += 1

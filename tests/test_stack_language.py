@@ -239,10 +239,10 @@ def built(tmp_path_factory):
     def of(name):
         if name not in found:
             stem = f"odd{list(STACKS).index(name)}"
-            cell, tests = spec(STACKS[name], stem=stem).build().items()
+            files = spec(STACKS[name], stem=stem).build()
             folder = tmp_path_factory.mktemp(stem)
-            module(stem, cell[1], folder)
-            found[name] = module(f"test_{stem}", tests[1], folder)
+            module(stem, files[f"{stem}.py"], folder)
+            found[name] = module(f"test_{stem}", files[f"test_{stem}.py"], folder)
         return found[name]
 
     return of

@@ -1,7 +1,6 @@
 """All steps of a cell, and their derivatives: chunks that stay in cache, in a loop or compiled by XLA."""
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ import tensorflow as tf
 from cellgen.runtime.arrays import (
     array,
     asked_of,
-    chunk,
     filled,
     finite,
     flat,
@@ -20,13 +18,13 @@ from cellgen.runtime.arrays import (
     repeated,
     room,
     sound,
-    spread,
     stand_in,
     steps_of,
     where,
 )
+from cellgen.runtime.chunks import Chunks, own_name, size_of_chunk
 from cellgen.runtime.derivatives import derivative, hidden, known, refuse_vectorised
-from cellgen.runtime.traces import bucket, traced, widths
+from cellgen.runtime.traces import bucket, in_shares, shares_of, traced, widths
 
 keras = tf.keras
 
@@ -120,7 +118,7 @@ class Scan:
 
     def sources(self, xs, state, fresh, arguments):
         """What the scan is differentiated by: inputs by name, state, fresh, weights by name."""
-        xs = {name: values for name, values in xs.items() if _own(name) not in self.noises}
+        xs = {name: values for name, values in xs.items() if own_name(name) not in self.noises}
         return xs, state, fresh, {name: arguments[name] for name in self.differentiated(**arguments)}
 
     def slopes(self, given, tensors, **how):
@@ -218,8 +216,8 @@ class Scan:
         if chunks.alone:
             _, d_state, d_fresh, d_xs, d_weights = back(0, d_output, d_state, d_fresh)
         else:
-            likely = {name: values for name, values in chunks[0][0].items() if _own(name) not in self.noises}
-            d_xs = {name: room(values, chunks.count, size, batch_size) for name, values in likely.items()}
+            parts = {name: values for name, values in chunks[0][0].items() if own_name(name) not in self.noises}
+            d_xs = {name: room(values, chunks.count, size, batch_size) for name, values in parts.items()}
             d_weights = {name: tf.zeros_like(value) for name, value in weights.items()}
             loop = chunks.running - 1, d_output, d_state, d_fresh, d_xs, d_weights
             loop = tf.while_loop(lambda index, *_: index >= 0, body, loop, maximum_iterations=chunks.count)
@@ -245,7 +243,7 @@ class Scan:
         """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
         size, batch_size = keras.ops.shape(xs[self.input])[:2]
         ready = self._together(self.before, xs, arguments)
-        each = {name: array(values) for name, values in {**xs, **ready}.items() if _own(name) in self.reads[0]}
+        each = {name: array(values) for name, values in {**xs, **ready}.items() if own_name(name) in self.reads[0]}
         ons = None if on is None else array(on)
         rooms = {name: room(value, size, batch_size) for name, value in likely.items() if name not in ready}
         sequences = [room(value, size, batch_size) for value in _wanted(output, state, **wanted)]
@@ -272,10 +270,7 @@ class Scan:
         if self.mask != "reset":
             return state
         pairs = enumerate(zip(state, fresh))
-        return self.pack([where(here, old, new) if self._is_reset(at) else old for at, (old, new) in pairs])
-
-    def _is_reset(self, at):
-        return at % self.states in self.reset
+        return self.pack([where(here, old, new) if at % self.states in self.reset else old for at, (old, new) in pairs])
 
     def _masked(self, here, new_output, new_state, output, state, zero_output):
         """What a step that may be masked leaves: one that holds, the output and the state before it."""
@@ -289,7 +284,7 @@ class Scan:
         """The steps of a chunk in reverse, then `after` -> derivatives by output, state, fresh, inputs and weights."""
         size, batch_size = keras.ops.shape(kept[self.input])[:2]
         d_wanted = [array(values) for values in d_sequences]
-        each = {name: array(values) for name, values in kept.items() if _own(name) in self.reads[1]}
+        each = {name: array(values) for name, values in kept.items() if own_name(name) in self.reads[1]}
         ons = None if on is None else array(on)
         likely = {name: tf.zeros_like(kept[name][0]) for name in each}
         sent = self.backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
@@ -319,7 +314,7 @@ class Scan:
                 here = ons.read(t)
                 d_state = [sound(asked, d) for d in d_state]
                 sent = {name: sound(asked, d) for name, d in sent.items()} | {_ASKED: asked}
-                nothing = {at: tf.zeros_like(d) for at, d in enumerate(d_state) if self._is_reset(at)}
+                nothing = {at: tf.zeros_like(d) for at, d in enumerate(d_state) if at % self.states in self.reset}
                 d_fresh = self.pack(
                     [d + where(here, nothing[at], d_state[at]) if at in nothing else d for at, d in enumerate(d_fresh)]
                 )
@@ -336,7 +331,7 @@ class Scan:
         if resets:
             asked = values.pop(_ASKED)
             values |= {name: sound(asked, value, 1) for name, value in kept.items()}
-        values = {name: flat(value) for name, value in values.items() if _own(name) in self.reads[2]}
+        values = {name: flat(value) for name, value in values.items() if own_name(name) in self.reads[2]}
         d_xs, d_weights = self.after(**values, **arguments)
         d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
         return d_output, d_state, d_fresh, d_xs, d_weights
@@ -348,20 +343,8 @@ class Scan:
         return {name: tf.reshape(value, [steps, batch_size, *value.shape[1:]]) for name, value in results.items()}
 
     def chunk_size(self, batch_size, time, low_memory):
-        """How many steps run between two looks at main memory: about `rows` rows; for low memory the root, if more."""
-        if tf.is_tensor(time) and not tf.is_tensor(batch_size) and not low_memory:
-            return max(1, self.rows // max(1, batch_size))  # a number: TFLite must know what a list holds
-        if tf.is_tensor(batch_size) or tf.is_tensor(time):
-            size = tf.maximum(1, self.rows // tf.maximum(1, batch_size))
-            root = tf.cast(tf.sqrt(tf.cast(time, tf.float32)), tf.int32)
-            return tf.maximum(size, root) if low_memory else size
-        size = max(1, self.rows // max(1, batch_size), int(time**0.5) if low_memory else 1)
-        if size >= time:
-            return max(1, time)
-        if low_memory:
-            return size
-        even = [each for each in range(size // 2 + 1, 2 * size) if time % each == 0]  # no chunk is shorter then
-        return min(even, key=lambda each: abs(each - size), default=size)
+        """How many steps run between two looks at main memory."""
+        return size_of_chunk(self.rows, batch_size, time, low_memory)
 
     # --- how a function of tensors is run
 
@@ -380,55 +363,19 @@ class Scan:
         key, shares = widths(given), self.shares(given[0][self.input].shape[0])
         run = traced(traces, ("xla", function, key), function, jit_compile=True)
         if shares > 1:
-            run = functools.partial(self._in_shares, run, shares)
+            run = functools.partial(in_shares, run, shares)
             run = traced(traces, (shares, function, key), run) if tf.executing_eagerly() else run
         return run(given, *more, **how)
 
-    def _in_shares(self, run, shares, given, *more, **how):
-        """The batch in shares, each run by itself, and TensorFlow runs them side by side."""
-        *given, arguments = given
-        batch_size = keras.ops.shape(given[0][self.input])[0]
-        sizes = [batch_size // shares] * (shares - 1)
-        sizes.append(batch_size - sum(sizes))
-
-        def split(values, axis):
-            parts = [
-                [None] * shares if value is None else tf.split(value, sizes, axis) for value in tf.nest.flatten(values)
-            ]
-            return [tf.nest.pack_sequence_as(values, [part[share] for part in parts]) for share in range(shares)]
-
-        def together(parts, axis):
-            return tf.nest.map_structure(lambda *values: tf.concat(values, axis), *parts)
-
-        given = [(*part, arguments) for part in split(given, 0)]
-        if not more:  # `all_steps`
-            results, kept = zip(*(run(part, **how) for part in given))
-            output, state, sequences = zip(*results)
-            return (together(output, 0), together(state, 0), together(sequences, 1)), list(kept)
-        kept, (d_output, d_state, d_sequences) = more
-        d_results = zip(split(d_output, 0), split(d_state, 0), split(d_sequences, 1))
-        slopes = [run(*part, **how) for part in zip(given, kept or [None] * shares, d_results)]
-        d_xs, d_state, d_fresh, d_weights = zip(*slopes)
-        d_weights = tf.nest.map_structure(lambda *values: tf.add_n(values), *d_weights)
-        return together(d_xs, 0), together(d_state, 0), together(d_fresh, 0), d_weights
-
     def shares(self, batch_size):
-        """How many shares of a batch are scanned side by side: most of what XLA makes for a CPU runs on one core, so
-        one a core, but of `share` or more, and of one size, which XLA compiles once.
-        """
-        if tf.config.list_logical_devices("GPU"):
-            return 1
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = tf.config.threading.get_inter_op_parallelism_threads() or cores
-        likely = self.likely if batch_size is None else batch_size
-        most = min(cores, threads, likely // self.share)
-        return max((shares for shares in range(2, most + 1) if likely % shares == 0), default=1)
+        """How many shares of a batch are scanned side by side; a batch that is not known is taken for `likely`."""
+        return shares_of(self.likely if batch_size is None else batch_size, self.share)
 
     def in_bucket(self, xs, mask, state, fresh, arguments, **how):
         """`run`, compiled by XLA for a few lengths only: a sequence is filled up to the next, and its own steps run."""
         time = keras.ops.shape(xs[self.input])[1]
         length = bucket(time)
-        xs = {name: values if _own(name) in self.held else filled(values, length, 1) for name, values in xs.items()}
+        xs = {name: values if own_name(name) in self.held else filled(values, length, 1) for name, values in xs.items()}
         mask = None if mask is None else filled(mask, length, 1)
         output, state, sequences = self.run(xs, mask, state, fresh, arguments, steps=tf.convert_to_tensor(time), **how)
         return output, state, [values[:time] for values in sequences]
@@ -465,54 +412,10 @@ class Scan:
 
     def is_of_steps(self, name):
         """Whether a step's mask is about it: it is neither drawn nor the same in all steps."""
-        return _own(name) not in self.noises and name not in self.constants
-
-
-class Chunks:
-    """A sequence, in chunks of some steps; a size that is not known is a tensor."""
-
-    def __init__(self, scan, xs, mask, steps, low_memory, kept=None):
-        self.scan = scan
-        self.batch_size, self.time = keras.ops.shape(xs[scan.input])[:2]
-        self.size = size = scan.chunk_size(self.batch_size, self.time, low_memory)
-        if kept and not low_memory:  # another trace may have known less of the sizes
-            self.size = size = keras.ops.shape(next(iter(kept.values())))[1]
-        self.runs = self.time if steps is None else steps
-        count = (self.time + size - 1) // size
-        self.count = tf.maximum(1, count) if tf.is_tensor(count) else max(1, count)
-        self.running = tf.maximum(1, (self.runs + size - 1) // size)
-        sized = not (tf.is_tensor(self.time) or tf.is_tensor(size))
-        self.whole = steps is None and sized and self.time > 0 and self.time % size == 0  # no chunk is shorter
-        self.alone = self.whole and self.time == size  # one chunk is all
-        whole = self.count * size
-        self.xs = {name: values if _own(name) in scan.held else filled(values, whole, 1) for name, values in xs.items()}
-        self.mask = None if mask is None else filled(mask, whole, 1)
-        holds = mask is not None and scan.mask == "hold"
-        counted = {name: values for name, values in self.xs.items() if holds and scan.is_of_steps(name)}
-        self.instead = {name: stand_in(values, self.mask) for name, values in counted.items()}
-
-    def first(self):
-        """The inputs of the first step, by name, for their dtypes and shapes."""
-        return {name: values[:, 0] for name, values in self.xs.items()}
-
-    def __getitem__(self, index):
-        """A chunk -> its part of the inputs and how many of its steps run, and of the mask; time is in front."""
-        length = self.size if self.whole else tf.minimum(self.size, self.runs - index * self.size)
-        on = None if self.mask is None else chunk(self.mask, index, self.size)
-        part = {}
-        for name, values in self.xs.items():
-            held = _own(name) in self.scan.held
-            part[name] = spread(values, self.size) if held else chunk(values, index, self.size)
-        part |= {name: where(on, part[name], other) for name, other in self.instead.items()}
-        return part, length, on
+        return own_name(name) not in self.noises and name not in self.constants
 
 
 _ASKED = "_asked"  # of each sample of a step, whether anything is derived by it
-
-
-def _own(name):
-    """The name in its layer: `W`, of `layer2/W`."""
-    return name.rpartition("/")[2]
 
 
 def _wanted(output, state, *, return_sequences, return_states, **_):

@@ -98,6 +98,14 @@ def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_check_imports_nothing_that_writes_code():
+    ask = (
+        "import sys; from cellgen.cli import main; main(['check', 'lstm']);"
+        "print(*{'cellgen.emit', 'cellgen.schedule', 'jinja2'} & set(sys.modules))"
+    )
+    assert not run(sys.executable, "-c", ask).stdout.splitlines()[-1]
+
+
 def test_importing_the_package_imports_no_more_than_its_version():
     ask = "import sys; import cellgen; print(*(name for name in sys.modules if name.startswith('cellgen.')))"
     assert run(sys.executable, "-c", ask).stdout.split() == ["cellgen.version"]

@@ -11,7 +11,7 @@ import click
 from cellgen.bench import bench
 from cellgen.demo import demo
 from cellgen.fuzz import fuzz
-from cellgen.terminal import PATIENCE, Progress, bug, count, say, show, tell
+from cellgen.terminal import PATIENCE, Progress, bug, count, say, show, show_page, tell
 from cellgen.version import __version__
 
 NOT_YET = "CG601"  # the code of what is checked, but not yet generated
@@ -343,6 +343,27 @@ def explain(code):
 
     try:
         show(explain(code))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@commands.command()
+@click.argument("topic", required=False)
+def guide(topic):
+    """Show the page of a TOPIC, such as laws; without one, list the topics.
+
+    A page is laid out on a terminal, and Markdown as it is where it goes to a file or another program.
+    """
+    from cellgen.guide import page, topics
+
+    if topic is None:
+        found = topics()
+        width = max(map(len, found))
+        for name, about in found.items():
+            show(f"{click.style(name.ljust(width), bold=True)}  {about}")
+        return say("Next: cellgen guide TOPIC")
+    try:
+        show_page(page(topic))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

@@ -106,6 +106,16 @@ def test_a_check_imports_nothing_that_writes_code():
     assert not run(sys.executable, "-c", ask).stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["guide"], ["guide", "laws"]], ids=" ".join)
+def test_help_and_the_guide_import_nothing_that_is_slow(arguments):
+    ask = (
+        "import sys; from cellgen.cli import main; code = main(sys.argv[1:]);"
+        "slow = {'tensorflow', 'numpy', 'sympy', 'rich'} & set(sys.modules); sys.exit(code or bool(slow) and 99)"
+    )
+    done = run(sys.executable, "-c", ask, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_the_package_imports_no_more_than_its_version():
     ask = "import sys; import cellgen; print(*(name for name in sys.modules if name.startswith('cellgen.')))"
     assert run(sys.executable, "-c", ask).stdout.split() == ["cellgen.version"]

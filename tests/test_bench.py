@@ -356,7 +356,7 @@ def test_the_large_matmul_takes_its_turn_and_the_limit_is_what_it_was_slowed_dow
 
 
 def test_who_computes_something_else_is_left_out_as_failed():
-    liar = Contestant("liar", "keraspeers:lstm", same=True)
+    liar = Contestant("liar", "keras_peers:lstm", same=True)
     rows, (left_out,) = run_contest(liar)
     assert rows == [] and left_out.failed
     assert left_out.why.startswith("forward: Disagreement: outputs differ by")

@@ -72,7 +72,7 @@ def test_time_major(subject):
 
 @two_subjects
 def test_keras_turns_the_batch_of_a_time_major_layer(subject):
-    """Bidirectional turns axis 1 of what runs backwards, whatever axis 1 is: README says to keep it batch-major."""
+    """Bidirectional turns axis 1 of what runs backwards, whatever axis 1 is: the guide says to keep it batch-major."""
     x = sequences()
     wrapped, plain = (
         keras.layers.Bidirectional(subject.layer(time_major=major, return_sequences=True), dtype="float64")

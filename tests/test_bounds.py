@@ -16,7 +16,7 @@ from cellgen.diagnostics.diagnostic import FORMATS, SpecError, render
 from cellgen.document import extends
 from cellgen.document.cell_document import Document
 from cellgen.document.kinds import MAX_ITEMS
-from cellgen.ir import variants
+from cellgen.ir import choices
 from cellgen.resolve import binding, dims
 from cellgen.text import law_text, logical_lines, names, parse, reader, yaml_tree
 
@@ -668,7 +668,7 @@ def test_the_number_of_names_in_a_section():
 
 def test_the_number_of_variants():
     for count, found in ((6, set()), (7, {"CG213"})):
-        assert 2**6 == variants.MAX_VARIANTS
+        assert 2**6 == choices.MAX_VARIANTS
         steps = [f"a{index + 1} = a{index} + 1 if o{index} else a{index}" for index in range(count)]
         lines = ["a0: [units] = affine(x, h[t-1])", *steps, f"h = a{count}"]
         text = spec(

@@ -19,6 +19,7 @@ from cellgen import cli
 from cellgen.compiler import Spec, shipped
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+GUIDE = CHECKOUT / "cellgen" / "guide"
 STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))
 
 GOOD = """\
@@ -497,6 +498,45 @@ def test_explain(run):
     assert run("explain", "cg401") == (0, out, "")
     code, out, err = run("explain", "CG999")
     assert code == 2 and out == "" and "no code `CG999`" in err
+
+
+def test_guide_lists_every_page(run):
+    code, out, err = run("guide")
+    names = sorted(path.stem for path in GUIDE.glob("*.md"))
+    assert (code, err) == (0, "Next: cellgen guide TOPIC\n")
+    assert [line.split()[0] for line in out.splitlines()] == names and len(names) > 6
+    for line in out.splitlines():
+        name, about = line.split(maxsplit=1)
+        assert f"\n\n{about}\n\n" in (GUIDE / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(GUIDE.glob("*.md")), ids=lambda path: path.stem)
+def test_guide_prints_a_page_as_it_is_where_there_is_no_terminal(run, path):
+    text = path.read_text(encoding="utf-8")
+    assert run("guide", path.stem) == run("guide", path.name) == (0, text, "")
+
+
+@pytest.mark.parametrize(
+    "topic, said",
+    [
+        ("languge", "no topic `languge`: did you mean `language`?"),
+        ("../cli", "no topic `../cli`: the topics are " + ", ".join(sorted(path.stem for path in GUIDE.glob("*.md")))),
+    ],
+)
+def test_guide_names_the_nearest_topic(run, topic, said):
+    head = "Usage: cellgen guide [OPTIONS] [TOPIC]\nTry 'cellgen guide --help' for help.\n\n"
+    assert run("guide", topic) == (2, "", f"{head}Error: {said}\n")
+
+
+def test_guide_lays_a_page_out_on_a_terminal(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    shown = on_a_terminal("guide", "masks")
+    assert "\x1b[1" in shown and "Masks" in shown and "# Masks" not in shown and "|---|" not in shown
+    plain = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert "a step whose mask is 0" in plain and max(map(len, plain.splitlines())) <= 100
 
 
 def test_version_and_module():

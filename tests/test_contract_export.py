@@ -179,7 +179,7 @@ def test_a_model_of_long_sequences_loads(stem, masked, tmp_path):
 @each_case
 @pytest.mark.parametrize("steps", [STEPS, LONG])  # one chunk and several
 def test_onnx(stem, masked, steps):
-    """For one batch and one length, without XLA: README says what else tf2onnx cannot do."""
+    """For one batch and one length, without XLA: the guide says what else tf2onnx cannot do."""
     tf2onnx, onnxruntime = pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
     model = long_model(stem, masked, steps, batch_size=8)
     model.layers[-2].jit_compile = False

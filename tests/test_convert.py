@@ -33,7 +33,7 @@ from tests.generated import WIDTH, close, committed, layer_class, sequences
 
 v1 = tf.compat.v1
 UNITS, PROJ = 5, 4
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+GUIDE = Path(cellgen.__file__).parent / "guide"
 
 # its labels, weights and states are in no framework's order, and none has a name that tells what it is
 OWN_LSTM = """
@@ -792,19 +792,19 @@ def test_a_layer_that_is_of_another_spec_or_not_built():
         layout_of(changed, CASES["lstm"].layer())
 
 
-# --- README ---------------------------------------------------------------------------------------------------------
+# --- the guide ------------------------------------------------------------------------------------------------------
 
 
-def test_readme_has_the_gate_orders_and_an_example_that_runs(tmp_path, monkeypatch):
-    section = README.partition("## Weights of other frameworks\n")[2].partition("\n## ")[0]
+def test_the_guide_has_the_gate_orders_and_an_example_that_runs(tmp_path, monkeypatch):
+    page = (GUIDE / "conversion.md").read_text(encoding="utf-8")
     for format in (Keras, Torch, TF1, Onnx):
-        row = next(line for line in section.splitlines() if line.startswith(f"| `{format.__name__}("))
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{format.__name__}("))
         for kind in ("lstm", "gru"):
             assert f" {', '.join(format.orders[kind])} " in row.replace("|", " ").replace(";", " ")
-    (tmp_path / "my_lstm.yaml").write_text(
-        re.search(r"```yaml\n(cell: MyLSTM.*?)```", README, re.S)[1], encoding="utf-8"
-    )
-    (tmp_path / "example.py").write_text(re.search(r"```python\n(.*?)```", section, re.S)[1], encoding="utf-8")
+    language = (GUIDE / "language.md").read_text(encoding="utf-8")
+    spec = re.search(r"```yaml\n(cell: MyLSTM.*?)```", language, re.S)[1]
+    (tmp_path / "my_lstm.yaml").write_text(spec, encoding="utf-8")
+    (tmp_path / "example.py").write_text(re.search(r"```python\n(.*?)```", page, re.S)[1], encoding="utf-8")
     layer = cellgen.compile(path=tmp_path / "my_lstm.yaml").MyLSTM(UNITS, return_sequences=True, dtype="float64")
     layer.build((None, None, WIDTH))
     arrays, x = random(Torch(), CASES["lstm"].layout), sequences()

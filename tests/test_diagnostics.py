@@ -18,7 +18,7 @@ from cellgen.diagnostics.explanation import explain
 
 HERE = Path(__file__).resolve().parent
 CASES = sorted(path for path in (HERE / "diagnostics").iterdir() if path.is_dir())
-SOURCES = sorted((HERE.parent / "cellgen").glob("*.py"))
+SOURCES = sorted((HERE.parent / "cellgen").rglob("*.py"))
 
 
 def diagnostics(name, code):

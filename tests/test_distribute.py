@@ -181,15 +181,15 @@ def test_keras_cannot_compile_a_step_on_two_devices(tmp_path):
 
 @full
 def test_keras_cannot_fit_on_two_machines(tmp_path):
-    """Keras 3.15's `fit` fails there with any model. When it no longer does, the README's section can say so."""
+    """Keras 3.15's `fit` fails there with any model. When it no longer does, the guide can say so."""
     assert [each.split()[-1] for each in workers(FIT, tmp_path)] == ["True", "True"]
 
 
 @full
-def test_the_program_in_the_readme(tmp_path):
+def test_the_program_of_the_guide(tmp_path):
     """Two machines print the same losses as one, all of them as one batch's."""
-    blocks = re.findall(r"```python\n(.*?)```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.S)
-    (program,) = [block for block in blocks if "TF_CONFIG" in block]
+    page = (CHECKOUT / "cellgen" / "guide" / "machines.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
     (tmp_path / "my_lstm.py").write_text("from lstm import LSTM as MyLSTM\n")
     one = numbers(child(program, tmp_path, GENERATED))
     first, second = (numbers(printed) for printed in workers(program, tmp_path))

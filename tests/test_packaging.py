@@ -24,7 +24,8 @@ def below(folder):
     }
 
 
-MODULES, SPECS, TEMPLATES = below("cellgen"), below("specs"), below("templates")
+MODULES, SPECS, TEMPLATES = below("cellgen"), below("specs"), below("templates")  # and, in a package, its pages
+PAGES = {name for name in MODULES if name.startswith("cellgen/guide/") and name.endswith(".md")}
 
 
 def run(*command, cwd, **environment):
@@ -67,9 +68,9 @@ def distributions(source, tmp_path_factory):
     return next(folder.glob("*.tar.gz")), next(folder.glob("*.whl"))
 
 
-def test_a_wheel_has_the_modules_the_specs_and_the_templates(distributions):
+def test_a_wheel_has_the_modules_the_pages_the_specs_and_the_templates(distributions):
     names = {name for name in zipfile.ZipFile(distributions[1]).namelist() if ".dist-info/" not in name}
-    assert min(map(len, (MODULES, SPECS, TEMPLATES))) > 1
+    assert min(map(len, (MODULES, PAGES, SPECS, TEMPLATES))) > 1
     assert names == MODULES | {f"cellgen/{name}" for name in SPECS | TEMPLATES}
 
 
@@ -116,6 +117,7 @@ def test_it_works_where_there_is_no_checkout(installed, tmp_path):
     listed = [line.split()[0] for line in run(cellgen, "list", cwd=work).splitlines() if not line.startswith(" ")]
     assert listed == sorted(Path(name).stem for name in SPECS)
     assert "4*units*(input + units + 1)" in run(cellgen, "check", "lstm", cwd=work)
+    assert run(cellgen, "guide", "laws", cwd=work) == (CHECKOUT / "cellgen/guide/laws.md").read_text(encoding="utf-8")
     run(cellgen, "new", "my_lstm", "--from", "lstm", cwd=work)
     run(cellgen, "build", "my_lstm.yaml", "lstm", cwd=work)
     assert (work / "generated" / "lstm.py").read_bytes() == (CHECKOUT / "generated" / "lstm.py").read_bytes()

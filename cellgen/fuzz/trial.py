@@ -117,9 +117,8 @@ def attempt(case: Case, folder: Path, seed: int, runs: Callable | None = None, o
 
 def crash(error: BaseException) -> str:
     """An exception by its type and the innermost places in cellgen: the same for the same cause."""
-    frames = [
-        each for each in traceback.extract_tb(error.__traceback__) if "cellgen" in Path(each.filename).parent.name
-    ]
+    found = traceback.extract_tb(error.__traceback__)
+    frames = [each for each in found if any("cellgen" in part for part in Path(each.filename).parts[-3:-1])]
     places = [f"{Path(each.filename).stem}.{each.name}" for each in frames]
     return f"{type(error).__name__} in {' < '.join(list(dict.fromkeys(reversed(places)))[:3]) or 'no place of ours'}"
 

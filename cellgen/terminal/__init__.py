@@ -1,6 +1,6 @@
 """What is said on a terminal, and what is being worked on."""
 
-from cellgen.terminal.console import bug, count, say, show, tell
+from cellgen.terminal.console import bug, count, say, show, show_page, tell
 from cellgen.terminal.progress import PATIENCE, Progress
 
-__all__ = ["PATIENCE", "Progress", "bug", "count", "say", "show", "tell"]
+__all__ = ["PATIENCE", "Progress", "bug", "count", "say", "show", "show_page", "tell"]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,11 +12,22 @@ from cellgen.diagnostics import Diagnostic, render
 from cellgen.version import __version__
 
 COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+PAGE_WIDTH = 120  # at most: wider, prose is hard to read
 
 
 def show(text: str) -> None:
     """What was asked for."""
     click.echo(text, color=_colour())
+
+
+def show_page(markdown: str) -> None:
+    """What was asked for, of Markdown: laid out on a terminal, and as it is where it goes elsewhere."""
+    if not sys.stdout.isatty():
+        return show(markdown.removesuffix("\n"))
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(width=min(Console().width, PAGE_WIDTH)).print(Markdown(markdown, hyperlinks=False))
 
 
 def say(text: str) -> None:

@@ -44,7 +44,7 @@ from cellgen.text import Tree, load, names, read, spelled
 
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
-    from cellgen.derive import Proof
+    from cellgen.derive import Joint, Proof
     from cellgen.emit import TestView
     from cellgen.prove import Verdicts
     from cellgen.schedule import Plan
@@ -169,6 +169,15 @@ class Spec:
 
     def typed(self, laws: bool = True) -> TypedCell:
         """The cell in every variant; of a stack its layer, in every role."""
+        if laws not in self._every:
+            self._every[laws] = self._typed(laws)
+        return self._every[laws]
+
+    @cached_property
+    def _every(self) -> dict[bool, TypedCell]:
+        return {}
+
+    def _typed(self, laws: bool) -> TypedCell:
         if self.is_stack:
             stack = self.stack(laws)
             with _pointed(stack.cell_span, "wired here"):
@@ -180,6 +189,16 @@ class Spec:
         with _pointed(self._link, INHERITED):
             return shapes(self.cell(laws))
 
+    @cached_property
+    def _ready(self) -> TypedCell:
+        from cellgen.derive import ready
+
+        return ready(self.typed())
+
+    @cached_property
+    def _derived(self) -> tuple[TypedCell, "Joint"]:
+        return derived(self._ready)
+
     def check(self) -> "Checked":
         """Everything that can be known without running it. Raises `SpecError` if the spec is not well-typed."""
         from cellgen.analyse import analyse
@@ -188,7 +207,7 @@ class Spec:
 
         typed = self.typed()
         facts = analyse(typed)
-        verdicts, proof = laws(typed, facts), proved(typed)
+        verdicts, proof = laws(typed, facts), shown(self._ready, *self._derived)
         stack = self.stack() if self.is_stack else None
         found = refused(typed, stack) + facts.diagnostics + verdicts.diagnostics
         told = (_brought(each, self._link, INHERITED) for each in found)
@@ -212,17 +231,15 @@ class Spec:
 
     def build(self, *, tests: bool = True) -> dict[str, str]:
         """The generated files, name to text: the cell, what all cells share, and its tests. Nothing is written."""
-        from cellgen.derive import ready
         from cellgen.emit import render, testview, view
-        from cellgen.schedule import lower
+        from cellgen.schedule import lower, schedule
 
         typed = self.typed()
         if self.is_stack:
             return self._stack_files(typed, tests)
-        typed = ready(typed)
-        step = lower(typed)
-        plan = planned(typed)
-        text = render(view(step, plan), "cell.py.j2", templates())
+        step = lower(self._ready)
+        _, joint = self._derived
+        text = render(view(step, schedule(joint)), "cell.py.j2", templates())
         shown = testview(step, expand(self.expanded()), checksum(text)) if tests else None
         return self._files(text, shown)
 
@@ -235,15 +252,15 @@ class Spec:
         return {name: stamped(text) for name, text in files.items()}
 
     def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
-        from cellgen.derive import ready, refuse, refuse_stack
+        from cellgen.derive import refuse, refuse_stack
         from cellgen.emit import render, stack_testview, stackview
-        from cellgen.schedule import statements
+        from cellgen.schedule import schedule, statements
 
         stack = self.stack()
         refuse_stack(stack)
         refuse(typed)
-        typed = ready(typed)
-        view = stackview(stack, statements(typed), planned(typed))
+        _, joint = self._derived
+        view = stackview(stack, statements(self._ready), schedule(joint))
         text = render(view, "stack.py.j2", templates())
         if not tests:
             return self._files(text, None)
@@ -269,10 +286,10 @@ class Spec:
     def plan(self) -> "Plan":
         """What runs when, and what backward. Raises `SpecError`, also (CG601) where no code is generated."""
         from cellgen.derive import refuse
+        from cellgen.schedule import schedule
 
-        typed = self.typed()
-        refuse(typed)
-        return planned(typed)
+        refuse(self.typed())
+        return schedule(self._derived[1])
 
     def _other(self, stem: str, span: Span) -> Cell:
         """The cell that a law names."""
@@ -289,21 +306,36 @@ class Spec:
         return self.source.span(*found.span(1)) if found else None
 
 
+def derived(typed: TypedCell) -> tuple[TypedCell, "Joint"]:
+    """The stages from a cell that is `ready` to the backward step: what that is derived of, and the two as one."""
+    from cellgen.derive import centre, commute, derive, hoist
+
+    hoisted = hoist(commute(centre(typed)))
+    return hoisted, derive(hoisted)
+
+
 def planned(typed: TypedCell) -> "Plan":
     """The stages from a typed cell to the plan of its scan."""
-    from cellgen.derive import centre, commute, derive, hoist, ready
+    from cellgen.derive import ready
     from cellgen.schedule import schedule
 
-    return schedule(derive(hoist(commute(centre(ready(typed))))))
+    _, joint = derived(ready(typed))
+    return schedule(joint)
 
 
 def proved(typed: TypedCell) -> "Proof":
     """Whether the derived backward step is the derivative of the equations."""
-    from cellgen.derive import centre, commute, derive, hoist, ready, rederive
+    from cellgen.derive import ready
 
     typed = ready(typed)
-    hoisted = hoist(commute(centre(typed)))
-    proof = rederive(typed, hoisted, derive(hoisted))
+    return shown(typed, *derived(typed))
+
+
+def shown(typed: TypedCell, hoisted: TypedCell, joint: "Joint") -> "Proof":
+    """The proof about what the stages made of a typed cell."""
+    from cellgen.derive import rederive
+
+    proof = rederive(typed, hoisted, joint)
     assert not proof.wrong, f"this is no derivative: {', '.join(proof.wrong)}"
     return proof
 

@@ -98,6 +98,14 @@ def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_check_imports_nothing_that_writes_code():
+    ask = (
+        "import sys; from cellgen.cli import main; main(['check', 'lstm']);"
+        "print(*{'cellgen.emit', 'cellgen.schedule', 'jinja2'} & set(sys.modules))"
+    )
+    assert not run(sys.executable, "-c", ask).stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["guide"], ["guide", "laws"]], ids=" ".join)
 def test_help_and_the_guide_import_nothing_that_is_slow(arguments):
     ask = (

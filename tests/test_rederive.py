@@ -14,9 +14,11 @@ from cellgen.derive.adjoint import number as number_of
 from cellgen.derive.centring import centre
 from cellgen.derive.hoisting import hoist
 from cellgen.derive.proof import MAX_TRIED, SAMPLES, rederive
+from cellgen.derive.recall import Recall
 from cellgen.derive.reverse_mode import derive
 from cellgen.derive.symbolic import Symbolic
-from cellgen.ir.expr import Apply, Ref, children, rebuild, walk
+from cellgen.derive.symbolic_arrays import Lanes
+from cellgen.ir.expr import Apply, Choose, Given, Not, Ref, children, rebuild, walk
 from cellgen.shapes.typed import retype
 
 HERE = Path(__file__).resolve().parent
@@ -222,6 +224,31 @@ def test_norms(size, centred):
     for value in whole:
         for x in xs:
             assert sympy.simplify(value.diff(x).xreplace(means) - means[value].diff(x)) == 0
+
+
+# --- what is made once ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_the_same_in_several_variants_is_made_and_differentiated_once(monkeypatch):
+    asked, made, differentiated = [], [], []
+    of, expression, derivative = Recall.of, Lanes.expression, Symbolic._derivative
+    monkeypatch.setattr(Recall, "of", lambda *args: asked.append(1) or of(*args))
+    monkeypatch.setattr(Lanes, "expression", lambda *args: made.append(1) or expression(*args))
+    monkeypatch.setattr(Symbolic, "_derivative", lambda *args: differentiated.append(1) or derivative(*args))
+    typed = Spec.at("hm_lstm").typed()
+    assert len(typed.variants) == 32 and proved(typed).compared == 1232
+    assert len(asked) > 2000  # expressions of equations; each is of some ten nodes
+    assert len(made) < 1400 and len(differentiated) < 1150  # nodes, and terms by a symbol
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_slip_in_one_variant_alone_is_found(given):
+    typed, hoisted, joint = stages("lstm")
+    test = Given("use_bias") if given else Not(Given("use_bias"))
+    number, equation = next((at, each) for at, each in enumerate(joint.typed.cell.equations) if each.name == "_d_c")
+    wrong = changed(joint, number, Choose(test, neg(equation.value), equation.value))
+    told = rederive(typed, hoisted, wrong).wrong
+    assert told == (f"_d_c where {{'use_bias': {given}}}",)
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ is not shown, and the finite differences of the generated tests stand for it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -161,9 +161,9 @@ class _Variant:
                 if came:
                     symbols = self.symbols_at(path)
                     wanted = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
-                    yield name, self.verdict(came, wanted, self.inside(readers, symbols))
+                    yield name, self.verdict(came, wanted, partial(self.inside, readers, symbols))
         for name, leaf, came in self.leaves(totals):
-            yield name, self.verdict([came], self.wanted(sums, leaf), self.inside(readers, leaf))
+            yield name, self.verdict([came], self.wanted(sums, leaf), partial(self.inside, readers, leaf))
 
     def numbers(self) -> set[Path]:
         """Where there is a number in this variant, or what comes of numbers alone: no cotangent of it matters."""
@@ -189,7 +189,7 @@ class _Variant:
                 env[equation.name] = self.named(equation, plain, self.variant, env)
             elif author.value != equation.value and equation.name in self.own.live:
                 came = self.named(equation, plain, self.variant, env)
-                yield equation.name, self.verdict([came], self.named(author, scope, self.own, env), {})
+                yield equation.name, self.verdict([came], self.named(author, scope, self.own, env), dict)
 
     def forward(self) -> dict[Path, np.ndarray]:
         """The expression of each point, over the symbols of the points and leaves below it."""
@@ -300,11 +300,11 @@ class _Variant:
                 found |= zip(self.symbols_at(path).flat, lanes)
         return found
 
-    def verdict(self, came: Iterable[np.ndarray], wanted: np.ndarray, inside: Mapping) -> str:
-        """Of what is said in one way or in several, of which one is enough."""
+    def verdict(self, came: Iterable[np.ndarray], wanted: np.ndarray, within: Callable[[], Mapping]) -> str:
+        """Of what is said in one way or in several, of which one is enough; `within` as `inside` says."""
         if any(each.tolist() == wanted.tolist() for each in came):
             return SHOWN
-        wrong = []
+        wrong, inside = [], within()
         for each in came:
             pairs = zip(each.flat, wanted.flat, strict=True)
             apart = [(a, b) for a, b in pairs if not self.equal(a, b, inside)]

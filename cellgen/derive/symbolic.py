@@ -42,6 +42,7 @@ class Symbolic:
         self._totals: dict[tuple, Expr] = {}
         self._work = 0
         self._normal: dict[Expr, Expr] = {}
+        self._apart: dict[tuple, Expr] = {}
         self.table = {
             "add": lambda a, b: a + b,
             "sub": lambda a, b: a - b,
@@ -215,7 +216,12 @@ class Symbolic:
 
     def equal(self, a: Expr, b: Expr, inside: Mapping[Expr, Expr]) -> bool:
         """Whether two expressions are the same once some symbols are what they stand for."""
-        return a == b or self.normal((a - b).xreplace(inside)) == 0
+        if a == b:
+            return True
+        put = tuple((symbol, inside[symbol]) for symbol in self.symbols(a) + self.symbols(b) if symbol in inside)
+        if (a, b, put) not in self._apart:
+            self._apart[a, b, put] = (a - b).xreplace(dict(put))
+        return self.normal(self._apart[a, b, put]) == 0
 
     def normal(self, expr: Expr) -> Expr:
         """Multiplied out, with each 0 or 1 its own square, and nothing frozen. Raises `TooMuch`."""

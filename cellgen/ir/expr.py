@@ -214,16 +214,13 @@ class Equation:
 
 def children(node: Node) -> tuple[Node, ...]:
     match node:
+        case Apply():  # the most of them first: this is asked more often than anything
+            return node.args
         case Number() | Ref():
             return ()
-        case Pick(value) | View(value):
-            return (value,)
-        case Activate(_, value):
-            return (value,)
-        case Apply(_, args):
-            return args
-        case Choose(_, a, b):
-            return (a, b)
+        case Choose():
+            return (node.a, node.b)
+    return (node.value,)
 
 
 def live_children(node: Node, variant: Variant) -> tuple[tuple[int, Node], ...]:

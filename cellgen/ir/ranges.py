@@ -26,7 +26,8 @@ NEGATIVE = interval("(-inf, 0]")  # or zero
 
 
 def point(value) -> Interval:
-    return Interval(Fraction(value), Fraction(value))
+    value = Fraction(value)
+    return Interval(value, value)
 
 
 def exact(number) -> Fraction:
@@ -109,6 +110,12 @@ def subtract(a: Interval, b: Interval) -> Interval:
 
 def multiply(a: Interval, b: Interval) -> Interval:
     ends = [_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))]
+    return make(least(ends), greatest(ends))
+
+
+def scaled(factor: Fraction, a: Interval) -> Interval:
+    """`factor * a`."""
+    ends = [_times((factor, True), end) for end in (lower(a), upper(a))]
     return make(least(ends), greatest(ends))
 
 

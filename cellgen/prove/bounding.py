@@ -135,13 +135,13 @@ class Looks:
                 if pair.sign < 0:
                     apart = ranges.add(apart, ranges.point(_OPPOSITE[pair.op]))
                 a, b = (
-                    ranges.multiply(self.of(pair.a), ranges.point(1)),
-                    ranges.multiply(self.of(pair.b), ranges.point(-pair.sign)),
+                    ranges.scaled(ONE, self.of(pair.a)),
+                    ranges.scaled(Fraction(-pair.sign), self.of(pair.b)),
                 )
                 apart = met(apart, ranges.add(a, b))
                 difference = {((pair.a, 1),): ONE, ((pair.b, 1),): Fraction(-pair.sign)}
                 rest = self._look(combined((ONE, terms), (-factor, difference)), depth)
-                out = met(out, ranges.add(rest, ranges.multiply(ranges.point(factor), apart)))
+                out = met(out, ranges.add(rest, ranges.scaled(factor, apart)))
         return out
 
     def _by_offset(self, terms: Polynomial, depth: int, out: Interval) -> Interval:

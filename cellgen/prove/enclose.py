@@ -221,7 +221,7 @@ class Enclosure(Looks):
                 factor = terms[lead] / known[lead]
                 rest = combined((ONE, terms), (-factor, known))
                 if not set(rest) - set(terms):
-                    part = ranges.multiply(ranges.point(factor), interval)
+                    part = ranges.scaled(factor, interval)
                     out = met(out, ranges.add(part, self._sum(rest)))
         return out
 
@@ -243,7 +243,7 @@ class Enclosure(Looks):
             if len(term) == 1 and term[0][1] == 1:
                 rest = {other: each for other, each in terms.items() if other != term}
                 room = ranges.subtract(side, self._sum(rest))
-                room = ranges.multiply(room, ranges.point(1 / factor))
+                room = ranges.scaled(1 / factor, room)
                 if ranges.disjoint(self.of(term[0][0]), room):
                     return None
                 narrowed[term[0][0]] = ranges.meet(self.of(term[0][0]), room)
@@ -284,10 +284,8 @@ def _univariate(x: Interval, powers: Mapping[int, Fraction]) -> Interval:
     if set(powers) == {1, 2}:
         half = powers[1] / (2 * powers[2])
         square = ranges.power(ranges.add(x, ranges.point(half)), 2)
-        return ranges.multiply(ranges.point(powers[2]), ranges.subtract(square, ranges.point(half * half)))
-    out = reduce(
-        ranges.add, (ranges.multiply(ranges.point(factor), ranges.power(x, power)) for power, factor in powers.items())
-    )
+        return ranges.scaled(powers[2], ranges.subtract(square, ranges.point(half * half)))
+    out = reduce(ranges.add, (ranges.scaled(factor, ranges.power(x, power)) for power, factor in powers.items()))
     if len(powers) > 1 and ranges.bounded(x) and 0 < min(powers) and max(powers) <= MAX_DEGREE:
         symbol = "x"
         terms = {((symbol, power),): factor for power, factor in powers.items()}

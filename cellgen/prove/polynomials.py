@@ -76,6 +76,8 @@ def bernstein(terms: Polynomial, symbol: Expr, low: Fraction, high: Fraction) ->
     """
     powers = by_power(terms, symbol)
     degree, width = max(powers), high - low
+    if degree == 1:
+        return [combined(*((end**k, part) for k, part in powers.items())) for end in (low, high)]
     unit = [
         combined(*((comb(k, j) * low ** (k - j) * width**j, part) for k, part in powers.items() if k >= j))
         for j in range(degree + 1)
@@ -89,8 +91,10 @@ def combined(*parts: tuple[Fraction, Polynomial]) -> Polynomial:
     """The sum of polynomials, each times a number."""
     out: Polynomial = {}
     for factor, part in parts:
+        once = factor == 1
         for term, value in part.items():
-            out[term] = out.get(term, Fraction(0)) + factor * value
+            value = value if once else factor * value
+            out[term] = out[term] + value if term in out else value
     return {term: factor for term, factor in out.items() if factor}
 
 
@@ -102,5 +106,5 @@ def product(a: Polynomial, b: Polynomial) -> Polynomial:
             for symbol, power in q:
                 powers[symbol] = powers.get(symbol, 0) + power
             term = tuple(sorted(((symbol, power) for symbol, power in powers.items() if power), key=_name))
-            out[term] = out.get(term, Fraction(0)) + left * right
+            out[term] = out[term] + left * right if term in out else left * right
     return {term: factor for term, factor in out.items() if factor}

@@ -226,7 +226,9 @@ def test_what_is_drawn_and_what_goes_through_a_file_is_compared(tmp_path, monkey
     monkeypatch.setattr(
         compiler.Spec,
         "build",
-        lambda self, **how: {name: text.replace("seed(),", "[3, id(object())],") for name, text in build(self).items()},
+        lambda self, **how: {
+            name: text.replace("self._next_seed,", "(lambda: [3, id(object())]),") for name, text in build(self).items()
+        },
     )
     found = kinds(attempted(NOISY, tmp_path / "other", runs=Runs(), only="run"))
     assert "generated: what is drawn again is other" in found

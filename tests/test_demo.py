@@ -547,3 +547,11 @@ def test_a_quick_run_passes_the_bigrams(tmp_path, monkeypatch):
     assert [entry["parameters"] for entry in found["entries"]] == pytest.approx(
         [found["entries"][0]["parameters"]] * 3, rel=0.02
     )
+
+
+def test_the_digest_is_of_what_all_cells_share_too(monkeypatch):
+    from cellgen.demo import models
+
+    before = models.digest(*models.NAMES)
+    monkeypatch.setattr(models, "runtime_file", lambda: "another scan")
+    assert models.digest(*models.NAMES) != before

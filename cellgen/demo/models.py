@@ -12,6 +12,7 @@ from types import ModuleType
 import tensorflow as tf
 
 from cellgen.compiler import Spec
+from cellgen.emit import runtime_file
 from cellgen.output import module
 
 keras = tf.keras
@@ -32,8 +33,8 @@ def generated(stem: str) -> ModuleType:
 
 
 def digest(*stems: str) -> str:
-    """Tells whether two runs trained the same generated code."""
-    return sha256("".join(map(text_of, stems)).encode()).hexdigest()[:12]
+    """Tells whether two runs trained the same generated code, and what it shares with all other."""
+    return sha256("".join([*map(text_of, stems), runtime_file()]).encode()).hexdigest()[:12]
 
 
 def slope(epoch: int) -> float:

@@ -261,7 +261,7 @@ class Spec:
         refuse(typed)
         _, joint = self._derived
         view = stackview(stack, statements(self._ready), schedule(joint))
-        text = render(view, "stack.py.j2", templates())
+        text = render(view, "cell.py.j2", templates())
         if not tests:
             return self._files(text, None)
         cell = self.beside.get(stack.cell.stem) or expand(self._named(stack.cell.stem, stack.cell_span).expanded())

@@ -9,10 +9,13 @@ from cellgen.emit.rendering import layout
 INTERFACE = 1  # of what cells read of it: another number is another file
 RUNTIME = f"recurrent_{INTERFACE}"
 
-MODULES = ("arguments", "arrays", "derivatives", "traces", "noise", "chunks", "scan")
+MODULES = (
+    *("arguments", "functions", "activations", "constructors", "arrays", "derivatives", "traces", "noise", "equations", "chunks"),
+    *("scan", "cell", "stack", "layer"),
+)
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 
-The scan and its derivatives, arguments and the messages that refuse them, noise.
+The classes for Keras, the scan and its derivatives, arguments and the messages that refuse them, noise.
 """
 '''
 

@@ -12,13 +12,14 @@ def statements(blocks: Iterable[Block], emitter: Emitter) -> Iterator[StatementV
     last = said = None
     for block in blocks:
         lines = [code(line, emitter) for line in block.lines]
-        if (block.equation, block.test) != said:
-            lines.insert(0, f"# {block.equation}")
-        if block.test is not None:
-            lines = [f"    {line}" for line in lines]
-            if block.test != last:
-                lines.insert(0, f"if {emitter.test(block.test)}:")
-        last, said = block.test, (block.equation, block.test)
+        comment = [f"# {block.equation}"] if block.equation != said else []
+        if block.test is None:
+            lines = [*comment, *lines]
+        elif block.test == last:
+            lines = [f"    {line}" for line in (*comment, *lines)]
+        else:
+            lines = [*comment, f"if {emitter.test(block.test)}:", *(f"    {line}" for line in lines)]
+        last, said = block.test, block.equation
         yield StatementView(tuple(lines))
 
 

@@ -28,13 +28,13 @@ KERAS = frozenset(
     trainable_weights unroll variable_dtype variables weights zero_output_for_mask
     output_size zero_state return_all_states debug time_major return_gates named step_arguments weight_arguments
     step_dtype input_shape noise seed seed_generator
-    state_is_tuple gates gate_shapes noisy""".split()
+    state_is_tuple gates gate_shapes noisy scan scheduled state_sizes noise_sizes""".split()
 )
 
 # names of the generated module that a local variable must not hide
 GENERATED = frozenset(
     """tf keras self cls state scope cast sequences initial_state lengths kwargs noise NamedTuple float int list tuple
-    zip""".split()
+    zip recurrent""".split()
 )
 
 # names of the module of a stack that an input, an attribute or a size of a layer must not hide

@@ -135,6 +135,7 @@ ROUNDED = ("gelu", "leaky_relu")
 
 NORMS = {"layer": "recurrent.layer_norm", "rms": "recurrent.rms_norm"}
 
+
 @dataclass(frozen=True)
 class Emitter:
     """Prints for one cell: it knows which options are words or flags, and what the input is called.
@@ -177,8 +178,6 @@ class Emitter:
                 for axis in node.attr("axes"):
                     text = f"tf.expand_dims({text}, {axis})"
                 return text, ATOM
-            case Apply("where", (condition, a, Apply("zeros"))):  # the type is that of the first
-                return f"tf.where({self.text(condition)}, {self.text(a)}, 0)", ATOM
             case Apply("where", (condition, a, b)):
                 return f"tf.where({self.text(condition)}, {self.text(a)}, {self.text(b)})", ATOM
             case Apply("concat" | "stack" as op, args):

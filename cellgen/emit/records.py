@@ -116,19 +116,21 @@ class StepView:
     training: bool
 
 
+# names with the code of each, by the test under which they exist; empty: always
+Groups = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+
 @dataclass(frozen=True)
 class SegmentView:
-    """A function that runs a segment of the plan. `given` are the names that it returns values under, `sometimes`
-    those that exist under a test, by the test."""
+    """A function that runs a segment of the plan, and what it gives by name."""
 
     parameters: tuple[str, ...]
     statements: tuple[StatementView, ...]
-    given: tuple[str, ...]
-    sometimes: tuple[tuple[str, tuple[str, ...]], ...]
+    gives: Groups
 
     @property
     def empty(self) -> bool:
-        return not (self.statements or self.given or self.sometimes)
+        return not (self.statements or self.gives)
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,9 @@ class ScanView:
     """The scan with the derived backward pass.
 
     transposed: of each transposed weight its name, and the weight. carried: the cotangents of the state before.
-    d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, sent: an
-    input, what another layer gave, or an argument; the code of its cotangent, and the test under which it exists.
-    asks: the options that those tests ask for.
+    d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, d_weights:
+    those of inputs, of what another layer gave, and of weights. differentiated: the weights, in order, with the test
+    under which each is; asks: the options that those ask for.
     """
 
     once: SegmentView
@@ -150,9 +152,10 @@ class ScanView:
     d_outputs: tuple[str, ...]
     d_state: str
     carried: tuple[str, ...]
-    d_inputs: tuple[tuple[str, str, str], ...]
-    d_inner: tuple[tuple[str, str, str], ...]
-    sent: tuple[tuple[str, str, str], ...]
+    d_inputs: Groups
+    d_inner: Groups
+    d_weights: Groups
+    differentiated: tuple[tuple[str, str], ...]
     asks: tuple[str, ...]
 
 

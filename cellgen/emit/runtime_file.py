@@ -10,8 +10,8 @@ INTERFACE = 1  # of what cells read of it: another number is another file
 RUNTIME = f"recurrent_{INTERFACE}"
 
 MODULES = (
-    *("arguments", "functions", "activations", "constructors", "arrays", "derivatives", "traces", "noise", "equations", "chunks"),
-    *("scan", "cell", "stack", "layer"),
+    *("arguments", "functions", "activations", "constructors", "arrays", "derivatives", "traces", "noise"),
+    *("equations", "chunks", "scan", "cell", "stack", "layer"),
 )
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 

@@ -1,10 +1,10 @@
 """Plan to `ScanView`: the functions of the scan with the derived backward pass, as the templates write them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from cellgen.emit.expressions import AND, Emitter
-from cellgen.emit.records import ScanView, SegmentView, StatementView
+from cellgen.emit.records import Groups, ScanView, SegmentView, StatementView
 from cellgen.emit.statements import code, statements
 from cellgen.ir import TRAINING, Apply, Cell, Given, Node, Ref, asked, children, rebuild, renamed
 from cellgen.schedule import GIVEN, Line, Plan, Segment, measured, uses
@@ -12,19 +12,27 @@ from cellgen.schedule import GIVEN, Line, Plan, Segment, measured, uses
 NUMBERS = ("convert", "cast", "repeat")  # what makes a tensor of a number
 
 
-def _aliases(segment: Segment) -> dict[str, str]:
+def _grouped(triples: Iterable[tuple[str, str, str]]) -> Groups:
+    """Names, codes and tests, by the test: what is always there first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, code_, test in sorted(triples, key=lambda each: each[2] != ""):
+        found.setdefault(test, []).append((name, code_))
+    return tuple((test, tuple(pairs)) for test, pairs in found.items())
+
+
+def _aliases(segment: Segment, kept: Collection[str] = ()) -> dict[str, str]:
     """What is only another name of something, in a segment, and nothing that the segment gives: of what it is."""
     found: dict[str, str] = {}
     for block in segment.blocks:
         match block.lines:
-            case (Line((target,), Ref(name)),) if target not in segment.gives:
+            case (Line((target,), Ref(name)),) if target not in (*segment.gives, *kept):
                 found[target] = found.get(name, name)
     return found
 
 
-def _without_aliases(segment: Segment) -> Segment:
-    """The segment without other names of the same, which its equations gave and nobody reads but it."""
-    alias = _aliases(segment)
+def _without_aliases(segment: Segment, kept: Collection[str]) -> Segment:
+    """The segment without other names of the same, but for those that are kept."""
+    alias = _aliases(segment, kept)
 
     def read(node: Node) -> Node:
         if isinstance(node, Ref):
@@ -78,7 +86,7 @@ class _Viewing:
             for line in slot.splits:
                 axis = next(axis for axis in self.cell.axes if self.split_by(axis.labels, line))
                 labelled |= {(slot.param.name, label): name for label, name in zip(axis.labels, line.targets)}
-        self.alias = {**_aliases(plan.backward), **_aliases(plan.after)}
+        self.alias = {**_aliases(plan.backward), **_aliases(replace(plan.after, gives=()))}
         sent, d_inputs = [], {}
         for (name, _, label), cotangent in plan.joint.sent:
             test = self.tests[cotangent]
@@ -97,21 +105,23 @@ class _Viewing:
             before=self.segment(plan.before),
             forward=self.segment(plan.forward, like=plan.step.carried[0], without=plan.step.carried),
             backward=self.segment(plan.backward, like=plan.joint.given[0], without=plan.joint.given),
-            after=self.segment(plan.after),
+            after=self.segment(replace(plan.after, gives=())),
             transposed=tuple((line.targets[0], line.value.args[0].name) for line in plan.turned),
             d_outputs=tuple(f"{output}, " for output in outputs),
             d_state=", ".join(states) + ("," if len(states) == 1 else ""),
             carried=tuple(self.alias.get(name, name) for name in plan.joint.carried),
-            d_inputs=tuple(d_inputs[name] for name in self.ports if name not in inner),
-            d_inner=tuple(d_inputs[name] for name in self.ports if name in inner),
-            sent=tuple(sent),
+            d_inputs=_grouped(d_inputs[name] for name in self.ports if name not in inner),
+            d_inner=_grouped(d_inputs[name] for name in self.ports if name in inner),
+            d_weights=_grouped(sent),
+            differentiated=tuple((name, test) for name, _, test in sent),
             asks=tuple(self.asks()),
         )
 
     def segment(self, segment: Segment, like: str = "", without: tuple[str, ...] = ()) -> SegmentView:
         emitter = Emitter(self.cell, like=like, dtype="dtype" if segment is self.plan.once else "")
         loop, once = segment is self.plan.forward, segment is self.plan.once
-        segment = _without_aliases(segment)
+        states = {state.name for state in self.cell.states}
+        segment = _without_aliases(segment, {*states, *self.cell.outputs} if loop else ())
         lines = [line for block in segment.blocks for line in block.lines]
         if loop:
             lines += self.plan.step.opening
@@ -139,13 +149,8 @@ class _Viewing:
         return SegmentView(
             parameters=tuple(f"{name}=None" if name in tests else name for name in parameters),
             statements=tuple(body),
-            given=tuple(name for name in segment.gives if name not in tests),
-            sometimes=tuple(self.by_test([(name, tests[name]) for name in segment.gives if name in tests])),
+            gives=_grouped((name, name, tests.get(name, "")) for name in segment.gives),
         )
-
-    def by_test(self, sometimes: list[tuple[str, str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        for test in dict.fromkeys(test for _, test in sometimes):
-            yield test, tuple(name for name, other in sometimes if other == test)
 
     def test(self, name: str, emitter: Emitter) -> str:
         """When a value exists, in code; empty: always."""

@@ -73,20 +73,26 @@ class _StackViewing(Viewing):
             "states": tuple(replace(each, size=self.of_all(each.size)) for each in layer["states"]),
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
         }
+        shown_sizes = {name: self.shown_size(name) for name in cell.shown}
         readout = readoutview(stack, self.initializer, self.shared_size)
         layer["initializers"] += tuple((weight.name, weight.initializer) for weight in readout.weights)
+        used = self.used(layer)
+        scan = layer["scan"]
+        segments = (layer["step"], scan.once, scan.before, scan.forward, scan.backward, scan.after)
+        read = {name for names in (*used.values(), *(each.parameters for each in segments)) for name in names}
+        read |= {name for code in shown_sizes.values() for name in re.findall(r'"(\w+)"', code)}
         return StackView(
             **layer,
             wiring=tuple(dict.fromkeys((*(each.text for each in stack.wiring), *self.settled()))),
             depth="depth" if stack.sizes else stack.depth,
             lists=stack.sizes,
-            sizes=tuple((dim.name, self.dim_code(dim.name)) for dim in self.layer_dims),
+            sizes=tuple((dim.name, self.dim_code(dim.name)) for dim in self.layer_dims if dim.name in read),
             below=tuple(self.neighbours("below")),
             above=tuple(self.neighbours("above")),
             outer={own: name for own, name in self.outer.items() if own != name},
             output_of=cell.output,
-            shown_sizes={name: self.shown_size(name) for name in cell.shown},
-            used=self.used(layer),
+            shown_sizes=shown_sizes,
+            used=used,
             readout=readout,
         )
 
@@ -94,7 +100,6 @@ class _StackViewing(Viewing):
         """Of the methods about a layer, the sizes and neighbours that each reads."""
         weights = [code for each in layer["weights"] for code in (each.shape, each.given, each.parts)]
         read = {
-            "sizes": list(map(self.dim_code, (dim.name for dim in self.layer_dims))),
             "build": [*weights, *(each.sizes for each in layer["noises"])],
             "split": layer["label_slices"],
             "gates": [sizes for _, sizes in layer["trace_sizes"]],

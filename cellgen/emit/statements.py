@@ -4,14 +4,17 @@ from collections.abc import Iterable, Iterator
 
 from cellgen.emit.expressions import Emitter
 from cellgen.emit.records import StatementView
+from cellgen.ir import Choose
 from cellgen.schedule import Block, Line
+
+WIDE = 120  # a statement that ruff cannot leave in two lines
 
 
 def statements(blocks: Iterable[Block], emitter: Emitter) -> Iterator[StatementView]:
     """The lines of every equation under its text; neighbours under the same test share one `if`."""
     last = said = None
     for block in blocks:
-        lines = [code(line, emitter) for line in block.lines]
+        lines = [text for line in block.lines for text in coded(line, emitter)]
         comment = [f"# {block.equation}"] if block.equation != said else []
         if block.test is None:
             lines = [*comment, *lines]
@@ -21,6 +24,16 @@ def statements(blocks: Iterable[Block], emitter: Emitter) -> Iterator[StatementV
             lines = [*comment, f"if {emitter.test(block.test)}:", *(f"    {line}" for line in lines)]
         last, said = block.test, block.equation
         yield StatementView(tuple(lines))
+
+
+def coded(line: Line, emitter: Emitter) -> list[str]:
+    """A statement; a choice that is wider than a line in two of them."""
+    whole = code(line, emitter)
+    match line.value:
+        case Choose(test, a, b) if len(whole) > WIDE:
+            on, off = (f"    {line.left} = {emitter.text(each)}" for each in (a, b))
+            return [f"if {emitter.test(test)}:", on, "else:", off]
+    return [whole]
 
 
 def code(line: Line, emitter: Emitter) -> str:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-KEPT = "_kept"  # what a generated function gathers: no value in it is called so
+GATHERED = frozenset(["_kept", "_read", "_d_inputs", "_d_weights"])  # of a generated function: no value is called so
 
 
 class Free:
     """Which names are free: all but those that are taken, and each that is given is taken from then on."""
 
     def __init__(self, taken: Iterable[str] = ()):
-        self._taken = {*taken, KEPT}
+        self._taken = {*taken, *GATHERED}
 
     def new(self, name: str) -> str:
         """This name, or with `_` in front as often as it takes."""

@@ -1,6 +1,7 @@
 """Generated layers for the tests: the committed ones, those of other specs, and processes that know only them."""
 
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -74,7 +75,7 @@ class Subject:
     @property
     def stack(self) -> bool:
         """Whether it is a stack: its state is a flat tuple."""
-        return hasattr(self.module, "_by_layer")
+        return hasattr(self.Cell.scan, "by_layer")
 
     @property
     def State(self) -> type:
@@ -83,7 +84,13 @@ class Subject:
     @property
     def many(self) -> bool:
         """Whether a step takes more than one input."""
-        return hasattr(self.module, "_PORTS")
+        return self.Cell.scan.many
+
+    @property
+    def weight_arguments(self) -> list[str]:
+        """`kernel_initializer` and so on."""
+        found = inspect.signature(self.Cell.__init__).parameters
+        return [name for name in found if name.endswith(("_initializer", "_regularizer", "_constraint"))]
 
     def state_of(self, values):
         """Tensors as a state of the cell's own type."""

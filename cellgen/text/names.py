@@ -67,9 +67,11 @@ def no_module(stem: str) -> str:
     return ""
 
 
-def check(name: str, span: Span, report: Report, attribute: bool = False, stack: bool = False) -> bool:
+def check(
+    name: str, span: Span, report: Report, attribute: bool = False, stack: bool = False, label: bool = False
+) -> bool:
     """Whether a spec may give this name; if not, it is reported (CG109). `attribute`: it becomes one of the layer's.
-    `stack`: it is known outside the layers of a stack."""
+    `stack`: it is known outside the layers of a stack. `label`: it is only a part of other names."""
 
     def refuse(message: str, help: str) -> bool:
         report.add("CG109", f"`{name}` {message}", span, help=help)
@@ -94,7 +96,7 @@ def check(name: str, span: Span, report: Report, attribute: bool = False, stack:
         return refuse("is a word of the language", other)
     if name in OPS:
         return refuse("is a function of the language", other)
-    if name in GENERATED or stack and (name in STACK or re.match(r"layer\d", name)):
+    if name in GENERATED and not label or stack and (name in STACK or re.match(r"layer\d", name)):
         return refuse("has a meaning in the generated code", other)
     if attribute and name.endswith(WEIGHT_ARGUMENTS):
         return refuse("is what an argument of a weight is called", other)

@@ -259,7 +259,7 @@ in the loop
 
 on the way back
   _d_h = _d_h_next + _d_output
-  _d_z = _activation_gradient(_d_h, z, h)
+  _d_z = activation.gradient(_d_h, z, h)
   _d_h_prev = _d_z @ recurrent_kernel_T
 
 after it, all steps of a chunk at once

@@ -81,7 +81,6 @@ class Viewing:
         output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
         drawn = [shape_of(noise, self.step) for noise in cell.noises]
         drawing = tuple(noises(self.step, self.size))
-        constants = [port.name for port in cell.inputs if port.constant]
         kept = [*(state.shape for state in cell.states), output]
         late = [*filter(self.late, kept)]
         flat = all(len(shape) == 1 for shape in kept)
@@ -100,12 +99,10 @@ class Viewing:
             input_rank=len(port.shape),
             ports=tuple(map(self.port, cell.inputs)),
             noises=drawing,
-            constants=constants,
             asks_training=asks_training(cell),
             wide=wide(cell),
             many=len(cell.inputs) > 1,
             inputs=tuple(besides(cell)),
-            scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),
             input_checks=tuple(self.input_checks()),
             star="" if flat else "*",
             states=tuple(

@@ -180,9 +180,7 @@ class CellView:
     asks_training: bool  # otherwise than for what is drawn
     wide: bool  # whether a step is computed in float32 where what comes is narrower
     many: bool  # more than one port
-    constants: list[str]  # ports that hold for all steps
     inputs: tuple[str, ...]  # of several, how they are given, for people
-    scheduled: tuple[tuple[str, str], ...]  # options that are set while training, with their defaults
     input_checks: tuple[CheckView, ...]
     star: str  # `*` where a size is a tuple
     states: tuple[StateView, ...]

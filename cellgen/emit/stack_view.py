@@ -64,9 +64,6 @@ class _StackViewing(Viewing):
             "keywords": tuple(keywords(cell)),
             "example_arguments": ", ".join(self.example(argument) for argument in given if not argument.default),
             "output": self.stack_output(layer["output"]),
-            "scheduled": tuple(
-                (each.name, str(float(each.default))) for each in stack.options if each.kind == "scheduled"
-            ),
             "built_sizes": (),
             "derived_dims": (),
             "build_dims": (),

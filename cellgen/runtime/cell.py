@@ -254,6 +254,10 @@ class Cell(keras.layers.Layer):
         require(noise is None, "noise", "None: nothing is drawn", noise)
         return {}
 
+    def _noisy_parts(self) -> list[tuple[str, dict]]:
+        """Of each part that draws, what stands before its names, and its sizes by name."""
+        return [("", self.noise_sizes)]
+
     def _read_out_of(self, state, output):
         """The output of a step; of a stack it may be read from the states of all layers."""
         return output

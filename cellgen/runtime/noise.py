@@ -92,10 +92,6 @@ class Drawing(_Asked):
                 found |= {} if drawn is None else {lead + name: drawn}
         return found
 
-    def _noisy_parts(self):
-        """Of each part that draws, what stands before its names, and its sizes."""
-        return [("", self.noise_sizes)]
-
     def _undrawn(self, noise) -> dict[str, float]:
         """Numbers for what is not drawn, by name: with them nothing is dropped."""
         names = [(lead + name, each) for lead, _ in self._noisy_parts() for name, each in self.scan.draws.items()]

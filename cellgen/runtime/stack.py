@@ -269,6 +269,5 @@ class StackCell(Cell):
         parts = enumerate(self.parts if self.built else [self] * self.depth)
         return [(index * self.scan.states + at, part, name) for index, part in parts for at, name in places]
 
-    def _noisy_parts(self):
-        """What `Drawing` asks for."""
+    def _noisy_parts(self) -> list[tuple[str, dict]]:
         return [(f"layer{index + 1}/", part.noise_sizes) for index, part in enumerate(self.parts)]

@@ -21,7 +21,7 @@ from cellgen.testing.masked import (
     masks,
 )
 from cellgen.testing.precision import arguments_are_checked, float32, mixed_precision
-from cellgen.testing.subject import Subject
+from cellgen.testing.subject import Subject, rates
 from cellgen.testing.training import (
     training_draws_by_seed,
     training_every_way,
@@ -59,6 +59,7 @@ __all__ = [
     "masks",
     "mixed_precision",
     "one_trace_for_all_lengths",
+    "rates",
     "samples_do_not_mix",
     "save_and_load",
     "scan",

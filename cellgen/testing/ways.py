@@ -1,5 +1,8 @@
 """One result, however the layer is run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import tensorflow as tf
 
@@ -30,8 +33,20 @@ def in_every_way(trial: Trial, x, monkeypatch, **how) -> None:
     in_python = trial.twin(debug=True)(x, initial_state=trial.state, **how)
     trial.close(in_python, wanted[: len(trial.everything)], how=f"debug=True, {against}")
     monkeypatch.setattr(trial.subject.built.recurrent.Scan, "shares", lambda scan, batch_size: 2)
-    by_xla = _slopes(trial.twin(jit_compile=True), trial, x, how)
+    with _not_optimised():
+        by_xla = _slopes(trial.twin(jit_compile=True), trial, x, how)
     trial.close(by_xla, wanted, values, 1e-9, f"jit_compile=True, in two shares, {against}")
+
+
+@contextmanager
+def _not_optimised() -> Iterator[None]:
+    """Graphs run as they are traced: beside XLA there is a large one, run once, and in chunks it was optimised."""
+    was = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **was})
 
 
 def _slopes(layer, trial: Trial, x, how) -> list[tf.Tensor]:

@@ -47,46 +47,50 @@ def refuses(name: str, call: Callable[[], object], sentence: str) -> None:
 
 def close(came, wanted, values: Sequence[Value], bound: float, how: str = "") -> None:
     """Raises `Difference` if anything is further from what is wanted than `bound`, of the value or of 1, whichever is
-    more. how: what was run to come to it, and what to know what is wanted.
+    more. how: what was run to come to it.
     """
     came, wanted = tf.nest.flatten(came), tf.nest.flatten(wanted)
     told = f"how     {how}\n" if how else ""
     if not len(came) == len(wanted) == len(values) > 0:
         names = ", ".join(value.name for value in values)
         raise Difference(f"{told}value   how many values\ncame    {len(came)}\nwanted  {len(wanted)}: {names}")
-    off = [value.name for value, *pair in zip(values, came, wanted) if _apart(*map(_array, pair), bound) is not None]
-    for value, one, other in zip(values, map(_array, came), map(_array, wanted)):
-        apart = _apart(one, other, bound)
-        if apart is None:
-            continue
-        if one.shape != other.shape:
-            raise Difference(f"{told}value   {value.name}, its shape\ncame    {one.shape}\nwanted  {other.shape}")
-        at = _first(apart, np.abs(one - other), value)
-        told += f"value   {value.at(at)}\ncame    {one[at]!r:.24}\nwanted  {other[at]!r:.24}\n"
-        told += (
-            f"apart   {abs(one[at] - other[at]):.2g}, where {bound:g} is allowed; {apart.sum()} of {apart.size} numbers"
-        )
-        also = [name for name in off if name != value.name]
-        raise Difference(told + (f"\nalso    {', '.join(also)}" if also else ""))
+    came, wanted = ([np.asarray(each, np.float64) for each in arrays] for arrays in (came, wanted))
+    off = [at for at in range(len(values)) if not _near(came[at], wanted[at], bound).all()]
+    if off:
+        also = ", ".join(values[at].name for at in off[1:])
+        first = _apart(came[off[0]], wanted[off[0]], values[off[0]], bound)
+        raise Difference(told + first + (f"\nalso    {also}" if also else ""))
 
 
-def _array(value) -> np.ndarray:
-    return np.asarray(value, np.float64)
+def _near(came: np.ndarray, wanted: np.ndarray, bound: float) -> np.ndarray:
+    """Which numbers are near enough to finite ones, none of another shape."""
+    if came.shape != wanted.shape:
+        return np.zeros(1, bool)
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(wanted) & (np.abs(came - wanted) <= bound + bound * np.abs(wanted))
 
 
-def _apart(one: np.ndarray, other: np.ndarray, bound: float) -> np.ndarray | None:
-    """Which numbers are too far from each other, None if none is. What is wanted is finite."""
-    if one.shape != other.shape:
-        return np.ones(other.shape, bool)
-    apart = ~((np.abs(one - other) <= bound + bound * np.abs(other)) & np.isfinite(other))
-    return apart if apart.any() else None
+def _apart(came: np.ndarray, wanted: np.ndarray, value: Value, bound: float) -> str:
+    """Where a value is off, as text."""
+    if came.shape != wanted.shape:
+        return f"value   {value.name}, its shape\ncame    {came.shape}\nwanted  {wanted.shape}"
+    far = ~_near(came, wanted, bound)
+    with np.errstate(invalid="ignore"):
+        distance = np.abs(came - wanted)
+    at = _first(far, distance, value)
+    return (
+        f"value   {value.at(at)}\n"
+        f"came    {float(came[at])!r}\n"
+        f"wanted  {float(wanted[at])!r}\n"
+        f"apart   {distance[at]:.2g}, more than {bound:g}, as are {far.sum()} of {far.size} numbers"
+    )
 
 
-def _first(apart: np.ndarray, distance: np.ndarray, value: Value) -> tuple[int, ...]:
+def _first(far: np.ndarray, distance: np.ndarray, value: Value) -> tuple[int, ...]:
     """Of the first step that is off, the number that is off most."""
-    if "step" in value.axes and apart.ndim > value.axes.index("step"):
+    if "step" in value.axes:
         axis = value.axes.index("step")
-        steps = np.arange(apart.shape[axis]).reshape(-1, *[1] * (apart.ndim - axis - 1))
-        apart = apart & (steps == np.where(apart, steps, apart.shape[axis]).min())
-    most = np.where(apart, np.where(np.isfinite(distance), distance, np.inf), -1.0)
+        steps = np.arange(far.shape[axis]).reshape(-1, *[1] * (far.ndim - axis - 1))
+        far = far & (steps == np.where(far, steps, far.shape[axis]).min())
+    most = np.where(far, np.where(np.isfinite(distance), distance, np.inf), -1.0)
     return tuple(map(int, np.unravel_index(most.argmax(), most.shape)))

@@ -47,11 +47,22 @@ def gradients(subject: Subject, case) -> None:
     came, rng = point.gradients(), np.random.default_rng(0)
     along = {name: rng.normal(size=array.shape) for name, array in point.arrays.items()}
     slopes = {name: np.sum(gradient * along[name]) for name, gradient in came.items()}
-    for names in [list(along), *([] if case else ([name] for name in along))]:
+
+    def agree(*names: str) -> None:
         wanted = derivative(point.loss, point.arrays, {name: along[name] for name in names}, step)
-        of = names[0] if len(names) == 1 else "all that there is"
+        of = names[0] if len(names) == 1 else "all of them at once"
         value = Value(f"the gradient of {of}, along a random direction")
-        trial.close(sum(slopes[name] for name in names), wanted, [value], 1e-6)
+        how = f"of a loss that weighs all that is returned, by finite differences in steps of {step:.2g}"
+        trial.close(sum(slopes[name] for name in names), wanted, [value], 1e-6, how)
+
+    for name in along if not case else ():
+        agree(name)
+    try:
+        agree(*along)
+    except Difference:
+        for name in along:  # it is one of them
+            agree(name)
+        raise
 
 
 class Point:

@@ -26,29 +26,29 @@ equations: |
 """
 
 
-def run(command, folder):
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+def run(command, folder, **more):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", **more}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_a_wrong_cell_is_told_with_its_place_and_again_by_the_command_that_is_told(tmp_path):
-    """By the front door: a build, one sign turned over, and the tests that it came with."""
+    """By the front door: a build, the sign before what is carried turned over, which the second step is the first to
+    see, and the tests that it came with.
+    """
     (tmp_path / "leaky.yaml").write_text(SPEC)
     assert run([sys.executable, "-m", "cellgen", "build", "leaky.yaml"], tmp_path).returncode == 0
     file = tmp_path / "generated" / "leaky.py"
     text = file.read_text(encoding="utf-8")
     place = text.index("c = rate * c_prev + ", text.index("def _forward"))
-    file.write_text(text[:place] + text[place:].replace("c_prev +", "c_prev -", 1), encoding="utf-8")
+    file.write_text(text[:place] + text[place:].replace("rate *", "-rate *", 1), encoding="utf-8")
 
-    done = run([sys.executable, "-m", "cellgen", "test", "generated"], tmp_path)
+    done = run([sys.executable, "-m", "cellgen", "test", "generated"], tmp_path, PYTEST_ADDOPTS="-k scan")
     assert done.returncode == 1
-    report = done.stdout[done.stdout.index("_ test_scan[rate] _") :].partition("\nAll traceback")[0]
-    assert [line.split()[0] for line in report.splitlines()[2:]] == [
-        "E",
-        *("case", "how", "value", "came", "wanted", "apart", "also", "again"),
-    ]
-    assert "case    Leaky(input=3, units=4, rate=1.5)\n" in report
-    assert re.search(r"value   outputs, step 0, sample \d, \[\d\]\ncame    -?0\.\d+\nwanted  -?0\.\d+\n", report)
+    report = done.stdout.partition("_ test_scan[rate] _")[2].partition("\nAll traceback")[0]
+    words = ["E", "case", "how", "value", "came", "wanted", "apart", "also", "again"]
+    assert [line.split()[0] for line in report.splitlines()[2:]] == words
+    assert "case    Leaky(input=3, units=4, rate=0.75)\n" in report
+    assert re.search(r"value   outputs, step 1, sample \d, \[\d\]\ncame    -?0\.\d+\nwanted  -?0\.\d+\n", report)
     again = report.partition("again   ")[2].strip()
     assert again == "python -m pytest 'generated/test_leaky.py::test_scan[rate]'"
 

@@ -132,8 +132,8 @@ def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:
         case "maybe":
             yield option.name, repr(float(_within(option, Fraction(1, 2)))) if option.default is None else "None"
         case _:  # a whole number stays one: it may be an exponent
-            whole = option.default.denominator == 1
-            other = option.default + 1 if whole else option.default / 2 + Fraction(1, 4)
+            whole, half = option.default.denominator == 1, Fraction(1, 2)
+            other = option.default + 1 if whole else (option.default + (1 if option.default == half else half)) / 2
             yield option.name, repr(float(_within(option, other)))
 
 

@@ -1,7 +1,7 @@
 """What generated cells have in common: a Keras layer for one step, of which a subclass declares weights and states."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
@@ -141,6 +141,10 @@ class Cell(keras.layers.Layer):
         return tf.cast(tf.convert_to_tensor(value), self.step_dtype)
 
     # --- a step
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def step_arguments(self) -> dict[str, Any]:
         """What the step takes besides inputs and state: weights in the step's dtype, split by label, and options."""

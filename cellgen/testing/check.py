@@ -19,7 +19,7 @@ def check(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def checked(subject: "Subject", *tried, **named) -> None:
-        __tracebackhide__ = told
+        __tracebackhide__ = told_in_full
         try:
             function(subject, *tried, **named)
         except Difference as found:
@@ -29,7 +29,7 @@ def check(function: Callable[..., None]) -> Callable[..., None]:
     return checked
 
 
-def told(caught) -> bool:
+def told_in_full(caught) -> bool:
     """Whether pytest leaves a frame out of what it shows: a difference says all that there is to say."""
     return caught.errisinstance(Difference)
 

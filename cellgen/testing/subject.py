@@ -14,9 +14,10 @@ from cellgen.compiler import Spec
 from cellgen.interpret import Instance
 from cellgen.ir import Apply, Cell, Ref, TypedCell, walk
 from cellgen.stack import Stack
-from cellgen.testing.check import told
+from cellgen.testing.check import told_in_full
 from cellgen.testing.trial import LENGTHS, MASK, Trial
 
+SIZES = ("small", "other")
 MASKS = ({"mask": MASK}, {"lengths": LENGTHS}, {"mask": MASK, "lengths": LENGTHS})
 HALVES = {"mixed_bfloat16": 0.2, "mixed_float16": 0.03}  # how near a policy comes
 RATE = 0.4  # of what training drops, where an option says how much
@@ -43,8 +44,8 @@ class Subject:
     def __post_init__(self):
         with open(self.built.__file__, encoding="utf-8") as file:
             if self.checksum not in file.readline():
-                name = f"{self.stem}.py"
-                raise ImportError(f"{name} is not of the same build as these tests: run `cellgen build` once more")
+                told = f"{self.stem}.py is not of the same build as these tests: run `cellgen build` once more"
+                raise ImportError(told)
 
     # what is tried
 
@@ -53,7 +54,7 @@ class Subject:
 
         @functools.wraps(check)
         def test(*tried, **fixtures) -> None:
-            __tracebackhide__ = told
+            __tracebackhide__ = told_in_full
             check(self, *tried, **fixtures)
 
         signature = inspect.signature(check)
@@ -62,7 +63,7 @@ class Subject:
         choices = {"case": self.cases, "sizes": self.sizes, "masks": MASKS, "policy": HALVES}
         for name in names:
             if name in choices:
-                ids = [self.id_of(name, each) for each in choices[name]]
+                ids = SIZES if name == "sizes" else [self.id_of(name, each) for each in choices[name]]
                 test = pytest.mark.parametrize(name, choices[name], ids=ids)(test)
         return test
 
@@ -72,7 +73,7 @@ class Subject:
             case "case":
                 return ",".join(value) or "default"
             case "sizes":
-                return ("small", "other")[self.sizes.index(value)]
+                return SIZES[self.sizes.index(value)]
             case "masks":
                 return "-".join(value)
             case "policy":
@@ -81,7 +82,7 @@ class Subject:
 
     def trial(self, case: Mapping, sizes: Mapping | None = None, **arguments) -> Trial:
         """One that tests share: they run it, and change nothing of it."""
-        return _shared(self, *map(json.dumps, (case, sizes, arguments)))
+        return _shared(self, *map(json.dumps, (case, sizes or self.sizes[0], arguments)))
 
     # what the spec says
 

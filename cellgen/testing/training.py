@@ -65,7 +65,9 @@ def _before(trial: Trial, states: list[np.ndarray], masks) -> list[np.ndarray]:
         return before
     fresh = [np.asarray(value)[:, None] for value in tf.nest.flatten(trial.layer.get_initial_state(BATCH))]
     return [
-        np.where(MASK[..., None], value, own) if name in trial.cell.mask.states else value
+        np.where(MASK.reshape(BATCH, STEPS, *[1] * (value.ndim - 2)), value, own)
+        if name in trial.cell.mask.states
+        else value
         for name, value, own in zip(trial.states, before, fresh)
     ]
 

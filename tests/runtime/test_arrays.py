@@ -24,7 +24,7 @@ def values(request):
 # --- chunks ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("index, size", [(0, 2), (1, 2), (2, 2), (1, 3), (0, 6), (5, 1)])
+@pytest.mark.parametrize("index, size", [(0, 2), (1, 3), (0, 6), (5, 1)])
 def test_a_chunk(values, index, size):
     wanted = np.swapaxes(values[:, index * size : (index + 1) * size], 0, 1)
     np.testing.assert_array_equal(arrays.chunk(tf.constant(values), index, size), wanted)
@@ -164,8 +164,8 @@ def test_of_one_batch():
 # --- a loop ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("length", [0, 1, 5, 6])
-@pytest.mark.parametrize("unroll", [1, 2, 4, 9])
+@pytest.mark.parametrize("length", [0, 5, 6])
+@pytest.mark.parametrize("unroll", [1, 2, 9])
 def test_a_loop_of_some_steps_at_once(length, unroll):
     """1 * 2 + 0, then * 2 + 1 and so on, at most six times; and so much of it is traced at once."""
     traced = []

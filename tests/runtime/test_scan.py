@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen.runtime import traces
 from cellgen.runtime.scan import Scan
 from tests.runtime import leaky
 from tests.runtime.leaky import BATCH, State
@@ -142,53 +141,49 @@ def test_in_a_graph(rule, how):
     close(by_scan(leaky.scan(rule), "in_graph", *given, **how), by_loop(rule, *given))
 
 
-@pytest.mark.parametrize("rule", ["hold", "reset"])
-def test_in_a_graph_of_unknown_sizes(rule):
-    given = case(7, rule, noise=True)
-    specs = {
-        name: [None, 1 if name in leaky.scan().held else None, values.shape[2]] for name, values in given[0].items()
-    }
-    scan, low = leaky.scan(rule), {"low_memory": True}
+@pytest.mark.parametrize("rule, how", [("hold", {}), ("reset", {"low_memory": True})], ids=str)
+def test_in_a_graph_of_unknown_sizes(rule, how):
+    xs, mask, state, arguments = case(7, rule, noise=True)
+    scan, of_one_step = leaky.scan(rule), leaky.scan().held
 
-    @tf.function(
-        input_signature=[
-            {name: tf.TensorSpec(shape, tf.float64) for name, shape in specs.items()},
-            tf.TensorSpec([None, None, 1], tf.bool),
-        ],
-        autograph=False,
-    )
+    def unknown(values, time=None):
+        return tf.TensorSpec([None, time, values.shape[2]], values.dtype)
+
+    specs = {name: unknown(values, 1 if name in of_one_step else None) for name, values in xs.items()}
+
+    @tf.function(input_signature=[specs, unknown(mask)], autograph=False)
     def run(xs, mask):
-        return [by_scan(scan, "in_graph", xs, mask, *given[2:], **how) for how in ({}, low)]
+        return by_scan(scan, "in_graph", xs, mask, state, arguments, **how)
 
-    wanted = by_loop(rule, *given)
-    close(run(*given[:2]), [wanted, wanted])
+    close(run(xs, mask), by_loop(rule, xs, mask, state, arguments))
 
 
-@pytest.mark.parametrize("share", [BATCH, 1])
-def test_compiled_by_xla(share, monkeypatch):
-    """The batch whole, and in shares side by side."""
+@pytest.fixture
+def two_cores(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(2), raising=False)
     monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: 0)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+
+
+@pytest.mark.parametrize("share, shares", [(BATCH, 1), (1, 2)])
+def test_compiled_by_xla(share, shares, two_cores):
+    """The batch whole, and in shares side by side."""
     scan, given = leaky.scan("hold", share=share), case(7, "hold")
-    assert scan.shares(BATCH) == scan.shares(None) == BATCH // max(2, share) or share == BATCH
+    assert scan.shares(BATCH) == scan.shares(None) == shares
     close(by_scan(scan, "by_xla", *given), by_loop("hold", *given))
 
 
-def test_shares_in_a_graph(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(2), raising=False)
-    monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: 0)
-    monkeypatch.setattr(traces, "traced", lambda traces, key, function, **_: function)
+def test_shares_in_a_graph(two_cores, monkeypatch):
+    monkeypatch.setattr("cellgen.runtime.scan.traced", lambda traces, key, function, **_: function)  # XLA apart
     scan, given = leaky.scan("hold"), case(7, "hold")
-    monkeypatch.setattr("cellgen.runtime.scan.traced", lambda traces, key, function, **_: function)
     run = tf.function(functools.partial(by_scan, scan, "by_xla"), autograph=False)
     close(run(*given), by_loop("hold", *given))
 
 
-@pytest.mark.parametrize("time", [1, 16, 17])
-@pytest.mark.parametrize("rule", [None, "hold"])
-def test_a_sequence_filled_up_to_a_bucket(time, rule):
+@pytest.mark.parametrize("time, rule, way", [(1, None, "inline"), (16, "hold", "inline"), (17, "hold", "in_graph")])
+def test_a_sequence_filled_up_to_a_bucket(time, rule, way):
     given = case(time, rule)
-    close(by_scan(leaky.scan(rule), "in_graph", *given, run=Scan.in_bucket), by_loop(rule, *given))
+    close(by_scan(leaky.scan(rule), way, *given, run=Scan.in_bucket), by_loop(rule, *given))
 
 
 def test_a_bucket_of_unknown_length():
@@ -261,19 +256,15 @@ def test_an_empty_batch():
     assert not any(map(np.any, slopes)) and slopes[0].shape == (0, 7, leaky.WIDTH)
 
 
-@pytest.mark.parametrize("way", ["inline", "in_graph"])
-@pytest.mark.parametrize("rule", ["hold", "reset"])
-def test_nothing_comes_of_a_masked_step_that_is_no_number(rule, way):
-    """Of one that holds, no value and no derivative; of one that resets, none where it is asked of a later step."""
-    xs, mask, state, arguments = case(7, "hold")
-    mask = tf.constant(np.array([[0, 1, 1, 1, 1, 1, 1]] * BATCH, bool)[..., None])
-    bad = {"hold": np.nan, "reset": 1.0}[rule]
-    x = tf.where(mask, xs["x"], bad)
-    (_, _, told), slopes = by_scan(leaky.scan(rule), way, xs | {"x": x}, mask, state, arguments)
-    finite = tf.where(mask, xs["x"], 1.0)
-    (_, _, wanted), slopes_wanted = by_loop(rule, xs | {"x": finite}, mask, state, arguments)
-    close([values[1:] for values in told], [values[1:] for values in wanted])
-    close(slopes, slopes_wanted)
+@pytest.mark.parametrize("zero_output", [False, True])
+def test_nothing_comes_of_a_step_that_holds_and_is_no_number(zero_output):
+    xs, _, state, arguments = case(7)
+    mask = tf.constant(np.array([np.arange(7) % 4 != 0] * BATCH)[..., None])
+    came, wanted = xs | {"x": tf.where(mask, xs["x"], np.nan)}, xs | {"x": tf.where(mask, xs["x"], 1.0)}
+    close(
+        by_scan(leaky.scan("hold"), "inline", came, mask, state, arguments, zero_output=zero_output),
+        by_loop("hold", wanted, mask, state, arguments, zero_output=zero_output),
+    )
 
 
 def test_what_is_before_a_reset_may_be_no_number():

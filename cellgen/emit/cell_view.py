@@ -23,7 +23,7 @@ from cellgen.emit.records import (
     StepView,
     WeightView,
 )
-from cellgen.emit.runtime_file import RUNTIME
+from cellgen.emit.runtime_file import runtime_view
 from cellgen.emit.scan_view import scanview
 from cellgen.emit.statements import code, statements
 from cellgen.ir import (
@@ -82,7 +82,7 @@ class Viewing:
         return CellView(
             cell=cell.name,
             stem=cell.stem,
-            runtime=RUNTIME,
+            runtime=runtime_view(),
             stack=False,
             prefix="_",
             by_readout=False,

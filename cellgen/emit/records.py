@@ -163,12 +163,20 @@ class ScanView:
 
 
 @dataclass(frozen=True)
+class RuntimeView:
+    """What all cells share: its module, and the revision of it that a cell needs."""
+
+    module: str
+    revision: int
+
+
+@dataclass(frozen=True)
 class CellView:
     """`prefix` stands before the functions of a step; `shown` is what a layer of a stack shows besides its state."""
 
     cell: str
     stem: str
-    runtime: str
+    runtime: RuntimeView
     stack: bool
     prefix: str
     by_readout: bool  # the output is read from the states, after the scan

@@ -31,6 +31,7 @@ from cellgen.runtime.arguments import (
 from cellgen.runtime.arrays import flat, where
 from cellgen.runtime.derivatives import vectorised
 from cellgen.runtime.noise import KERAS_2, Drawing, in_reach, keep, zone
+from cellgen.runtime.revision import needs
 from cellgen.runtime.scan import Scan
 from cellgen.runtime.traces import TRACES_OF
 
@@ -56,6 +57,7 @@ __all__ = [
     "is_size",
     "is_whole",
     "keep",
+    "needs",
     "of_sizes",
     "once_all_fit",
     "one_mask",

@@ -37,6 +37,8 @@ GENERATED = frozenset(
     zip""".split()
 )
 
+RUNTIME = "recurrent"  # what all cells share, where arguments of a layer would hide it
+
 # names of the module of a stack that an input, an attribute or a size of a layer must not hide
 STACK = frozenset(
     """also after arguments depth found index kept layer layers new old own_input part parts ports read_out readout sent
@@ -94,7 +96,7 @@ def check(name: str, span: Span, report: Report, attribute: bool = False, stack:
         return refuse("is a word of the language", other)
     if name in OPS:
         return refuse("is a function of the language", other)
-    if name in GENERATED or stack and (name in STACK or re.match(r"layer\d", name)):
+    if name in GENERATED or attribute and name == RUNTIME or stack and (name in STACK or re.match(r"layer\d", name)):
         return refuse("has a meaning in the generated code", other)
     if attribute and name.endswith(WEIGHT_ARGUMENTS):
         return refuse("is what an argument of a weight is called", other)

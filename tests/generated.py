@@ -17,7 +17,7 @@ import tensorflow as tf
 from cellgen.compiler import Spec
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-GENERATED = CHECKOUT / "generated"
+GENERATED = Path(os.environ.get("CELLGEN_GENERATED", CHECKOUT / "generated"))  # another form of it, for some
 
 
 def committed(stem: str) -> ModuleType:

@@ -164,10 +164,14 @@ class ScanView:
 
 @dataclass(frozen=True)
 class RuntimeView:
-    """What all cells share: its module, and the revision of it that a cell needs."""
+    """What all cells share: its module, and the revision of it that a cell needs; where it stands in the cell's own
+    file, what that imports, and its text.
+    """
 
     module: str
     revision: int
+    imports: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)

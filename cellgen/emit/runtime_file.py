@@ -2,6 +2,8 @@
 
 import ast
 import re
+from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from cellgen.emit.rendering import layout
 INTERFACE = 1  # of what cells read of it: where it changes, not only grows, the number does, and with it the file
 RUNTIME = f"recurrent_{INTERFACE}"
 
+OF_CELLS = "import functools", "from types import SimpleNamespace", "from typing import NamedTuple"
+
 MODULES = ("revision", "arguments", "arrays", "derivatives", "traces", "noise", "chunks", "scan")
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 
@@ -19,25 +23,56 @@ The scan and its derivatives, arguments and the messages that refuse them, noise
 '''
 
 
-def runtime_view() -> RuntimeView:
-    """What a cell says of it."""
-    return RuntimeView(RUNTIME, int(re.search(r"^REVISION = (\d+)", _source("revision"), re.M)[1]))
+def runtime_view(single_file: bool = False) -> RuntimeView:
+    """What a cell says of it, or in a single file all of it."""
+    revision = int(re.search(r"^REVISION = (\d+)", _source("revision"), re.M)[1])
+    if not single_file:
+        return RuntimeView(RUNTIME, revision)
+    imports, text = _parts(MODULES[1:])  # a file is as new as itself
+    return RuntimeView(RUNTIME, revision, tuple(_ordered({*imports, *OF_CELLS})), text)
 
 
 @cache
 def runtime_file() -> str:
     """The text of `RUNTIME`.py: the same for every cell."""
+    imports, text = _parts(MODULES)
+    return layout("\n".join([ABOUT, *_ordered(imports), "", "keras = tf.keras", "", "", text]), RUNTIME)
+
+
+@cache
+def _parts(modules: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """What modules of it import, but for each other, and the modules one after another."""
     imports: dict[str, None] = {}
     bodies = []
-    for name in MODULES:
+    for name in modules:
         text = _source(name)
         head = [each for each in ast.parse(text).body if _is_head(each)]
         imports |= {ast.unparse(each): None for each in head[1:] if not _is_ours(each) and not _is_keras(each)}
         body = "\n".join(text.splitlines()[head[-1].end_lineno :]).strip("\n")
         about = ast.get_docstring(ast.parse(text)).splitlines()[0]
         bodies.append(f"# --- {name}: {about}\n\n\n{body}\n")
-    ordered = sorted(imports, key=lambda each: ("tensorflow" in each, each.startswith("from"), each))
-    return layout("\n".join([ABOUT, *ordered, "", "keras = tf.keras", "", "", "\n\n".join(bodies)]), RUNTIME)
+    return tuple(imports), "\n\n".join(bodies)
+
+
+def _ordered(imports: Iterable[str]) -> list[str]:
+    """Imports as they stand in a file: those of the standard library, an empty line, TensorFlow."""
+    ordered = sorted(imports, key=lambda each: (each.startswith("from"), each))
+    theirs = [each for each in ordered if "tensorflow" in each]
+    return [*(each for each in ordered if each not in theirs), "", *theirs]
+
+
+def defined_twice(text: str) -> list[str]:
+    """The names that a module defines or imports more than once."""
+    names = Counter(name for each in ast.parse(text).body for name in _defined(each))
+    return [name for name, count in names.items() if count > 1]
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+        return [node.name]
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [alias.asname or alias.name for alias in node.names]
+    return [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
 
 
 def _source(name: str) -> str:

@@ -235,10 +235,10 @@ class Spec:
         single_file: what all cells share stands in the cell's own file. Raises `SpecError`; then also (CG109) where the
         cell is called as something there is.
         """
-        from cellgen.emit import RUNTIME, render, runtime_file, runtime_view
+        from cellgen.emit import RUNTIME, in_one_file, render, runtime_file
 
-        view, template = self._stack_view() if self.is_stack else self._view()
-        cell = render(replace(view, runtime=runtime_view(single_file)), template, templates())
+        view = self._view()
+        cell = render(in_one_file(view) if single_file else view, "cell.py.j2", templates())
         files = {f"{self.stem}.py": cell}
         if single_file:
             self._defines_once(cell)
@@ -248,22 +248,17 @@ class Spec:
             files[f"test_{self.stem}.py"] = render(self._test_view(checksum(cell)), "test_cell.py.j2", templates())
         return {name: stamped(text) for name, text in files.items()}
 
-    def _view(self) -> tuple["CellView", str]:
-        """What is to be rendered, and the template."""
-        from cellgen.emit import view
-        from cellgen.schedule import lower, schedule
-
-        return view(lower(self._ready), schedule(self._derived[1])), "cell.py.j2"
-
-    def _stack_view(self) -> tuple["CellView", str]:
+    def _view(self) -> "CellView":
         from cellgen.derive import refuse, refuse_stack
-        from cellgen.emit import stackview
-        from cellgen.schedule import schedule, statements
+        from cellgen.emit import stackview, view
+        from cellgen.schedule import lower, schedule, statements
 
+        if not self.is_stack:
+            return view(lower(self._ready), schedule(self._derived[1]))
         stack = self.stack()
         refuse_stack(stack)
         refuse(self.typed())
-        return stackview(stack, statements(self._ready), schedule(self._derived[1])), "stack.py.j2"
+        return stackview(stack, statements(self._ready), schedule(self._derived[1]))
 
     def _test_view(self, checksum: str) -> "TestView":
         from cellgen.emit import stack_testview, testview

@@ -1,6 +1,7 @@
 """Generated layers for the tests: the committed ones, those of other specs, and processes that know only them."""
 
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,9 +35,8 @@ def imported(stem: str, folder: Path) -> ModuleType:
 
 
 def layer_class(module: ModuleType) -> type:
-    """The layer among a generated module's classes."""
-    classes = [each for each in vars(module).values() if isinstance(each, type)]
-    return next(each for each in classes if issubclass(each, keras.layers.RNN))
+    """The layer among a generated module's classes: the one that says what its cell is."""
+    return next(each for each in vars(module).values() if isinstance(each, type) and "cell_class" in vars(each))
 
 
 def build(spec: Path, folder: Path) -> None:
@@ -74,7 +73,7 @@ class Subject:
     @property
     def stack(self) -> bool:
         """Whether it is a stack: its state is a flat tuple."""
-        return hasattr(self.module, "_by_layer")
+        return hasattr(self.Cell.scan, "by_layer")
 
     @property
     def State(self) -> type:
@@ -83,7 +82,13 @@ class Subject:
     @property
     def many(self) -> bool:
         """Whether a step takes more than one input."""
-        return hasattr(self.module, "_PORTS")
+        return self.Cell.scan.many
+
+    @property
+    def weight_arguments(self) -> list[str]:
+        """`kernel_initializer` and so on."""
+        found = inspect.signature(self.Cell.__init__).parameters
+        return [name for name in found if name.endswith(("_initializer", "_regularizer", "_constraint"))]
 
     def state_of(self, values):
         """Tensors as a state of the cell's own type."""

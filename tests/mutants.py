@@ -11,7 +11,7 @@ from copy import deepcopy
 from itertools import count
 from textwrap import dedent
 
-NORMS = ("_layer_norm", "_rms_norm")
+NORMS = ("layer_norm", "rms_norm")
 
 
 def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast.Module]]:
@@ -19,41 +19,53 @@ def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast
     tree = ast.parse(text)
     cell = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Cell"))
     scan = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    of = "_layer" if "_layer_step" in scan else ""  # a stack's equations are those of a layer
+    methods = [node for node in cell.body if isinstance(node, ast.FunctionDef)]
+    declared = next(node for node in cell.body if isinstance(node, ast.Assign) and node.targets[0].id == "scan")
     places = [
-        (scan[f"{of}_step"], RULES),
-        *([(scan["_ports"], {"ports": swapped_ports})] if of else []),
-        (_method(cell, "step_arguments"), {"gates": swapped_gates}),
-        *((scan[f"{of}_{name}"], FORWARD) for name in ("before", "forward")),
-        *((scan[f"{of}_{name}"], BACKWARD) for name in ("backward", "after")),
-        *([(scan["_backward"], {"back-ports": swapped_ports})] if of else []),
+        (scan["_step"], RULES),
+        *((method, {"gates": swapped_gates}) for method in methods if method.name.startswith("_split_weights")),
+        *((scan[name], FORWARD) for name in ("_before", "_forward") if name in scan),
+        *((scan[name], BACKWARD) for name in ("_backward", "_after")),
+        (declared, {"mask": other_mask, "ports": other_port}),
     ]
-    for function, rules in places:
+    for place, rules in places:
         for kind, rule in rules.items():
             for number in count() if wanted(kind) else ():
-                changed = deepcopy(function)
+                changed = deepcopy(place)
                 if (line := rule(changed, number)) is None:
                     break
-                yield f"{kind} {function.name}:{line} ({number})", _exchanged(tree, function, changed)
-    declared = next(node for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "_SCAN")
-    for number in count() if wanted("mask") else ():
-        changed = deepcopy(declared)
-        if (line := other_mask(changed, number)) is None:
-            break
-        yield f"mask _SCAN:{line} ({number})", _exchanged(tree, declared, changed)
+                yield f"{kind} {getattr(place, 'name', 'scan')}:{line} ({number})", _exchanged(tree, place, changed)
 
 
-def masks_of_the_runtime(scan) -> Iterator[tuple[str, str, Callable]]:
-    """Of a `Scan`, each wrong choice in what a masked step leaves: a name, the method, and what it becomes."""
-    method = {"hold": "_masked", "reset": "_start"}[scan.mask]
-    function = ast.parse(dedent(inspect.getsource(getattr(scan, method)))).body[0]
-    for number in count():
-        changed = deepcopy(function)
-        if (line := swapped_where(changed, number)) is None:
-            break
-        names = dict(getattr(scan, method).__globals__)
-        exec(compile(ast.Module([changed], []), method, "exec"), names)  # noqa: S102 - a function of our own
-        yield f"{method}:{line} ({number})", method, names[method]
+def mutants_of_the_runtime(scan) -> Iterator[tuple[str, type, str, Callable]]:
+    """Of what a `Scan` runs, each wrong choice in what a masked step leaves, and of a stack each wrong sign on the way
+    back: a name, the class, its method, and what that becomes.
+    """
+    masked = {"hold": "_masked", "reset": "_start"}[scan.mask]
+    places = [("mask", masked, swapped_where)]
+    if hasattr(scan, "by_layer"):
+        places.append(("back", "run_backward", other_sum))
+    for kind, method, rule in places:
+        owner = next(each for each in type(scan).__mro__ if method in vars(each))
+        function = _without_late(ast.parse(dedent(inspect.getsource(vars(owner)[method]))).body[0])
+        for number in count():
+            changed = deepcopy(function)
+            if (line := rule(changed, number)) is None:
+                break
+            names = dict(vars(owner)[method].__globals__)
+            exec(compile(ast.Module([changed], []), method, "exec"), names)  # noqa: S102 - a function of our own
+            yield f"{kind} {method}:{line} ({number})", owner, method, names[method]
+
+
+def _without_late(function: ast.FunctionDef) -> ast.FunctionDef:
+    """A method without the loop over what layers read of the step before of the one below: no shipped stack does."""
+
+    class Without(ast.NodeTransformer):
+        def visit_For(self, node: ast.For):
+            self.generic_visit(node)
+            return None if ast.unparse(node.iter) == "d_late" else node
+
+    return ast.fix_missing_locations(Without().visit(function))
 
 
 def _exchanged(node: ast.AST, old: ast.FunctionDef, new: ast.FunctionDef) -> ast.AST:
@@ -63,10 +75,6 @@ def _exchanged(node: ast.AST, old: ast.FunctionDef, new: ast.FunctionDef) -> ast
     if not isinstance(node, ast.Module | ast.ClassDef):
         return node
     return type(node)(**{**vars(node), "body": [_exchanged(each, old, new) for each in node.body]})
-
-
-def _method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
 
 
 # Each rule changes the `number`th of its places in a function, and gives its line; None when there is no such place.
@@ -122,7 +130,7 @@ def wrong_sign(function, number: int) -> int | None:
 def norm_span(function, number: int) -> int | None:
     """One axis more than the spec says."""
     for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NORMS:
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in NORMS:
             if number == 0:
                 node.args[1].value += 1
                 return node.lineno
@@ -158,20 +166,31 @@ def _unpacked(function) -> list[ast.Name]:
     )
 
 
-def swapped_ports(function, number: int) -> int | None:
-    """A state of a neighbour where another of it is meant: `.h` for `.c`, or the last layer's for the next one's."""
+def other_port(declared, number: int) -> int | None:
+    """A state of a neighbour where another of it is meant."""
+    given = {each.arg: each.value for each in declared.value.keywords}
+    read = [value for side in ("below", "above") if side in given for value in given[side].values]
+    states = [value for value in read if value.value not in _shown(given)]
+    if number >= len(states):
+        return None
+    name = states[number].value.removesuffix("[t-1]")
+    states[number].value = states[number].value.replace(name, "h" if name != "h" else "c", 1)
+    return states[number].lineno
+
+
+def _shown(given: dict) -> set[str]:
+    """What a layer shows besides its state."""
+    return {key.value for key in given["shown"].keys} if "shown" in given else set()
+
+
+def other_sum(function, number: int) -> int | None:
+    """A derivative taken off where it is added."""
     for node in ast.walk(function):
-        match node:
-            case ast.Attribute(value=ast.Subscript(value=ast.Name(id="new" | "old")), attr=name):
-                if number == 0:
-                    node.attr = "h" if name != "h" else "c"
-                    return node.lineno
-                number -= 1
-            case ast.AugAssign(op=ast.Add()):
-                if number == 0:
-                    node.op = ast.Sub()
-                    return node.lineno
-                number -= 1
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+            if number == 0:
+                node.op = ast.Sub()
+                return node.lineno
+            number -= 1
     return None
 
 
@@ -201,7 +220,7 @@ def other_mask(declared, number: int) -> int | None:
 def undropped(function, number: int) -> int | None:
     """What is drawn left out, or read where nothing is trained."""
     for node in ast.walk(function):
-        if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Name) and node.test.id == "training":
+        if isinstance(node, ast.If | ast.IfExp) and isinstance(node.test, ast.Name) and node.test.id == "training":
             if number == 0:
                 node.body = deepcopy(node.orelse)
                 return node.lineno

@@ -130,10 +130,3 @@ def test_the_names_of_keras_are_reserved():
     layer.build((None, None, 3))
     public = {name for name in [*dir(layer), *dir(tf.keras.layers.Layer()), *vars(layer)] if not name.startswith("_")}
     assert public <= KERAS
-
-
-def test_what_a_step_calls_is_no_name_of_a_value():
-    from cellgen.emit.expressions import FUNCTIONS
-    from cellgen.ir.free_names import CALLED
-
-    assert CALLED == FUNCTIONS.keys()

@@ -45,7 +45,7 @@ def test_gates_of_every_step(subject):
     for t in range(STEPS):
         before = start if t == 0 else [value[:, t - 1] for value in states]
         now = tf.constant(x[:, t])
-        inputs = layer.cell.ports(now) if subject.many else {"x": now}
+        inputs = layer.cell._inputs(now) if subject.many else {"x": now}
         named = subject.module._step(state=layer.cell.named(before), **inputs, **arguments)[2]
         close([value[:, t] for value in gates], named)
     symbolic = layer.compute_output_spec(keras.Input((STEPS, WIDTH), BATCH, dtype="float64"))

@@ -32,8 +32,8 @@ from tests.generated import (
 
 @each_subject
 def test_arguments_of_every_weight(subject):
-    module = subject.module
-    names = [name.removesuffix("_initializer") for name in module._WEIGHT_ARGUMENTS if name.endswith("_initializer")]
+    ending = "_initializer"
+    names = [name.removesuffix(ending) for name in subject.weight_arguments if name.endswith(ending)]
     arguments = {f"{name}_initializer": keras.initializers.Constant(k + 1) for k, name in enumerate(names)}
     arguments |= {f"{name}_regularizer": keras.regularizers.L2(0.1 * (k + 1)) for k, name in enumerate(names)}
     arguments |= {f"{name}_constraint": "non_neg" for name in names}
@@ -58,7 +58,7 @@ def test_arguments_of_every_weight(subject):
 
 @each_subject
 def test_configs(subject):
-    module, name = subject.module, next(iter(subject.module._WEIGHT_ARGUMENTS))
+    module, name = subject.module, subject.weight_arguments[0]
     arguments = {name: keras.initializers.RandomNormal(stddev=0.5), "zero_output_for_mask": True, "name": "mine"}
     layer = subject.layer(go_backwards=True, return_all_states=True, **arguments)
     config = layer.get_config()
@@ -87,7 +87,7 @@ def test_weights_have_names_of_their_own_and_those_of_norms_come_last():
 
 def saved_model(subject):
     """A layer and a cell in Keras's own loop, with arguments that a config must keep."""
-    weight = next(iter(subject.module._WEIGHT_ARGUMENTS)).removesuffix("_initializer")
+    weight = subject.weight_arguments[0].removesuffix("_initializer")
     layer = subject.made(return_sequences=True, **{f"{weight}_regularizer": "l2"})
     model = keras.Sequential([keras.Input((None, WIDTH)), layer, keras.layers.RNN(subject.cell())])
     set_weights(model)

@@ -117,7 +117,7 @@ def test_every_activation_is_keras_own(name):
     rng, generated = np.random.default_rng(3), committed("lstm")
     x = tf.constant(np.concatenate([rng.normal(size=50) * 4, [-40.0, 0.0, 40.0]]))
     values = []
-    for function in (generated._ACTIVATIONS[name], keras.activations.get(name)):
+    for function in (generated.recurrent.ACTIVATIONS[name], keras.activations.get(name)):
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = function(x)

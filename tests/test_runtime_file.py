@@ -17,7 +17,7 @@ SENTENCE = (
     "{stem}.py needs recurrent_1.py beside it, of revision 1 or later, which `cellgen build` writes: copy it from where"
     " {stem}.py came from, or build again."
 )
-HEAD = re.compile(r"^import functools\n.*?^keras = tf.keras\n", re.M | re.S)
+HEAD = re.compile(r"^import tensorflow as tf\n.*?^keras = tf.keras\n", re.M | re.S)
 
 
 @pytest.fixture(scope="module")

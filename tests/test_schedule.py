@@ -212,14 +212,12 @@ def test_the_argument_of_an_activation_is_kept_only_where_its_derivative_reads_i
     lstm = committed("lstm")
     layer = lstm.LSTM(3, activation=activation, recurrent_activation="sigmoid")
     layer.build([None, None, 2])
-    reads = activation in lstm._READING_X
-    arguments = {**layer.cell.step_arguments(), "units": 3}
-    arguments |= {"_activation_reads_x": reads, "_recurrent_activation_reads_x": False}
-    _, kept = lstm._SCAN.example({"x": tf.ones([1, 2])}, layer.cell.named(layer.get_initial_state(1)), arguments)
+    chosen = lstm.recurrent.ACTIVATIONS[activation]
+    reads, arguments = chosen.reads_x, {**layer.cell.step_arguments(), "units": 3}
+    _, kept = layer.scan.example({"x": tf.ones([1, 2])}, layer.cell.named(layer.get_initial_state(1)), arguments)
     assert {"_i_f", "g", "o", "h_prev", "c_prev"} <= kept.keys()
     assert ("z_g" in kept) is reads and "z_i" not in kept
-    gradient = lstm._GRADIENTS[activation]
-    came = {float(gradient(tf.constant(1.5), tf.constant(x), tf.constant(0.25))) for x in (-9.0, 0.5, 9.0)}
+    came = {float(chosen.gradient(tf.constant(1.5), tf.constant(x), tf.constant(0.25))) for x in (-9.0, 0.5, 9.0)}
     assert (len(came) > 1) is reads
 
 
@@ -261,7 +259,7 @@ in the loop
 
 on the way back
   _d_h = _d_h_next + _d_output
-  _d_z = _activation_gradient(_d_h, z, h)
+  _d_z = activation.gradient(_d_h, z, h)
   _d_h_prev = _d_z @ recurrent_kernel_T
 
 after it, all steps of a chunk at once

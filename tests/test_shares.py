@@ -94,7 +94,7 @@ def test_how_many_shares(batch, cores, threads, gpus, shares, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
     monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: threads)
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
-    assert committed("lstm")._SCAN.shares(batch) == shares
+    assert committed("lstm").LSTMCell.scan.shares(batch) == shares
 
 
 @pytest.mark.parametrize("stem", ["lstm", "hm_lstm_stack"])

@@ -56,10 +56,21 @@ def neg(a: Node) -> Node:
 def add(a: Node, b: Node) -> Node:
     if ZERO in (a, b):
         return b if a == ZERO else a
-    match b:
-        case Apply("neg", (inner,)):
+    match a, b:
+        case Apply("where", (condition, *arms)), Apply("where", (same, *others)) if condition == same:
+            on, off = (_of_one(*each) for each in zip(arms, others, strict=True))
+            return on if on == off else op("where", condition, on, off)
+        case _, Apply("neg", (inner,)):
             return op("sub", a, inner)
     return op("add", a, b)
+
+
+def _of_one(a: Node, b: Node) -> Node:
+    """The sum of an arm of each of two choices, of which one may be zeros."""
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Apply) and one.op == "zeros":
+            return other
+    return add(a, b)
 
 
 def sub(a: Node, b: Node) -> Node:

@@ -1,4 +1,4 @@
-"""The arguments of a generated constructor: what each must be, in code and in words."""
+"""The arguments of a generated constructor: what each may be, as a type, in words, and in code that sees to it."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -26,46 +26,65 @@ def arguments(cell: Cell) -> Iterator[ArgumentView]:
         yield _option(option, choices(cell.options), positive=option.name in epsilons)
 
 
+def size(name: str, default: str = "") -> ArgumentView:
+    return ArgumentView(name, default, "int", "a positive integer", f'recurrent.size("{name}", {name})')
+
+
+def sizes(name: str) -> ArgumentView:
+    """A size for each layer of a stack."""
+    words = "a list of positive integers, one a layer"
+    return ArgumentView(name, "", "Sequence[int]", words, f'recurrent.sizes("{name}", {name})')
+
+
 def _dim(dim: Dim) -> ArgumentView:
     name = dim.name
-    fits, wanted, value = f"recurrent.is_size({name})", "a positive integer", f"int({name})"
     if dim.kind == "alias":
-        fits, value = f"{name} is None or {fits}", f"None if {name} is None else {value}"
-        return ArgumentView(name, "None", fits, f"{wanted}, or None for {dim.value}", value)
-    return ArgumentView(name, "" if dim.kind == "required" else str(dim.value), fits, wanted, value)
+        code = f'recurrent.size_or("{dim.value}", "{name}", {name})'
+        return ArgumentView(name, "None", "int | None", f"a positive integer, or None for {dim.value}", code)
+    return size(name, "" if dim.kind == "required" else str(dim.value))
 
 
 def _option(option: Option, every: tuple[str, ...], positive: bool = False) -> ArgumentView:
     name, default = option.name, literal(option.default)
     match option.kind:
         case "flag":
-            return ArgumentView(name, default, f"isinstance({name}, bool)", "True or False", name)
+            return ArgumentView(name, default, "bool", "True or False", f'recurrent.flag("{name}", {name})')
         case "word":
             words = ", ".join(f'"{word}"' for word in option.words)
-            wanted = f"one of {', '.join(option.words)}"
-            return ArgumentView(
-                name,
-                default,
-                f"{name} in ({words},)" if len(option.words) == 1 else f"{name} in ({words})",
-                wanted,
-                name,
-            )
+            code = f'recurrent.word("{name}", {name}, {words})'
+            return ArgumentView(name, default, f"Literal[{words}]", f"one of {', '.join(option.words)}", code)
         case "activation":
             words = () if {*option.words} == {*every} else option.words
-            some = f'("{words[0]}",)' if len(words) == 1 else f"{words}".replace("'", '"') if words else "_ACTIVATIONS"
-            return ArgumentView(name, default, "", "", f'recurrent.activation_name("{name}", {name}, {some})', words)
-    fits, wanted, value = f"recurrent.is_number({name})", "a number", f"float({name})"
+            some = "".join(f', "{word}"' for word in words)
+            code = f'recurrent.activation("{name}", {name}{some})'
+            said = f"one of {', '.join(words)}" if words else "the name of an activation"
+            return ArgumentView(name, default, "recurrent.ActivationLike", said, code)
+    positive = positive and (option.low is None or option.low <= 0)
+    bounds = {"low": option.low, "high": option.high}
+    given = [f"{bound}={literal(value)}" for bound, value in bounds.items() if value is not None]
+    given += ["positive=True"] if positive else []
+    said = _range(option, positive)
+    if option.kind == "maybe":
+        code = f"recurrent.number_or_none({', '.join((_quoted(name), name, *given))})"
+        return ArgumentView(name, default, "float | None", f"{said}, or None", code)
+    code = f"recurrent.number({', '.join((_quoted(name), name, *given))})"
+    if option.kind == "scheduled":
+        return ArgumentView(name, default, "float", f"{said}, set while training", f'self._schedule("{name}", {code})')
+    return ArgumentView(name, default, "float", said, code)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _range(option: Option, positive: bool) -> str:
     low, high = (None if bound is None else literal(bound) for bound in (option.low, option.high))
-    if positive and (option.low is None or option.low <= 0):
-        fits, wanted = f"{fits} and {name} > 0", "a number above 0"
+    said = "a number above 0" if positive else "a number"
     match low is not None, high is not None:
         case True, True:
-            fits, wanted = f"{fits} and {low} <= {name} <= {high}", f"{wanted} from {low} to {high}"
+            return f"{said} from {low} to {high}"
         case True, False:
-            fits, wanted = f"{fits} and {low} <= {name}", f"{wanted} from {low} on"
+            return f"{said} from {low} on"
         case False, True:
-            fits, wanted = f"{fits} and {name} <= {high}", f"{wanted} up to {high}"
-    if option.kind == "maybe":
-        fits, value = f"{name} is None or {fits}", f"None if {name} is None else {value}"
-        return ArgumentView(name, default, fits, f"{wanted}, or None", value)
-    return ArgumentView(name, default, fits, wanted, value)
+            return f"{said} up to {high}"
+    return said

@@ -4,11 +4,13 @@ A template decides structure only; what is written there, from a weight's shape 
 """
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 
 from cellgen.emit.argument_view import arguments, literal
-from cellgen.emit.expressions import FUNCTIONS, OR, TENSORFLOW, VALUES, Emitter, functions
-from cellgen.emit.keras_names import keywords, renamed
+from cellgen.emit.expressions import OR, Emitter
+from cellgen.emit.keras_names import keywords
 from cellgen.emit.port_view import WIDTH, asks_training, besides, noises, shape_of, shown, wide
 from cellgen.emit.records import (
     ArgumentView,
@@ -41,8 +43,7 @@ from cellgen.ir import (
     children,
     rebuild,
 )
-from cellgen.resolve import choices
-from cellgen.schedule import Plan, Slot, Step, uses
+from cellgen.schedule import Plan, Run, Slot, Step
 
 
 def view(step: Step, plan: Plan) -> CellView:
@@ -54,6 +55,11 @@ def prose(text: str) -> str:
     """Free text of a spec, fit for a docstring: one line, nothing that ends or escapes it."""
     text = " ".join(text.split()).replace("\\", "/").replace('"', "'")
     return "".join(char for char in text if char.isprintable())
+
+
+def typing(given: Iterable[ArgumentView]) -> tuple[str, ...]:
+    """What the types of arguments need of `typing`."""
+    return tuple(name for name in ("Literal",) if any(name in each.hint for each in given))
 
 
 def _reading(node: Node, text: str) -> Node:
@@ -74,8 +80,7 @@ class Viewing:
         given = tuple(arguments(cell))
         output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
         drawn = [shape_of(noise, self.step) for noise in cell.noises]
-        drawing = tuple(noises(self.step, lambda axis: self.size(axis, "self.")))
-        constants = [port.name for port in cell.inputs if port.constant]
+        drawing = tuple(noises(self.step, self.size))
         kept = [*(state.shape for state in cell.states), output]
         late = [*filter(self.late, kept)]
         flat = all(len(shape) == 1 for shape in kept)
@@ -84,8 +89,6 @@ class Viewing:
             stem=cell.stem,
             runtime=runtime_view(),
             stack=False,
-            prefix="_",
-            by_readout=False,
             state_class=f"{cell.name}State",
             shown=(),
             about=tuple(self.about()),
@@ -96,14 +99,10 @@ class Viewing:
             input_rank=len(port.shape),
             ports=tuple(map(self.port, cell.inputs)),
             noises=drawing,
-            constants=constants,
-            held=[*(each.name for each in drawing if each.held and not each.weight), *constants],
-            dropped=[each.name for each in drawing if each.weight],
             asks_training=asks_training(cell),
             wide=wide(cell),
             many=len(cell.inputs) > 1,
             inputs=tuple(besides(cell)),
-            scheduled=tuple((each.name, literal(each.default)) for each in cell.options if each.kind == "scheduled"),
             input_checks=tuple(self.input_checks()),
             star="" if flat else "*",
             states=tuple(
@@ -118,31 +117,30 @@ class Viewing:
             mask=self.mask(),
             example_arguments=", ".join(self.example(argument) for argument in given if not argument.default),
             example_output=", ".join(self.example_size(axis) for axis in output),
+            documented=tuple(self.documented(given)),
+            typing=typing(given),
             arguments=given,
-            keywords=tuple(keywords(cell, [each.name for each in given])),
-            renamed=renamed(cell),
-            built_sizes=tuple(self.size_entry(shape, flat, "self.") for shape in kept) if late else (),
-            derived_dims=tuple(self.derived("", [shape for shape in kept if shape not in late])),
+            keywords=tuple(keywords(cell)),
+            built_sizes=tuple(self.size_entry(shape, flat, built=True) for shape in kept) if late else (),
+            derived_dims=tuple(self.derived([shape for shape in kept if shape not in late])),
             size_checks=tuple(self.size_checks()),
-            build_dims=tuple(
-                self.derived("self.", [*(slot.shape for slot in self.step.slots), port.shape, *drawn, *late])
-            ),
+            build_dims=tuple(self.derived([*(slot.shape for slot in self.step.slots), port.shape, *drawn, *late])),
             weights=weights,
             initializers=tuple((weight.argument, weight.initializer) for weight in weights),
-            activations=tuple((name, self.activation(name)) for name in choices(cell.options)),
-            functions=tuple(FUNCTIONS[name] for name in self.functions()),
             label_slices=tuple(self.label_slices()),
+            split_names=tuple(self.split_names()),
+            run=tuple(self.run_otherwise()),
             step=self.step_view(),
-            scan=scanview(self.plan, self.step),
+            scan=scanview(self.plan),
             trace=tuple((name, shown(self.traced(name))) for name in cell.trace),
             trace_sizes=tuple(
-                (name, ", ".join(map(self.outside.size, self.traced(name))) or "1") for name in cell.trace
+                (name, self.entry(tuple(map(self.outside.size, self.traced(name))))) for name in cell.trace
             ),
         )
 
     def port(self, port: Input) -> PortView:
         fill = "" if port.default is None else self.emitter.text(port.default)
-        sizes = ", ".join(map(self.outside.size, port.shape))
+        sizes = ", ".join(map(self.size, port.shape))
         axes = ", ".join(map(axis_text, port.shape))
         return PortView(port.name, axes, len(port.shape), port.optional, fill, sizes, port.constant, port.index)
 
@@ -182,45 +180,58 @@ class Viewing:
             return atom
         return self.resolved(dim.value) if dim.kind == "alias" else dim.value
 
+    def documented(self, given: Iterable[ArgumentView]) -> Iterator[str]:
+        """The arguments, those of which the same is said together."""
+        names: dict[str, list[str]] = {}
+        for each in given:
+            names.setdefault(each.wanted, []).append(each.name)
+        text = " ".join(f"{', '.join(those)}: {wanted}." for wanted, those in names.items())
+        yield from textwrap.wrap(text, WIDTH - 1, break_long_words=False)
+
     # --- sizes
 
-    def size(self, axis: Axis, prefix: str) -> str:
-        """The size of an axis: in `__init__` (no prefix) or outside (`self.`)."""
-        factors = [self.factor(atom, prefix) for atom in axis if atom != 1]
-        return " * ".join(factors) or "1"
+    def size(self, axis: Axis) -> str:
+        """The size of an axis, in the classes."""
+        return " * ".join(self.factor(atom) for atom in axis if atom != 1) or "1"
 
-    def factor(self, atom, prefix: str) -> str:
+    def factor(self, atom) -> str:
         if isinstance(atom, int):
             return str(atom)
         labels = self.cell.axis(atom)
         if labels is not None and labels.widths is None:
             return str(len(labels.labels))
         if labels is not None:
-            return f"({' + '.join(self.label_part(width, test, prefix) for width, test in labels.parts)})"
+            parts = Counter(self.label_part(width, test) for width, test in labels.parts)
+            return f"({' + '.join(f'{count} * {part}' if count > 1 else part for part, count in parts.items())})"
         dim = self.dims[atom]
         if dim.kind in ("inferred", "optional"):
             port = next(port for port in self.cell.inputs if (atom,) in port.shape)
             shape = "input_shape" if len(self.cell.inputs) == 1 else f'shapes["{port.name}"]'
             return f"{shape}[{port.shape.index((atom,)) - len(port.shape)}]"
-        return atom if dim.kind in ("alias", "quotient") else f"{prefix}{atom}"
+        return atom if dim.kind in ("alias", "quotient") else f"self.{atom}"
 
-    def label_part(self, width: Axis, test: Test | None, prefix: str) -> str:
-        emitter = self.outside if prefix else self.emitter
-        size = self.size(width, prefix)
-        return size if test is None else f"({size} if {emitter.test(test, OR)} else 0)"
+    def label_part(self, width: Axis, test: Test | None) -> str:
+        size = self.size(width)
+        if test is not None:
+            return f"({size} if {self.outside.test(test, OR)} else 0)"
+        return f"({size})" if " " in size else size
 
     def late(self, shape: Shape) -> bool:
         """Whether its size is known when the cell is built, and not before."""
         needed = self.cell.needed(shape)
         return any(dim.kind == "inferred" for dim in self.cell.dims if dim.name in needed)
 
-    def size_entry(self, shape: Shape, flat: bool, prefix: str = "") -> str:
+    def size_entry(self, shape: Shape, flat: bool, built: bool = False) -> str:
         """As Keras keeps it: a number, or where some state is no vector a tuple; None where `__init__` cannot know."""
-        late = not prefix and self.late(shape)
-        sizes = ["None" if late else self.size(axis, prefix) for axis in shape]
-        if flat:
-            return sizes[0]
-        return f"({', '.join(sizes)})" if len(sizes) > 1 else f"({sizes[0]},)"
+        late = not built and self.late(shape)
+        sizes = tuple("None" if late else self.size(axis) for axis in shape)
+        return sizes[0] if flat else self.entry(sizes, always=True)
+
+    def entry(self, sizes: tuple[str, ...], always: bool = False) -> str:
+        """The sizes of a value: a number for a vector, if not `always` a tuple."""
+        if len(sizes) == 1:
+            return f"({sizes[0]},)" if always else sizes[0]
+        return f"({', '.join(sizes)})" if sizes else "1"
 
     def output_shape(self) -> Shape:
         cell = self.cell
@@ -234,17 +245,17 @@ class Viewing:
     def traced(self, name: str) -> Shape:
         return next(each.names[name].shape for each in self.step.typed.variants if each.names[name].shape)
 
-    def derived(self, prefix: str, shapes: list[Shape]) -> Iterator[DimView]:
+    def derived(self, shapes: list[Shape]) -> Iterator[DimView]:
         """The dims of shapes that follow from others: not given, another's size, or a quotient."""
         used = self.cell.needed(axis for shape in shapes for axis in shape)
         for dim in self.cell.dims:
             if dim.name not in used:
                 continue
             if dim.kind == "alias":
-                other = self.factor(dim.value, prefix)
-                yield DimView(dim.name, f"{other} if {prefix}{dim.name} is None else {prefix}{dim.name}")
+                code = f"{self.factor(dim.value)} if self.{dim.name} is None else self.{dim.name}"
+                yield DimView(dim.name, code)
             elif dim.kind == "quotient":
-                yield DimView(dim.name, f"{self.factor(dim.value, prefix)} // {self.factor(dim.divisor, prefix)}")
+                yield DimView(dim.name, f"{self.factor(dim.value)} // {self.factor(dim.divisor)}")
 
     # --- weights
 
@@ -261,7 +272,7 @@ class Viewing:
             along = index - len(slot.shape)
         elif own is not rest:
             parts, along = f"[{self.part(rest, own)}]", -1
-        sizes = [self.size(axis, "self.") for axis in slot.shape]
+        sizes = [self.size(axis) for axis in slot.shape]
         return WeightView(
             name=slot.param.name.replace("/", "_"),
             argument=slot.argument,
@@ -303,14 +314,14 @@ class Viewing:
                 if len(axis) == 1 and axis[0] in self.dims and self.dims[axis[0]].kind in ("inferred", "optional"):
                     if next(each for each in self.cell.inputs if axis in each.shape) is port:
                         continue  # it says itself how large that is
-                at, size = index - len(port.shape), self.size(axis, "self.")
+                at, size = index - len(port.shape), self.size(axis)
                 shape = f'shapes["{port.name}"]' if len(self.cell.inputs) > 1 else "input_shape"
                 words = f'f"of size {{{size}}} in axis {at}"'.replace('shapes["', "shapes['").replace('"]', "']")
                 yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
         for dim in self.cell.dims:
             if dim.kind == "quotient" and self.late(((dim.name,),)):
                 whole, divisors = self.whole(dim)
-                of, by = (" * ".join(self.factor(each, "self.") for each in some) for some in ([whole], divisors))
+                of, by = (" * ".join(map(self.factor, some)) for some in ([whole], divisors))
                 port = next(port for port in self.cell.inputs if (whole,) in port.shape)
                 at = port.shape.index((whole,)) - len(port.shape)
                 yield CheckView(
@@ -345,60 +356,39 @@ class Viewing:
                 yield text
 
     def access(self, slot: Slot) -> str:
-        return f"cast(self.{slot.param.name.replace('/', '_')})"
+        return f"self._cast(self.{slot.param.name.replace('/', '_')})"
 
     # --- the step
 
-    def functions(self) -> tuple[str, ...]:
-        blocks = (*self.step.blocks, *self.plan.step.blocks)
-        return functions(node for block in blocks for line in block.lines for node in uses(line.value))
-
-    def activation(self, name: str) -> str:
-        """An activation as a value: a function of TensorFlow's by its name, or a lambda."""
-        if name in VALUES:
-            return VALUES[name]
-        form = TENSORFLOW[name]
-        if form.text.endswith("({0})"):
-            return form.text.removesuffix("({0})")
-        return f"lambda x: {form.text.format('x')}"
-
     def step_view(self) -> StepView:
         step = self.step
-        arguments: list[tuple[str, str]] = []
-        for slot in step.slots:
-            access = self.access(slot)
-            if slot.whole:
-                text = f"{access} if {self.outside.test(slot.test)} else None" if slot.test else access
-                arguments.append((slot.argument, text))
-            arguments += [(target, target) for line in slot.splits for target in line.targets if target != "_"]
-        asked = set(step.typed.variants[0].variant)
-        arguments += [(name, f"self.{name}") for name in step.dims]
-        for name in step.options:
-            if name in self.dims:
-                if name not in dict(arguments):
-                    arguments.append((name, f"self.{name}"))
-            elif name in self.cell.connections.values():
-                arguments.append((name, f"self.{name}"))
-            elif self.cell.option(name).kind == "activation":
-                arguments.append((name, f"_ACTIVATIONS[self.{name}]"))
-            elif self.cell.option(name).kind == "scheduled":
-                arguments.append((name, f"cast(self.{name})"))
-            else:
-                arguments.append((name, f"self.{name}"))
-        training = "training" in asked
+        arguments = [name for slot in step.slots if slot.whole for name in (slot.argument,)]
+        arguments += self.split_names()
+        arguments += [name for name in (*step.dims, *step.options) if name not in arguments]
+        training = "training" in set(step.typed.variants[0].variant)
         unpack = ", ".join(step.carried)
         return StepView(
             parameters=(
                 *(f"{port.name}=None" if port.test else port.name for port in self.cell.inputs[1:]),
-                *(name for name, _ in arguments),
+                *arguments,
                 *(("training",) if training else ()),
                 *(f"{noise.name}=None" for noise in self.cell.noises),
             ),
             unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
             statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),
-            arguments=tuple(arguments),
             training=training,
         )
+
+    def run_otherwise(self) -> Iterator[tuple[str, int]]:
+        usual = Run()
+        for field in fields(Run):
+            value = getattr(self.plan.run, field.name)
+            if value != getattr(usual, field.name):
+                yield field.name, value
+
+    def split_names(self) -> list[str]:
+        """The parts of weights that the step takes by label."""
+        return [each for slot in self.step.slots for line in slot.splits for each in line.targets if each != "_"]
 
     def opening(self) -> Iterator[StatementView]:
         if self.step.opening:
@@ -406,7 +396,7 @@ class Viewing:
 
     def initial(self, state) -> str:
         if state.initial is None:
-            return "zeros"
+            return ""
         if isinstance(state.initial, Ref):
-            return f"self.{state.initial.name}"
+            return f'"{state.initial.name}"'
         return literal(state.initial.value)

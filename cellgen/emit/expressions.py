@@ -36,7 +36,6 @@ class Form:
     text: str
     binds: int = ATOM
     args: tuple[int, ...] = ()
-    function: str = ""  # a function of `FUNCTIONS` that it calls
 
 
 def _call(name: str, count: int = 1) -> Form:
@@ -44,8 +43,8 @@ def _call(name: str, count: int = 1) -> Form:
 
 
 def _own(name: str, count: int = 1) -> Form:
-    form = _call(name, count)
-    return Form(form.text, function=name)
+    """A function of the runtime's."""
+    return _call(f"recurrent.{name}", count)
 
 
 TENSORFLOW: dict[str, Form] = {
@@ -65,18 +64,18 @@ TENSORFLOW: dict[str, Form] = {
     "tanh": _call("tf.tanh"),
     "relu": _call("tf.nn.relu"),
     "relu6": _call("tf.nn.relu6"),
-    "leaky_relu": _own("_leaky_relu"),
+    "leaky_relu": _own("leaky_relu"),
     "elu": _call("tf.nn.elu"),
     "selu": _call("tf.nn.selu"),
     "softplus": _call("tf.nn.softplus"),
-    "softsign": _own("_softsign"),
+    "softsign": _own("softsign"),
     "silu": _call("tf.nn.silu"),
-    "gelu": _own("_gelu"),
-    "mish": _own("_mish"),
+    "gelu": _own("gelu"),
+    "mish": _own("mish"),
     "exponential": _call("tf.exp"),
     "log_sigmoid": _call("tf.math.log_sigmoid"),
     "hard_sigmoid": Form("tf.nn.relu6({0} + 3) / 6", MULTIPLY, (ADD,)),
-    "hard_silu": _own("_hard_silu"),
+    "hard_silu": _own("hard_silu"),
     "hard_tanh": Form("tf.clip_by_value({0}, -1, 1)"),
     "exp": _call("tf.exp"),
     "log": _call("tf.math.log"),
@@ -85,13 +84,13 @@ TENSORFLOW: dict[str, Form] = {
     "abs": _call("tf.abs"),
     "sin": _call("tf.sin"),
     "cos": _call("tf.cos"),
-    "step": _own("_heaviside"),
+    "step": _own("heaviside"),
     "minimum": _call("tf.minimum", 2),
     "maximum": _call("tf.maximum", 2),
     "clip": _call("tf.clip_by_value", 3),
     "where": _call("tf.where", 3),
     "stop_gradient": _call("tf.stop_gradient"),
-    "straight_through": _own("_straight_through", 2),
+    "straight_through": _own("straight_through", 2),
     "outer": Form(""),  # `lower` makes it an einsum
     "sum": Form("tf.reduce_sum({0}, axis={axis}{keepdims})"),
     "mean": Form("tf.reduce_mean({0}, axis={axis}{keepdims})"),
@@ -117,9 +116,9 @@ BACKWARD: dict[str, Form] = {
     "sign": _call("tf.sign"),
     "erf": _call("tf.math.erf"),
     "zeros": _call("tf.zeros_like"),
-    "activation_gradient": Form("_{option}_gradient({0}, {1}, {2})"),
+    "activation_gradient": Form("{option}.gradient({0}, {1}, {2})"),
     "cumsum_back": Form("tf.cumsum({0}, axis={axis}, reverse=True)"),
-    "softmax_back": Form("_softmax_back({0}, {1}, {at})", function="_softmax_back"),
+    "softmax_back": Form("recurrent.softmax_back({0}, {1}, {at})"),
     "normalize_pair": Form("{norm}_parts({0}, {axes}, {1})"),
     "normalize_back": Form("{norm}_back({0}, {1}, {2}, {axes})"),
     "reduce_sum": Form("tf.reduce_sum({0}, axis={axes}{keepdims})"),
@@ -131,103 +130,10 @@ BACKWARD: dict[str, Form] = {
 
 FORMS = TENSORFLOW | LOWERED | BACKWARD
 
-# activations as an option gives them: what Keras runs, which keeps a constant of these two in float32
+# of the activations that an option may choose, those of which Keras keeps a constant in float32
 ROUNDED = ("gelu", "leaky_relu")
-VALUES: dict[str, str] = {
-    "linear": "tf.identity",
-    "gelu": "tf.nn.gelu",
-    "softsign": "tf.nn.softsign",
-    "leaky_relu": "lambda x: tf.nn.leaky_relu(x, alpha=0.2)",
-    "mish": "lambda x: x * tf.tanh(tf.nn.softplus(x))",
-    "hard_silu": "lambda x: x * tf.nn.relu6(x + 3) / 6",
-}
 
-NORMS = {"layer": "_layer_norm", "rms": "_rms_norm"}
-
-# what a module defines for itself when its step needs it, in this order
-FUNCTIONS: dict[str, str] = {
-    "_layer_norm_parts": '''
-def _layer_norm_parts(x, axes, epsilon):
-    """Layer normalisation over the last `axes` axes, without scale and shift; and 1 / the standard deviation.
-
-    In float32 where x is narrower; the second stays so.
-    """
-    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
-    over = list(range(-axes, 0))
-    centred = wide - tf.reduce_mean(wide, over, keepdims=True)
-    rstd = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), over, keepdims=True) + epsilon)
-    return tf.cast(centred * rstd, x.dtype), rstd
-''',
-    "_layer_norm": """
-def _layer_norm(x, axes, epsilon):
-    return _layer_norm_parts(x, axes, epsilon)[0]
-""",
-    "_layer_norm_back": '''
-def _layer_norm_back(d, hat, rstd, axes):
-    """Through a layer norm: d without its mean and without what lies along `hat`, by 1 / the standard deviation."""
-    over = list(range(-axes, 0))
-    wide, along = tf.cast(d, rstd.dtype), tf.cast(hat, rstd.dtype)
-    mean = tf.reduce_mean(wide, over, keepdims=True)
-    share = tf.reduce_mean(wide * along, over, keepdims=True)
-    return tf.cast((wide - mean - along * share) * rstd, d.dtype)
-''',
-    "_rms_norm_parts": '''
-def _rms_norm_parts(x, axes, epsilon):
-    """RMS normalisation over the last `axes` axes, without scale and shift; and 1 / the root of the mean square.
-
-    In float32 where x is narrower; the second stays so.
-    """
-    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
-    rrms = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True) + epsilon)
-    return tf.cast(wide * rrms, x.dtype), rrms
-''',
-    "_rms_norm": """
-def _rms_norm(x, axes, epsilon):
-    return _rms_norm_parts(x, axes, epsilon)[0]
-""",
-    "_rms_norm_back": '''
-def _rms_norm_back(d, hat, rrms, axes):
-    """Through an RMS norm: d without what lies along `hat`, by 1 / the root of the mean square."""
-    wide, along = tf.cast(d, rrms.dtype), tf.cast(hat, rrms.dtype)
-    share = tf.reduce_mean(wide * along, list(range(-axes, 0)), keepdims=True)
-    return tf.cast((wide - along * share) * rrms, d.dtype)
-''',
-    "_softmax_back": '''
-def _softmax_back(d, y, axis):
-    """Through a softmax: d without its mean as y weighs it, by y."""
-    return y * (d - tf.reduce_sum(d * y, axis, keepdims=True))
-''',
-    "_leaky_relu": """
-def _leaky_relu(x):
-    return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
-""",
-    "_softsign": """
-def _softsign(x):
-    return x / (1 + tf.abs(x))  # tf.nn.softsign has no second derivative
-""",
-    "_gelu": """
-def _gelu(x):
-    return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))  # tf.nn.gelu keeps the root in float32
-""",
-    "_mish": """
-def _mish(x):
-    return x * tf.tanh(tf.nn.softplus(x))
-""",
-    "_hard_silu": """
-def _hard_silu(x):
-    return x * tf.nn.relu6(x + 3) / 6
-""",
-    "_heaviside": '''
-def _heaviside(x):
-    """1 where x > 0, else 0."""
-    return tf.cast(x > 0, x.dtype)
-''',
-    "_straight_through": '''
-def _straight_through(f, g):
-    """f forward, the gradient of g backward."""
-    return g + tf.stop_gradient(f - g)
-''',
-}
+NORMS = {"layer": "recurrent.layer_norm", "rms": "recurrent.rms_norm"}
 
 
 @dataclass(frozen=True)
@@ -379,16 +285,3 @@ class Emitter:
     def flag(self, name: str) -> bool:
         option = next((option for option in self.cell.options if option.name == name), None)
         return name in ("training", *self.cell.connections.values()) or option is not None and option.kind == "flag"
-
-
-def functions(nodes) -> tuple[str, ...]:
-    """The names of `FUNCTIONS` that these operations call, in order."""
-    needed = set()
-    for node in nodes:
-        if isinstance(node, Apply):
-            if node.op.startswith("normalize"):
-                needed.add(NORMS[node.attr("kind")] + node.op.removeprefix("normalize").replace("_pair", "_parts"))
-            else:
-                needed.add(FORMS.get(node.op, Form("")).function)
-    needed |= {f"{name}_parts" for name in needed & {*NORMS.values()}}
-    return tuple(name for name in FUNCTIONS if name in needed)

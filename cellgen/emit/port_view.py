@@ -44,7 +44,7 @@ def noises(step: Step, size: Callable[[Axis], str]) -> Iterator[NoiseView]:
     """What training draws; `size` gives the code of an axis's size where a cell is built."""
     weights = {param.name for param in step.cell.params}
     for noise in step.cell.noises:
-        rate = f"self.{noise.rate.name}" if isinstance(noise.rate, Ref) else literal(noise.rate.value)
+        rate = f'"{noise.rate.name}"' if isinstance(noise.rate, Ref) else literal(noise.rate.value)
         sizes = ", ".join(map(size, shape_of(noise, step))) or "1"
         weight = isinstance(noise.like, Ref) and noise.like.name in weights
         yield NoiseView(noise.name, f"recurrent.{noise.kind}", rate, sizes, noise.held, weight)

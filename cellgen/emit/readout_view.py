@@ -10,7 +10,7 @@ from cellgen.schedule import Block, statements
 from cellgen.shapes import shapes
 from cellgen.stack import ALL, EACH, LAYERS, Readout, Stack, Step, flatten
 
-NONE = ReadoutView((), (), (), (), (), (), (), "")
+NONE = ReadoutView((), (), (), (), (), "")
 
 
 def readoutview(stack: Stack, initializer, size) -> ReadoutView:
@@ -28,23 +28,16 @@ class _Viewing:
         self.labelled: list[str] = []
 
     def run(self) -> ReadoutView:
-        readout, layer = self.readout, self.stack.layer
-        names = [state.name for state in layer.states]
+        readout = self.readout
         weights = tuple(self.weight(param) for param in readout.params)
         return ReadoutView(
             equations=tuple(dict.fromkeys(step.text for step in readout.steps)),
             states=readout.shown,
-            indices=tuple(names.index(name) for name in readout.shown),
             weights=weights,
             parameters=tuple(weight.name for weight in weights),
-            arguments=tuple((weight.name, self.access(weight)) for weight in weights),
             statements=tuple(self.statements()),
             output=self.stack.output,
         )
-
-    def access(self, weight: ReadoutWeightView) -> str:
-        whole = f"self.readout.{weight.name}"
-        return f"[cast(weight) for weight in {whole}]" if weight.each else f"cast({whole})"
 
     def weight(self, param) -> ReadoutWeightView:
         each = self.readout.by_layer(param)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from cellgen.schedule import Run
-
 
 @dataclass(frozen=True)
 class StateView:
@@ -11,7 +9,7 @@ class StateView:
     name: str
     shape: str  # (batch, units), for people
     size: str  # what `state_size` holds
-    initial: str  # what it is before the first step
+    initial: str  # the number or the weight that it is before the first step; empty: zero
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class PortView:
 
 @dataclass(frozen=True)
 class NoiseView:
-    """What training draws: `draw` is the function that does, `rate` and `sizes` are code; `held`: for all steps,
-    `weight`: for all samples too."""
+    """What training draws: `draw` is the function that does, `rate` an option's name or a number, `sizes` code; `held`:
+    for all steps, `weight`: for all samples too."""
 
     name: str
     draw: str
@@ -57,14 +55,13 @@ class MaskView:
 
 @dataclass(frozen=True)
 class ArgumentView:
-    """A constructor argument: what it must fulfil, in code and in words, and what is kept of it."""
+    """A constructor argument: its type, what it must be in words, and the code of what is kept, which sees to it."""
 
     name: str
     default: str  # empty: required
-    fits: str
+    hint: str
     wanted: str
     value: str
-    words: tuple[str, ...] = ()  # of an activation, if it may be fewer than those of the others
 
 
 @dataclass(frozen=True)
@@ -116,31 +113,34 @@ class StepView:
     parameters: tuple[str, ...]
     unpack: str
     statements: tuple[StatementView, ...]
-    arguments: tuple[tuple[str, str], ...]
     training: bool
+
+
+# names with the code of each, by the test under which they exist; empty: always
+Groups = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 @dataclass(frozen=True)
 class SegmentView:
-    """A function that runs a segment of the plan. `given` are the names that it returns values under, `sometimes`
-    those with the test under which they exist."""
+    """A function that runs a segment of the plan, and what it gives by name."""
 
     parameters: tuple[str, ...]
     statements: tuple[StatementView, ...]
-    given: tuple[str, ...]
-    sometimes: tuple[tuple[str, str], ...]
-    reads: tuple[str, ...]  # the values of a step among the parameters
+    gives: Groups
+
+    @property
+    def empty(self) -> bool:
+        return not (self.statements or self.gives)
 
 
 @dataclass(frozen=True)
 class ScanView:
     """The scan with the derived backward pass.
 
-    turned: of each transposed weight its name, the weight, and the code. carried: the cotangents of the state before.
-    d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, sent: an
-    input, what another layer gave, or an argument; the code of its cotangent, and the test under which it exists.
-    asks: the options that those tests ask for. extra: arguments that the step does not take. gradients: of the
-    activations that an option may choose; reading_x: those of which the derivative reads the argument, if it matters.
+    transposed: of each transposed weight its name, and the weight. carried: the cotangents of the state before.
+    d_outputs, d_state: the cotangents that come to a step, the first with a comma each. d_inputs, d_inner, d_weights:
+    those of inputs, of what another layer gave, and of weights. differentiated: the weights, in order, with the test
+    under which each is; asks: the options that those ask for.
     """
 
     once: SegmentView
@@ -148,18 +148,15 @@ class ScanView:
     forward: SegmentView
     backward: SegmentView
     after: SegmentView
-    turned: tuple[tuple[str, str, str], ...]
+    transposed: tuple[tuple[str, str], ...]
     d_outputs: tuple[str, ...]
     d_state: str
     carried: tuple[str, ...]
-    d_inputs: tuple[tuple[str, str, str], ...]
-    d_inner: tuple[tuple[str, str, str], ...]
-    sent: tuple[tuple[str, str, str], ...]
+    d_inputs: Groups
+    d_inner: Groups
+    d_weights: Groups
+    differentiated: tuple[tuple[str, str], ...]
     asks: tuple[str, ...]
-    extra: tuple[tuple[str, str], ...]
-    gradients: tuple[tuple[str, str], ...]
-    reading_x: list[str] | None
-    run: Run
 
 
 @dataclass(frozen=True)
@@ -176,14 +173,12 @@ class RuntimeView:
 
 @dataclass(frozen=True)
 class CellView:
-    """`prefix` stands before the functions of a step; `shown` is what a layer of a stack shows besides its state."""
+    """`shown` is what a layer of a stack shows besides its state."""
 
     cell: str
     stem: str
     runtime: RuntimeView
     stack: bool
-    prefix: str
-    by_readout: bool  # the output is read from the states, after the scan
     state_class: str
     shown: tuple[str, ...]
     about: tuple[str, ...]
@@ -197,11 +192,7 @@ class CellView:
     asks_training: bool  # otherwise than for what is drawn
     wide: bool  # whether a step is computed in float32 where what comes is narrower
     many: bool  # more than one port
-    constants: list[str]  # ports that hold for all steps
-    held: list[str]  # those and what training draws for all steps, weights aside
-    dropped: list[str]  # weights' draws
     inputs: tuple[str, ...]  # of several, how they are given, for people
-    scheduled: tuple[tuple[str, str], ...]  # options that are set while training, with their defaults
     input_checks: tuple[CheckView, ...]
     star: str  # `*` where a size is a tuple
     states: tuple[StateView, ...]
@@ -209,18 +200,19 @@ class CellView:
     mask: MaskView
     example_arguments: str
     example_output: str
+    documented: tuple[str, ...]  # the arguments, for people
+    typing: tuple[str, ...]  # what the types of the arguments need of `typing`
     arguments: tuple[ArgumentView, ...]
-    keywords: tuple[KeywordView, ...]  # of Keras's own layers
-    renamed: dict[str, str]  # Keras's names of arguments, and ours
+    keywords: tuple[KeywordView, ...]  # of a layer of Keras's that it may stand for
     built_sizes: tuple[str, ...]  # the sizes of states and output, in `build`; none where they are known before
     derived_dims: tuple[DimView, ...]
     size_checks: tuple[CheckView, ...]
     build_dims: tuple[DimView, ...]
     weights: tuple[WeightView, ...]
     initializers: tuple[tuple[str, str], ...]  # by the argument that they are the default of
-    activations: tuple[tuple[str, str], ...]
-    functions: tuple[str, ...]
     label_slices: tuple[str, ...]
+    split_names: tuple[str, ...]  # of the parts that these give
+    run: tuple[tuple[str, int], ...]  # how the scan runs, where it is not as others do
     step: StepView
     scan: ScanView
     trace: tuple[tuple[str, str], ...]  # what is traced, and its shape for people
@@ -262,11 +254,10 @@ class TestView:
 
 @dataclass(frozen=True)
 class NeighbourView:
-    """A port that a neighbour gives: what it is, in code, and where its cotangent goes."""
+    """A port of a layer that a neighbour gives, and what it is there: `h`, or before the step `h[t-1]`."""
 
     port: str
-    code: str
-    back: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -280,14 +271,12 @@ class ReadoutWeightView:
 
 @dataclass(frozen=True)
 class ReadoutView:
-    """`states` are the names read of each layer, `indices` their places in a layer's state."""
+    """`states` are the names read of each layer."""
 
     equations: tuple[str, ...]
     states: tuple[str, ...]
-    indices: tuple[int, ...]
     weights: tuple[ReadoutWeightView, ...]
     parameters: tuple[str, ...]
-    arguments: tuple[tuple[str, str], ...]
     statements: tuple[StatementView, ...]
     output: str
 
@@ -296,23 +285,19 @@ class ReadoutView:
 class StackView(CellView):
     """A stack: the fields of a cell are those of a layer. `sizes` are the dims of a layer with the code of each.
 
-    lists: the dims given a layer each. shared, own: what a step takes, once and for each layer. ports_of: what a layer
-    reads of the one below and above. late: whether a cotangent goes to a layer whose turn has not come.
+    lists: the dims given a layer each. below, above: what a layer reads of its neighbours. outer: the inputs that have
+    another name in a layer, that by the stack's. output_of: what of the last layer is the output. shown_sizes: of what
+    a layer shows, in code. used: the sizes, and which neighbours there are, that a method of a layer reads.
     """
 
     wiring: tuple[str, ...]
     depth: str
     lists: tuple[str, ...]
     sizes: tuple[tuple[str, str], ...]
-    shared: tuple[tuple[str, str], ...]
-    own: tuple[tuple[str, str], ...]
-    ports_of: dict[str, tuple[NeighbourView, ...]]
-    late: bool
-    inputs_list: str
-    inputs_given: str
-    inputs_back: tuple[tuple[str, str], ...]  # that a step back of a layer reads: the stack's name and the layer's
-    output_code: str
-    output_state: str
-    output_shown: str
+    below: tuple[NeighbourView, ...]
+    above: tuple[NeighbourView, ...]
+    outer: dict[str, str]
+    output_of: str
     shown_sizes: dict[str, str]
+    used: dict[str, tuple[str, ...]]
     readout: ReadoutView

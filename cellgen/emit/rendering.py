@@ -1,6 +1,8 @@
 """Views to files: jinja2 for structure, then ruff for layout. Everything is rendered in memory; nothing is written."""
 
+import re
 import subprocess
+import textwrap
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -19,7 +21,7 @@ class RenderError(Exception):
 
 def render(view: CellView | TestView, template: str, folder: Path) -> str:
     """One template over a view, formatted. Raises `RenderError`."""
-    return layout(_filled(view, template, folder, escape=False), view.stem)
+    return packed(layout(_filled(view, template, folder, escape=False), view.stem))
 
 
 def page(view: Any, template: str, folder: Path) -> str:
@@ -62,6 +64,17 @@ def layout(text: str, name: str) -> str:
     if done.returncode:
         raise RenderError(f"{name}: {done.stderr.strip()}")
     return done.stdout
+
+
+def packed(text: str) -> str:
+    """The parameters of the functions of a step fill their lines: one a line, they would be a third of the file."""
+
+    def pack(found: re.Match) -> str:
+        head, parameters = found["head"], " ".join(found["parameters"].split())
+        lines = textwrap.wrap(parameters, LINE, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+        return "\n".join([head, *lines, "):"])
+
+    return re.sub(r"^(?P<head>def \w+\()\n(?P<parameters>(?:    .*,\n)+)\):$", pack, text, flags=re.MULTILINE)
 
 
 def undeclared(template: str, folder: Path) -> set[str]:

@@ -1,64 +1,77 @@
-"""What all generated cells read, as one file beside them: the modules of `cellgen.runtime`, one after another."""
+"""What all generated cells read: the modules of `cellgen.runtime` one after another, as a file or in a cell's own."""
 
 import ast
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from cellgen.emit.records import RuntimeView
+from cellgen.emit.records import CellView, RuntimeView
 from cellgen.emit.rendering import layout
 
 INTERFACE = 1  # of what cells read of it: where it changes, not only grows, the number does, and with it the file
 RUNTIME = f"recurrent_{INTERFACE}"
 
-OF_CELLS = "import functools", "from types import SimpleNamespace", "from typing import NamedTuple"
-
-MODULES = ("revision", "arguments", "arrays", "derivatives", "traces", "noise", "chunks", "scan")
+MODULES = (
+    *("revision", "arguments", "functions", "activations", "constructors", "arrays", "derivatives", "traces", "noise"),
+    *("equations", "chunks", "scan", "cell", "stack", "layer"),
+)
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 
-The scan and its derivatives, arguments and the messages that refuse them, noise.
+The classes for Keras, the scan and its derivatives, arguments and the messages that refuse them, noise.
 """
 '''
 
 
-def runtime_view(single_file: bool = False) -> RuntimeView:
-    """What a cell says of it, or in a single file all of it."""
-    revision = int(re.search(r"^REVISION = (\d+)", _source("revision"), re.M)[1])
-    if not single_file:
-        return RuntimeView(RUNTIME, revision)
-    imports, text = _parts(MODULES[1:])  # a file is as new as itself
-    return RuntimeView(RUNTIME, revision, tuple(_ordered({*imports, *OF_CELLS})), text)
+def runtime_view() -> RuntimeView:
+    """What a cell says of it."""
+    return RuntimeView(RUNTIME, int(re.search(r"^REVISION = (\d+)", _source("revision"), re.M)[1]))
 
 
 @cache
 def runtime_file() -> str:
     """The text of `RUNTIME`.py: the same for every cell."""
     imports, text = _parts(MODULES)
-    return layout("\n".join([ABOUT, *_ordered(imports), "", "keras = tf.keras", "", "", text]), RUNTIME)
+    return layout("\n".join([ABOUT, *_merged(imports), "", "keras = tf.keras", "", "", text]), RUNTIME)
+
+
+def in_one_file(view: CellView) -> CellView:
+    """The view of a cell that has in its own file what all share."""
+    imports, text = _parts(MODULES[1:])  # a file is as new as itself
+    own = ["from types import SimpleNamespace", f"from typing import {', '.join((*view.typing, 'NamedTuple'))}"]
+    own += ["from collections.abc import Sequence"] if view.stack and view.lists else []
+    return replace(view, runtime=replace(view.runtime, imports=tuple(_merged([*imports, *own])), text=text))
 
 
 @cache
 def _parts(modules: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """What modules of it import, but for each other, and the modules one after another."""
-    imports: dict[str, None] = {}
+    imports: list[str] = []
     bodies = []
     for name in modules:
         text = _source(name)
         head = [each for each in ast.parse(text).body if _is_head(each)]
-        imports |= {ast.unparse(each): None for each in head[1:] if not _is_ours(each) and not _is_keras(each)}
+        imports += [ast.unparse(each) for each in head[1:] if not _is_ours(each) and not _is_keras(each)]
         body = "\n".join(text.splitlines()[head[-1].end_lineno :]).strip("\n")
         about = ast.get_docstring(ast.parse(text)).splitlines()[0]
         bodies.append(f"# --- {name}: {about}\n\n\n{body}\n")
     return tuple(imports), "\n\n".join(bodies)
 
 
-def _ordered(imports: Iterable[str]) -> list[str]:
-    """Imports as they stand in a file: those of the standard library, an empty line, TensorFlow."""
-    ordered = sorted(imports, key=lambda each: (each.startswith("from"), each))
-    theirs = [each for each in ordered if "tensorflow" in each]
-    return [*(each for each in ordered if each not in theirs), "", *theirs]
+def _merged(imports: Iterable[str]) -> list[str]:
+    """Imports as a file has them: each module once, those of the standard library, an empty line, TensorFlow."""
+    whole, parts = set(), {}
+    for each in imports:
+        (node,) = ast.parse(each).body
+        if isinstance(node, ast.ImportFrom):
+            parts.setdefault(node.module, set()).update(ast.unparse(alias) for alias in node.names)
+        else:
+            whole.add(each)
+    lines = [*sorted(whole), *(f"from {name} import {', '.join(sorted(parts[name]))}" for name in sorted(parts))]
+    theirs = [each for each in lines if "tensorflow" in each]
+    return [*(each for each in lines if each not in theirs), "", *theirs]
 
 
 def defined_twice(text: str) -> list[str]:
@@ -72,7 +85,8 @@ def _defined(node: ast.stmt) -> list[str]:
         return [node.name]
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [alias.asname or alias.name for alias in node.names]
-    return [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+    targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", ())
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _source(name: str) -> str:

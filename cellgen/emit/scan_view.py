@@ -1,34 +1,67 @@
 """Plan to `ScanView`: the functions of the scan with the derived backward pass, as the templates write them."""
 
-from cellgen.derive import UNARY, reads
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
 from cellgen.emit.expressions import AND, Emitter
-from cellgen.emit.records import ScanView, SegmentView, StatementView
+from cellgen.emit.records import Groups, ScanView, SegmentView, StatementView
 from cellgen.emit.statements import code, statements
-from cellgen.ir import TRAINING, Apply, Cell, Given, Number, Ref, asked, renamed
-from cellgen.resolve import choices
-from cellgen.schedule import GIVEN, Line, Plan, Segment, Step, measured, uses
+from cellgen.ir import TRAINING, Apply, Cell, Given, Node, Ref, asked, children, rebuild, renamed
+from cellgen.schedule import GIVEN, Line, Plan, Segment, measured, uses
 
 NUMBERS = ("convert", "cast", "repeat")  # what makes a tensor of a number
 
 
-def scanview(plan: Plan, step: Step) -> ScanView:
-    """Everything the templates write about a scan; `step` is the one that the cell runs."""
-    return _Viewing(plan, step).run()
+def _grouped(triples: Iterable[tuple[str, str, str]]) -> Groups:
+    """Names, codes and tests, by the test: what is always there first."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, code_, test in sorted(triples, key=lambda each: each[2] != ""):
+        found.setdefault(test, []).append((name, code_))
+    return tuple((test, tuple(pairs)) for test, pairs in found.items())
+
+
+def _aliases(segment: Segment, kept: Collection[str] = ()) -> dict[str, str]:
+    """What is only another name of something, in a segment, and nothing that the segment gives: of what it is."""
+    found: dict[str, str] = {}
+    for block in segment.blocks:
+        match block.lines:
+            case (Line((target,), Ref(name)),) if target not in (*segment.gives, *kept):
+                found[target] = found.get(name, name)
+    return found
+
+
+def _without_aliases(segment: Segment, kept: Collection[str]) -> Segment:
+    """The segment without other names of the same, but for those that are kept."""
+    alias = _aliases(segment, kept)
+
+    def read(node: Node) -> Node:
+        if isinstance(node, Ref):
+            return Ref(alias.get(node.name, node.name))
+        return rebuild(node, tuple(read(child) for child in children(node)))
+
+    blocks = []
+    for block in segment.blocks:
+        if not {*block.lines[0].targets} <= alias.keys():
+            blocks.append(replace(block, lines=tuple(replace(line, value=read(line.value)) for line in block.lines)))
+    return replace(segment, blocks=tuple(blocks))
+
+
+def scanview(plan: Plan) -> ScanView:
+    """Everything the templates write about a scan."""
+    return _Viewing(plan).run()
 
 
 class _Viewing:
-    def __init__(self, plan: Plan, step: Step):
-        self.plan, self.step = plan, step
+    def __init__(self, plan: Plan):
+        self.plan = plan
         self.cell: Cell = plan.step.cell
         self.ports = [port.name for port in self.cell.inputs if port.name not in plan.joint.given]
         noises = [noise.name for noise in self.cell.noises]
-        self.activations = [option.name for option in self.cell.options if option.kind == "activation"]
         slots = plan.step.slots
         self.arguments = [
             *(name for slot in slots for name in (slot.argument, *(t for line in slot.splits for t in line.targets))),
             *plan.step.dims,
             *plan.step.options,
-            *(f"_{option}_{what}" for option in self.activations for what in ("gradient", "reads_x")),
             *(target for line in plan.turned for target in line.targets),
             *plan.once.gives,
             "training",
@@ -53,14 +86,16 @@ class _Viewing:
             for line in slot.splits:
                 axis = next(axis for axis in self.cell.axes if self.split_by(axis.labels, line))
                 labelled |= {(slot.param.name, label): name for label, name in zip(axis.labels, line.targets)}
+        self.alias = {**_aliases(plan.backward), **_aliases(replace(plan.after, gives=()))}
         sent, d_inputs = [], {}
         for (name, _, label), cotangent in plan.joint.sent:
             test = self.tests[cotangent]
             said = Emitter(self.cell).test(test) if test else ""
             if name in self.ports:
-                d_inputs[name] = name, cotangent, said
+                d_inputs[name] = name, self.alias.get(cotangent, cotangent), said
             else:
-                sent.append((labelled[name, label] if label else names[name].argument, cotangent, said))
+                argument = labelled[name, label] if label else names[name].argument
+                sent.append((argument, self.alias.get(cotangent, cotangent), said))
         for port in self.cell.inputs:
             if port.name in self.ports and port.name not in d_inputs:
                 test = Emitter(self.cell).test(port.test) if port.test else ""
@@ -70,25 +105,25 @@ class _Viewing:
             before=self.segment(plan.before),
             forward=self.segment(plan.forward, like=plan.step.carried[0], without=plan.step.carried),
             backward=self.segment(plan.backward, like=plan.joint.given[0], without=plan.joint.given),
-            after=self.segment(plan.after),
-            turned=tuple(self.turned(line) for line in plan.turned),
+            after=self.segment(replace(plan.after, gives=())),
+            transposed=tuple((line.targets[0], line.value.args[0].name) for line in plan.turned),
             d_outputs=tuple(f"{output}, " for output in outputs),
             d_state=", ".join(states) + ("," if len(states) == 1 else ""),
-            carried=plan.joint.carried,
-            d_inputs=tuple(d_inputs[name] for name in self.ports if name not in inner),
-            d_inner=tuple(d_inputs[name] for name in self.ports if name in inner),
-            sent=tuple(sent),
+            carried=tuple(self.alias.get(name, name) for name in plan.joint.carried),
+            d_inputs=_grouped(d_inputs[name] for name in self.ports if name not in inner),
+            d_inner=_grouped(d_inputs[name] for name in self.ports if name in inner),
+            d_weights=_grouped(sent),
+            differentiated=tuple((name, test) for name, _, test in sent),
             asks=tuple(self.asks()),
-            extra=tuple(self.extra()),
-            gradients=tuple((name, self.gradient(name)) for name in choices(self.cell.options)),
-            reading_x=[name for name in choices(self.cell.options) if reads(name)[0]] if plan.arguments else None,
-            run=plan.run,
         )
 
     def segment(self, segment: Segment, like: str = "", without: tuple[str, ...] = ()) -> SegmentView:
         emitter = Emitter(self.cell, like=like, dtype="dtype" if segment is self.plan.once else "")
+        loop, once = segment is self.plan.forward, segment is self.plan.once
+        states = {state.name for state in self.cell.states}
+        segment = _without_aliases(segment, {*states, *self.cell.outputs} if loop else ())
         lines = [line for block in segment.blocks for line in block.lines]
-        if segment is self.plan.forward:
+        if loop:
             lines += self.plan.step.opening
         sizes = self.cell.needed(axis for line in lines for axis in measured(line))
         kinds = {dim.name: dim.kind for dim in self.cell.dims}
@@ -100,29 +135,27 @@ class _Viewing:
             if any(f"{port}.shape" in text or f"{port}.dtype" in text for text in texts):
                 wanted.add(port)
         wanted -= {*without}
-        if segment is self.plan.forward:
+        if loop:
             wanted -= {target for line in self.plan.step.opening for target in line.targets}
-            wanted |= {f"_{option}_reads_x" for options in self.plan.arguments.values() for option in options}
+            wanted |= {option for options in self.plan.arguments.values() for option in options}
         order = [*self.values, *self.arguments]
         parameters = [name for name in dict.fromkeys(order) if name in wanted]
         nodes = [node for line in lines for node in uses(line.value)]
-        if segment is self.plan.once and any(isinstance(node, Apply) and node.op in NUMBERS for node in nodes):
+        if once and any(isinstance(node, Apply) and node.op in NUMBERS for node in nodes):
             parameters.append("dtype")
         tests = {name: test for name in (*parameters, *segment.gives) if (test := self.test(name, emitter))}
-        opening = self.plan.step.opening if segment is self.plan.forward else ()
+        opening = self.plan.step.opening if loop else ()
         body = [*self.opening(opening, emitter), *statements(segment.blocks, emitter)]
         return SegmentView(
             parameters=tuple(f"{name}=None" if name in tests else name for name in parameters),
             statements=tuple(body),
-            given=tuple(name for name in segment.gives if name not in tests),
-            sometimes=tuple((name, tests[name]) for name in segment.gives if name in tests),
-            reads=tuple(name for name in parameters if name in self.values),
+            gives=_grouped((name, name, tests.get(name, "")) for name in segment.gives),
         )
 
     def test(self, name: str, emitter: Emitter) -> str:
         """When a value exists, in code; empty: always."""
         test, options = self.tests.get(name), self.plan.arguments.get(name, ())
-        read = " or ".join(f"_{option}_reads_x" for option in options)
+        read = " or ".join(f"{option}.reads_x" for option in options)
         if test is None or not read:
             return read if test is None else emitter.test(test)
         return f"{emitter.test(test, AND)} and {f'({read})' if len(options) > 1 else read}"
@@ -135,37 +168,7 @@ class _Viewing:
         if lines:
             yield StatementView(tuple(code(line, emitter) for line in lines))
 
-    def turned(self, line: Line) -> tuple[str, str, str]:
-        """A transposed weight, and of which; None where the weight does not exist."""
-        (name,) = line.targets
-        weight = line.value.args[0].name
-        parts = (
-            (s.test, {s.argument, *(part for line in s.splits for part in line.targets)}) for s in self.plan.step.slots
-        )
-        made = (
-            (block.test, {part for line in block.lines for part in line.targets}) for block in self.plan.once.blocks
-        )
-        maybe = any(test is not None and weight in found for test, found in (*parts, *made))
-        text = f"tf.transpose({weight})"
-        return name, weight, f"None if {weight} is None else {text}" if maybe else text
-
     def asks(self):
         tests = [self.tests[cotangent] for (name, _, _), cotangent in self.plan.joint.sent if name not in self.ports]
         found = {question.name for test in tests if test is not None for question in asked(test)}
         return [name for name in dict.fromkeys(self.arguments) if name in found]
-
-    def extra(self):
-        """What the functions take that the step of a cell does not."""
-        for name in self.plan.step.dims:
-            if name not in self.step.dims and name not in self.step.options:
-                yield name, f"self.cell.{name}"
-        asked = {option for options in self.plan.arguments.values() for option in options}
-        for option in self.activations:
-            yield f"_{option}_gradient", f"_GRADIENTS[self.cell.{option}]"
-            if option in asked:
-                yield f"_{option}_reads_x", f"self.cell.{option} in _READING_X"
-
-    def gradient(self, name: str) -> str:
-        """The derivative of an activation as a function of (d, x, y)."""
-        value = UNARY[name](Ref("d"), Ref("x"), Ref("y"))
-        return f"lambda d, x, y: {Emitter(self.cell).text(value) if not isinstance(value, Number) else 'd'}"

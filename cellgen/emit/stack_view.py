@@ -1,10 +1,11 @@
 """Stack to `StackView`: the view of a layer, and what the templates write about all of them."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from cellgen.emit.argument_view import arguments
-from cellgen.emit.cell_view import Viewing
+from cellgen.emit.argument_view import arguments, size, sizes
+from cellgen.emit.cell_view import Viewing, typing
 from cellgen.emit.expressions import Emitter
 from cellgen.emit.keras_names import keywords
 from cellgen.emit.readout_view import readoutview
@@ -13,12 +14,10 @@ from cellgen.emit.records import (
     CellView,
     CheckView,
     NeighbourView,
-    ScanView,
-    SegmentView,
     StackView,
     StepView,
 )
-from cellgen.ir import Option, Shape, TypedCell, axis_text
+from cellgen.ir import Shape, TypedCell, axis_text
 from cellgen.schedule import GIVEN, Plan, Step
 from cellgen.stack import ROLES, Stack
 
@@ -42,19 +41,14 @@ class _StackViewing(Viewing):
     def stack_view(self) -> StackView:
         stack, cell = self.stack, self.cell
         layer = {field.name: getattr(view, field.name) for view in [self.run()] for field in fields(CellView)}
-        scan, given = layer["scan"], tuple(self.stack_arguments())
+        given = tuple(self.stack_arguments())
         port = stack.inputs[0]
-        own, shared = self.taken()
-        states = {state.name for state in cell.states}
-        output = cell.output if stack.readout is None else ""
         layer |= {
             "cell": stack.name,
             "stem": stack.stem,
             "about": tuple(self.paragraphs((stack.about, *stack.papers))),
             "equations": tuple(each.text for each in stack.cell.equations),
             "stack": True,
-            "prefix": "_layer_",
-            "by_readout": stack.readout is not None,
             "state_class": f"{stack.cell.name}State",
             "shown": cell.shown,
             "input": port.name,
@@ -64,75 +58,64 @@ class _StackViewing(Viewing):
             "many": False,
             "inputs": (),
             "input_checks": tuple(self.checks()),
+            "documented": tuple(self.documented(given)),
+            "typing": typing(given),
             "arguments": given,
-            "keywords": tuple(keywords(cell, [each.name for each in given])),
+            "keywords": tuple(keywords(cell)),
             "example_arguments": ", ".join(self.example(argument) for argument in given if not argument.default),
             "output": self.stack_output(layer["output"]),
-            "scheduled": tuple(
-                (each.name, str(float(each.default))) for each in stack.options if each.kind == "scheduled"
-            ),
             "built_sizes": (),
             "derived_dims": (),
             "build_dims": (),
+            "states": tuple(replace(each, size=self.of_all(each.size)) for each in layer["states"]),
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
-            "scan": self.by_outer_names(scan),
         }
+        shown_sizes = {name: self.shown_size(name) for name in cell.shown}
         readout = readoutview(stack, self.initializer, self.shared_size)
         layer["initializers"] += tuple((weight.name, weight.initializer) for weight in readout.weights)
+        used = self.used(layer)
+        scan = layer["scan"]
+        segments = (layer["step"], scan.once, scan.before, scan.forward, scan.backward, scan.after)
+        read = {name for names in (*used.values(), *(each.parameters for each in segments)) for name in names}
+        read |= {name for code in shown_sizes.values() for name in re.findall(r'"(\w+)"', code)}
         return StackView(
             **layer,
             wiring=tuple(dict.fromkeys((*(each.text for each in stack.wiring), *self.settled()))),
             depth="depth" if stack.sizes else stack.depth,
             lists=stack.sizes,
-            sizes=tuple((dim.name, self.dim_code(dim.name)) for dim in self.layer_dims),
-            shared=tuple(shared),
-            own=tuple(own),
-            ports_of={side: tuple(self.neighbours(side)) for side in ("below", "above")},
-            late=any(each.neighbour == "below" and each.ago for each in stack.readings),
-            inputs_list=", ".join(each.name for each in stack.inputs),
-            inputs_given=", ".join(f"{self.outer[each.name]}={each.name}" for each in stack.inputs),
-            inputs_back=tuple(
-                (each.name, self.outer[each.name])
-                for each in stack.inputs
-                if self.outer[each.name] in scan.backward.reads
-            ),
-            output_code=self.output_code(),
-            output_state=output if output in states else "",
-            output_shown=output if output and output not in states else "",
-            shown_sizes={name: self.shown_size(name) for name in cell.shown},
+            sizes=tuple((dim.name, self.dim_code(dim.name)) for dim in self.layer_dims if dim.name in read),
+            below=tuple(self.neighbours("below")),
+            above=tuple(self.neighbours("above")),
+            outer={own: name for own, name in self.outer.items() if own != name},
+            output_of=cell.output,
+            shown_sizes=shown_sizes,
+            used=used,
             readout=readout,
         )
 
-    def by_outer_names(self, scan: ScanView) -> ScanView:
-        """The inputs of a layer that are the stack's, by the stack's names where values are looked up."""
-        names = self.stack.outer
-
-        def read(segment: SegmentView) -> SegmentView:
-            return replace(segment, reads=tuple(names.get(name, name) for name in segment.reads))
-
-        d_inputs = tuple((names.get(name, name), code, test) for name, code, test in scan.d_inputs)
-        return replace(
-            scan, forward=read(scan.forward), backward=read(scan.backward), after=read(scan.after), d_inputs=d_inputs
-        )
+    def used(self, layer: dict) -> dict[str, tuple[str, ...]]:
+        """Of the methods about a layer, the sizes and neighbours that each reads."""
+        weights = [code for each in layer["weights"] for code in (each.shape, each.given, each.parts)]
+        read = {
+            "build": [*weights, *(each.sizes for each in layer["noises"])],
+            "split": layer["label_slices"],
+            "gates": [sizes for _, sizes in layer["trace_sizes"]],
+        }
+        names = [*(dim.name for dim in self.layer_dims), "_has_below", "_has_above"]
+        words = {method: set(re.findall(r"(?<![.\w])\w+", " ".join(codes))) for method, codes in read.items()}
+        return {method: tuple(name for name in names if name in found) for method, found in words.items()}
 
     # --- what the constructor takes
 
     def stack_arguments(self) -> Iterator[ArgumentView]:
         stack = self.stack
         like = replace(stack.cell, dims=tuple(d for d in stack.dims if d.kind in GIVEN), options=stack.options)
-        depth = stack.depth
-        number = ArgumentView(depth, "", f"recurrent.is_size({depth})", "a positive integer", f"int({depth})")
         given = list(arguments(like))
-        first = [each for each in given if each.name in stack.sizes]
-        for each in first:
-            name = each.name
-            fits = f"isinstance({name}, (list, tuple)) and {name} and all(recurrent.is_size(size) for size in {name})"
-            wanted = "a list of positive integers, one a layer"
-            yield replace(each, fits=fits, wanted=wanted, value=f"tuple(int(size) for size in {name})")
+        yield from (sizes(each.name) for each in given if each.name in stack.sizes)
         rest = [each for each in given if each.name not in stack.sizes]
         if not stack.sizes:
             count = sum(not each.default for each in rest)
-            rest.insert(count, number)
+            rest.insert(count, size(stack.depth))
         yield from rest
 
     def example(self, argument: ArgumentView) -> str:
@@ -142,17 +125,33 @@ class _StackViewing(Viewing):
 
     # --- sizes
 
+    def of_all(self, code: str, at: str = "") -> str:
+        """The code of a size in a layer, in the constructor: a size that each layer has is a local name, or with `at`
+        that of one of them.
+        """
+
+        def name(found: re.Match) -> str:
+            word = found.group()
+            if word in self.stack.sizes:
+                return f"self.{word}{at}" if at else word
+            if word not in self.dims:
+                return word
+            other = self.target(word, "only")
+            return f"({other})" if " " in other and code != word else other
+
+        return re.sub(r"(?<![.\w])[A-Za-z]\w*", name, code)
+
     def shared_size(self, axis) -> str:
         """The size of an axis of the stack's own dims, in the classes."""
         return " * ".join(str(atom) if isinstance(atom, int) else f"self.{atom}" for atom in axis if atom != 1) or "1"
 
-    def factor(self, atom, prefix: str) -> str:
+    def factor(self, atom) -> str:
         dim = self.dims.get(atom)
         if dim is not None and dim.kind in ("required", "number", "wired"):
             return atom  # a local name
         if dim is not None and dim.kind == "inferred":
             return f"self.input_spec.shape[{self.place(atom)}]"
-        return super().factor(atom, prefix)
+        return super().factor(atom)
 
     def dim_code(self, name: str) -> str:
         """The size of a dim in a layer of some index, which may have neighbours or not."""
@@ -204,26 +203,10 @@ class _StackViewing(Viewing):
                 size = self.shared_size(axis)
                 yield CheckView(port.name, f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
 
-    # --- weights and what a step takes
+    # --- what a step takes
 
     def access(self, slot) -> str:
-        return f"cast(part.{slot.param.name.replace('/', '_')})"
-
-    def initial(self, state) -> str:
-        return super().initial(state).replace("self.", "part.")
-
-    def taken(self) -> tuple[list, list]:
-        """What a step takes: for each layer, and once for all."""
-        step: StepView = self.step_view()
-        options: dict[str, Option] = {option.name: option for option in self.cell.options}
-        own, shared = [], []
-        for name, code in step.arguments:
-            if name in options:
-                shared.append((name, code))
-            elif name not in self.cell.connections.values() and name not in self.dims:
-                own.append((name, code))
-        own += [(dim.name, dim.name) for dim in self.layer_dims]
-        return own, shared
+        return f"self._cast(layer.{slot.param.name.replace('/', '_')})"
 
     def step_parameters(self, step: StepView) -> tuple[str, ...]:
         ports = [f"{port.name}=None" for port in self.cell.inputs]
@@ -238,22 +221,9 @@ class _StackViewing(Viewing):
     # --- neighbours
 
     def neighbours(self, side: str) -> Iterator[NeighbourView]:
-        states = {state.name for state in self.cell.states}
         for each in self.stack.readings:
-            if each.neighbour != side:
-                continue
-            at = "index - 1" if side == "below" else "index + 1"
-            if each.ago:
-                code = f"old[{at}].{each.name}"
-                back = f'd_old[{at}]["{each.name}"] += d_ports["{each.port}"]'
-                if side == "below":  # that layer's turn comes later
-                    back = f'd_late.append(({at}, "{each.name}", d_ports["{each.port}"]))'
-            elif each.name in states:
-                code, back = f"new[{at}].{each.name}", f'd_new[{at}]["{each.name}"] += d_ports["{each.port}"]'
-            else:
-                code = f'shown[{at}]["{each.name}"]'
-                back = f'_d_{each.name}_shown[{at}] += d_ports["{each.port}"]'
-            yield NeighbourView(each.port, code, back)
+            if each.neighbour == side:
+                yield NeighbourView(each.port, f"{each.name}[t-1]" if each.ago else each.name)
 
     def shown_size(self, name: str) -> str:
         shape: Shape = self.plan.joint.typed.variants[0].names[name].shape
@@ -264,18 +234,10 @@ class _StackViewing(Viewing):
 
     # --- output
 
-    def output_code(self) -> str:
-        output = self.cell.output
-        states = {state.name for state in self.cell.states}
-        return f"new[-1].{output}" if output in states else f'shown[-1]["{output}"]'
-
     def stack_output(self, own):
         stack = self.stack
         if stack.readout is None:
-            sizes = own.size
-            for name in stack.sizes:
-                sizes = sizes.replace(name, f"{name}[-1]")
-            return replace(own, size=sizes)
+            return replace(own, size=self.of_all(own.size, at="[-1]"))
         from cellgen.shapes import shapes
         from cellgen.stack import flatten
 

@@ -4,22 +4,36 @@ from collections.abc import Iterable, Iterator
 
 from cellgen.emit.expressions import Emitter
 from cellgen.emit.records import StatementView
+from cellgen.ir import Choose
 from cellgen.schedule import Block, Line
+
+WIDE = 120  # a statement that ruff cannot leave in two lines
 
 
 def statements(blocks: Iterable[Block], emitter: Emitter) -> Iterator[StatementView]:
     """The lines of every equation under its text; neighbours under the same test share one `if`."""
     last = said = None
     for block in blocks:
-        lines = [code(line, emitter) for line in block.lines]
-        if (block.equation, block.test) != said:
-            lines.insert(0, f"# {block.equation}")
-        if block.test is not None:
-            lines = [f"    {line}" for line in lines]
-            if block.test != last:
-                lines.insert(0, f"if {emitter.test(block.test)}:")
-        last, said = block.test, (block.equation, block.test)
+        lines = [text for line in block.lines for text in coded(line, emitter)]
+        comment = [f"# {block.equation}"] if block.equation != said else []
+        if block.test is None:
+            lines = [*comment, *lines]
+        elif block.test == last:
+            lines = [f"    {line}" for line in (*comment, *lines)]
+        else:
+            lines = [*comment, f"if {emitter.test(block.test)}:", *(f"    {line}" for line in lines)]
+        last, said = block.test, block.equation
         yield StatementView(tuple(lines))
+
+
+def coded(line: Line, emitter: Emitter) -> list[str]:
+    """A statement; a choice that is wider than a line in two of them."""
+    whole = code(line, emitter)
+    match line.value:
+        case Choose(test, a, b) if len(whole) > WIDE:
+            on, off = (f"    {line.left} = {emitter.text(each)}" for each in (a, b))
+            return [f"if {emitter.test(test)}:", on, "else:", off]
+    return [whole]
 
 
 def code(line: Line, emitter: Emitter) -> str:

@@ -57,7 +57,7 @@ class Runs:
         outcome.note("run as generated code")
         if self.compiled:
             outcome.note("run by XLA")
-            outcome.note("run in shares", int(built._SCAN.shares(trial.batch) > 1))
+            outcome.note("run in shares", int(trial.Layer.cell_class.scan.shares(trial.batch) > 1))
         if trial.comparable:
             trial.compare(found, outcome)
         if "graph" in found:

@@ -301,10 +301,9 @@ class Cell:
 
     @property
     def names(self) -> set[str]:
-        """Every name that it declares or defines, and what a step calls the derivative of a chosen activation."""
+        """Every name that it declares or defines."""
         declared = chain(self.dims, self.options, self.inputs, self.noises, self.states, self.params, self.norms)
-        chosen = {f"_{option.name}_{what}" for option in self.options for what in ("gradient", "reads_x")}
-        return chosen | {each.name for each in chain(declared, self.equations)}
+        return {each.name for each in chain(declared, self.equations)}
 
     def state(self, name: str) -> State:
         return next(state for state in self.states if state.name == name)

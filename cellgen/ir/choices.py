@@ -278,18 +278,18 @@ def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
         inside = tuple(variant for variant in every if all(fact in variant.items() for fact in common))
         if len(inside) < len(every):
             return _joined(Both, [*(_literal(*fact) for fact in common), when(some, inside)])
+    for fact in facts:  # one that is enough, or the rest
+        if all(variant in some for variant in every if fact in variant.items()):
+            open_ = tuple(variant for variant in every if fact not in variant.items())
+            rest = tuple(variant for variant in some if variant in open_)
+            return Either(_literal(*fact), when(rest, open_))
     # one conjunction for each answer to the first question that is left open, joined by `or`
     name = next(name for name in every[0] if name not in dict(common))
-    answers = {variant[name] for variant in every}
-    parts, alone = [], False
+    parts = []
     for value in dict.fromkeys(variant[name] for variant in some):
         mine = tuple(variant for variant in some if variant[name] == value)
         inner = when(mine, tuple(variant for variant in every if variant[name] == value))
         parts.append((_literal(name, value), inner))
-        alone |= inner is None
-    if alone and len(answers) == 2:  # `a or not a and b` is `a or b`
-        parts.sort(key=lambda part: part[1] is not None)
-        return _joined(Either, [literal if inner is None else inner for literal, inner in parts])
     return _joined(Either, [literal if inner is None else Both(literal, inner) for literal, inner in parts])
 
 

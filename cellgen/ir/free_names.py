@@ -2,18 +2,14 @@
 
 from collections.abc import Iterable
 
-# functions of the generated module that a step calls: a value in it must not hide them
-CALLED = frozenset(
-    """_layer_norm _layer_norm_parts _layer_norm_back _rms_norm _rms_norm_parts _rms_norm_back _softmax_back _gelu _mish
-    _leaky_relu _softsign _hard_silu _heaviside _straight_through""".split()
-)
+GATHERED = frozenset(["_kept", "_read", "_d_inputs", "_d_weights"])  # of a generated function: no value is called so
 
 
 class Free:
-    """Which names are free: all but those that are taken or called, and each that is given is taken from then on."""
+    """Which names are free: all but those that are taken, and each that is given is taken from then on."""
 
     def __init__(self, taken: Iterable[str] = ()):
-        self._taken = {*taken, *CALLED}
+        self._taken = {*taken, *GATHERED}
 
     def new(self, name: str) -> str:
         """This name, or with `_` in front as often as it takes."""

@@ -190,7 +190,7 @@ class Dims:
                 keys[MAX_LABELS].span if keys else span or self.document.cell.span,
             )
         for key in keys:
-            check(key, key.span, self.report)
+            check(key, key.span, self.report, label=True)
         return LabelAxis(
             str(name),
             tuple(str(key) for key in keys),

@@ -1,4 +1,4 @@
-"""What is the same for every cell: the scan and its derivatives, arguments and messages, noise.
+"""What is the same for every cell: the scan and its derivatives, the classes for Keras, arguments and messages, noise.
 
 `cellgen build` copies it beside the cells that it writes, as one file (`emit.RUNTIME`); classes that `cellgen.compile`
 makes use it in place. It imports TensorFlow and the standard library alone.
@@ -6,68 +6,86 @@ makes use it in place. It imports TensorFlow and the standard library alone.
 
 import sys
 
+from cellgen.runtime.activations import ACTIVATIONS, Activation, activation
 from cellgen.runtime.arguments import (
-    FLOATING,
-    activation_name,
-    batch_first,
-    by_port,
-    dense,
-    given_state,
-    if_fits,
-    in_float32,
-    in_parts,
-    is_number,
-    is_size,
-    is_whole,
-    of_sizes,
-    once_all_fit,
-    one_mask,
-    own_arguments,
-    registry,
+    flag,
+    number,
+    number_or_none,
     require,
-    swapped,
-    with_lengths,
+    size,
+    size_or,
+    sizes,
+    word,
 )
-from cellgen.runtime.arrays import flat, where
-from cellgen.runtime.derivatives import vectorised
-from cellgen.runtime.noise import KERAS_2, Drawing, in_reach, keep, zone
+from cellgen.runtime.cell import Cell
+from cellgen.runtime.constructors import ActivationLike, Constraint, Initializer, Regularizer, given
+from cellgen.runtime.equations import Port
+from cellgen.runtime.functions import (
+    gelu,
+    hard_silu,
+    heaviside,
+    layer_norm,
+    layer_norm_back,
+    layer_norm_parts,
+    leaky_relu,
+    mish,
+    rms_norm,
+    rms_norm_back,
+    rms_norm_parts,
+    softmax_back,
+    softsign,
+    straight_through,
+)
+from cellgen.runtime.layer import Layer, StackLayer
+from cellgen.runtime.noise import Draw, Drawing, keep, zone
 from cellgen.runtime.revision import needs
 from cellgen.runtime.scan import Scan
-from cellgen.runtime.traces import TRACES_OF
+from cellgen.runtime.stack import Stack, StackCell
 
 recurrent_1 = sys.modules[__name__]  # as a generated file imports it
 
 __all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "ActivationLike",
+    "Cell",
+    "Constraint",
+    "Draw",
     "Drawing",
-    "FLOATING",
-    "KERAS_2",
+    "Initializer",
+    "Layer",
+    "Port",
+    "Regularizer",
     "Scan",
-    "TRACES_OF",
-    "activation_name",
-    "batch_first",
-    "by_port",
-    "dense",
-    "flat",
-    "given_state",
-    "if_fits",
-    "in_float32",
-    "in_parts",
-    "in_reach",
-    "is_number",
-    "is_size",
-    "is_whole",
+    "Stack",
+    "StackCell",
+    "StackLayer",
+    "activation",
+    "flag",
+    "gelu",
+    "given",
+    "hard_silu",
+    "heaviside",
     "keep",
+    "layer_norm",
+    "layer_norm_back",
+    "layer_norm_parts",
+    "leaky_relu",
+    "mish",
     "needs",
-    "of_sizes",
-    "once_all_fit",
-    "one_mask",
-    "own_arguments",
+    "number",
+    "number_or_none",
     "recurrent_1",
-    "registry",
     "require",
-    "swapped",
-    "vectorised",
-    "where",
-    "with_lengths",
+    "rms_norm",
+    "rms_norm_back",
+    "rms_norm_parts",
+    "size",
+    "size_or",
+    "sizes",
+    "softmax_back",
+    "softsign",
+    "straight_through",
+    "word",
     "zone",
 ]

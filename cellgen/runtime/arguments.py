@@ -1,6 +1,7 @@
 """Arguments of cells and layers: what each must be, and the words that refuse it."""
 
 import numbers
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -61,6 +62,64 @@ def is_number(value):
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
 
 
+# --- what an argument of a constructor must be: each gives the value that is kept, and raises ValueError if it is not
+
+
+def size(name: str, value: int) -> int:
+    require(is_size(value), name, "a positive integer", value)
+    return int(value)
+
+
+def size_or(other: str, name: str, value: int | None) -> int | None:
+    """A size, or None for that of another."""
+    require(value is None or is_size(value), name, f"a positive integer, or None for {other}", value)
+    return None if value is None else int(value)
+
+
+def sizes(name: str, value: Sequence[int]) -> tuple[int, ...]:
+    fits = isinstance(value, (list, tuple)) and value and all(is_size(each) for each in value)
+    require(fits, name, "a list of positive integers, one a layer", value)
+    return tuple(int(each) for each in value)
+
+
+def flag(name: str, value: bool) -> bool:
+    require(isinstance(value, bool), name, "True or False", value)
+    return value
+
+
+def word(name: str, value: str, *words: str) -> str:
+    require(isinstance(value, str) and value in words, name, f"one of {', '.join(words)}", value)
+    return value
+
+
+def number(name: str, value: float, **bounds) -> float:
+    """A number within bounds: `low`, `high`, or `positive`, above 0."""
+    fits, wanted = _within(value, **bounds)
+    require(fits, name, wanted, value)
+    return float(value)
+
+
+def number_or_none(name: str, value: float | None, **bounds) -> float | None:
+    fits, wanted = _within(value, **bounds)
+    require(value is None or fits, name, f"{wanted}, or None", value)
+    return None if value is None else float(value)
+
+
+def _within(value, low: float | None = None, high: float | None = None, positive: bool = False) -> tuple[bool, str]:
+    """Whether it is a number within these bounds, and what it must be, in words."""
+    fits = is_number(value) and (value > 0 or not positive)
+    fits = fits and (low is None or low <= value) and (high is None or value <= high)
+    span = f" from {low} to {high}" if low is not None and high is not None else ""
+    if not span and (low, high) != (None, None):
+        span = f" up to {high}" if low is None else f" from {low} on"
+    return fits, f"a number{' above 0' if positive else ''}{span}"
+
+
+def whole_or_none(name: str, value: int | None) -> int | None:
+    require(value is None or is_whole(value), name, "an integer, or None", value)
+    return None if value is None else int(value)
+
+
 def with_lengths(arguments):
     """Keyword arguments with `lengths` as a tensor: an array of integers is one of floats to some versions of Keras."""
     lengths = arguments.get("lengths")
@@ -101,11 +160,6 @@ def given_state(states, state):
     return states
 
 
-def registry(argument):
-    """Where Keras looks a `kernel_initializer` or its like up: keras.initializers, regularizers or constraints."""
-    return getattr(keras, argument.rsplit("_", 1)[1] + "s")
-
-
 def in_float32(initializer):
     """An initializer that draws in float32 and rounds: in half precision there is no QR decomposition, for one."""
     return lambda shape, dtype=None: tf.cast(initializer(shape, dtype="float32"), dtype)
@@ -136,24 +190,3 @@ def by_port(given, ports):
     fits = given.get(ports[0]) is not None and all(name in ports for name in given)
     require(fits, "inputs", f"among {', '.join(ports)}, and {ports[0]} one of them", list(given))
     return {name: given[name] for name in ports if given.get(name) is not None}
-
-
-def own_arguments(given, keywords, renamed):
-    """Keyword arguments by the names that they have here, without those of Keras's own layers that change nothing.
-
-    keywords: of each of Keras's the values that change nothing, None for all, and what is wanted.
-    """
-    for name in [name for name in given if name in keywords]:
-        (same, wanted), value = keywords[name], given.pop(name)
-        require(same is None or value in same, name, wanted, value)
-    return {renamed.get(name, name): value for name, value in given.items()}
-
-
-def activation_name(name, value, words):
-    """An activation's name, given it, or Keras's or TensorFlow's function of that name, or None for linear."""
-    word = "linear" if value is None else getattr(value, "__name__", value)
-    known = isinstance(word, str) and word in words
-    functions = [keras.activations.get(word), getattr(tf.nn, word, None)] if known else []
-    fits = known and (value is None or value == word or any(value is each for each in functions))
-    require(fits, name, f"one of {', '.join(words)}", value)
-    return word

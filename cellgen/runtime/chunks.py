@@ -3,13 +3,9 @@
 import tensorflow as tf
 
 from cellgen.runtime.arrays import chunk, filled, spread, stand_in, where
+from cellgen.runtime.equations import own_name
 
 keras = tf.keras
-
-
-def own_name(name):
-    """The name in its layer: `W`, of `layer2/W`."""
-    return name.rpartition("/")[2]
 
 
 class Chunks:

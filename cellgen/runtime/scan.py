@@ -1,8 +1,6 @@
 """All steps of a cell, and their derivatives: chunks that stay in cache, in a loop or compiled by XLA."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -22,58 +20,19 @@ from cellgen.runtime.arrays import (
     steps_of,
     where,
 )
-from cellgen.runtime.chunks import Chunks, own_name, size_of_chunk
+from cellgen.runtime.chunks import Chunks, size_of_chunk
 from cellgen.runtime.derivatives import derivative, hidden, known, refuse_vectorised
+from cellgen.runtime.equations import Equations, own_name
 from cellgen.runtime.traces import bucket, in_shares, shares_of, traced, widths
 
 keras = tf.keras
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Scan:
-    """The scan of one cell, or of a stack: what runs in each step, and the derivative of it.
+class Scan(Equations):
+    """All steps of a cell, and their derivatives.
 
-    Inputs, weights and what is kept go by name; of a stack's a layer's name and `/` may stand in front. A state is what
-    `pack` makes of a list: a named tuple, or of a stack a flat one.
-
-    step(state=, training=, **inputs, **arguments) -> output, state, and more that is not looked at: for `unrolled`.
-    once(**arguments) -> what reads weights and options alone, by name; None: nothing does.
-    before(**inputs, **arguments) -> what reads no state, by name, of steps and batch in one axis.
-    forward(state, **values) -> output, state, and what the way back reads, by name.
-    backward(d_output, d_state, **values) -> the derivatives by the state before, and what `after` reads, by name.
-    after(**values) -> the derivatives by inputs and by weights, by name, of steps and batch in one axis.
-    turned(**arguments) -> weights with their axes swapped; differentiated(**arguments) -> the names of the weights.
-
-    reads: of `forward`, `backward` and `after`, the names of what each reads of every step.
-    mask: what a masked step does: "hold" its state, "reset" some of it, or None: there is no rule.
-    reset: the places in a layer's state that are reset; states: how many there are in a layer's state.
-    held: inputs that hold for all steps, and have one; constants: those among them that are given; noises: what
-    training draws. read_out: the output is read from the states, so that it needs not be held.
-    rows: how many rows of a state a chunk has, about; share: the fewest samples that XLA scans by themselves; likely:
-    the batch that one of unknown size is taken for.
+    Whatever a dict of values is by name, of a stack's a layer's name and `/` may stand in front.
     """
-
-    step: Callable
-    before: Callable
-    forward: Callable
-    backward: Callable
-    after: Callable
-    turned: Callable
-    differentiated: Callable
-    pack: Callable
-    input: str
-    reads: tuple[frozenset[str], frozenset[str], frozenset[str]]
-    states: int
-    rows: int
-    share: int
-    likely: int
-    once: Callable | None = None
-    mask: str | None = None
-    reset: tuple[int, ...] = ()
-    held: tuple[str, ...] = ()
-    constants: tuple[str, ...] = ()
-    noises: tuple[str, ...] = ()
-    read_out: bool = False
 
     def run(self, xs, mask, state, fresh, arguments, *, traces, way, keep, **how):
         """All steps. No tape sees inside: `way_back` is the derivative, and every derivative, of whatever order, is a
@@ -119,7 +78,7 @@ class Scan:
     def sources(self, xs, state, fresh, arguments):
         """What the scan is differentiated by: inputs by name, state, fresh, weights by name."""
         xs = {name: values for name, values in xs.items() if own_name(name) not in self.noises}
-        return xs, state, fresh, {name: arguments[name] for name in self.differentiated(**arguments)}
+        return xs, state, fresh, {name: arguments[name] for name in self.weights(**arguments)}
 
     def slopes(self, given, tensors, **how):
         """The derivatives of the scan's results by its sources, from sources and cotangents."""
@@ -231,19 +190,20 @@ class Scan:
         return d_xs, d_state, d_fresh, {name: d_weights[name] for name in weights}
 
     def _with_once(self, arguments, state):
-        return arguments if self.once is None else {**arguments, **self.once(**arguments, dtype=state[0].dtype)}
+        return {**arguments, **self.run_once(**arguments, dtype=state[0].dtype)}
 
     def example(self, xs, state, arguments):
         """The output of a step and what is kept of it, for their dtypes and shapes alone."""
-        ready = self.before(**xs, **arguments)
-        output, _, kept = self.forward(state, **xs, **ready, **arguments)
+        ready = self.run_before(**xs, **arguments)
+        output, _, kept = self.run_forward(state, **xs, **ready, **arguments)
         return output, {**ready, **kept}
 
     def _chunk_forward(self, xs, length, on, output, state, fresh, arguments, likely, **wanted):
         """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
         size, batch_size = keras.ops.shape(xs[self.input])[:2]
-        ready = self._together(self.before, xs, arguments)
-        each = {name: array(values) for name, values in {**xs, **ready}.items() if own_name(name) in self.reads[0]}
+        ready = self._together(self.run_before, xs, arguments)
+        reads = self.reads(self.forward)
+        each = {name: array(values) for name, values in {**xs, **ready}.items() if own_name(name) in reads}
         ons = None if on is None else array(on)
         rooms = {name: room(value, size, batch_size) for name, value in likely.items() if name not in ready}
         sequences = [room(value, size, batch_size) for value in _wanted(output, state, **wanted)]
@@ -252,7 +212,7 @@ class Scan:
             here = None if on is None else ons.read(t)
             before = state if on is None else self._start(here, state, fresh)
             values = {name: values.read(t) for name, values in each.items()}
-            new_output, new_state, kept = self.forward(before, **values, **arguments)
+            new_output, new_state, kept = self.run_forward(before, **values, **arguments)
             if on is not None:
                 new_output, new_state = self._masked(here, new_output, new_state, output, before, wanted["zero_output"])
             rooms = {name: room.write(t, kept[name]) for name, room in rooms.items()}
@@ -270,13 +230,13 @@ class Scan:
         if self.mask != "reset":
             return state
         pairs = enumerate(zip(state, fresh))
-        return self.pack([where(here, old, new) if at % self.states in self.reset else old for at, (old, new) in pairs])
+        return self.pack([where(here, old, new) if self.resets(at) else old for at, (old, new) in pairs])
 
     def _masked(self, here, new_output, new_state, output, state, zero_output):
         """What a step that may be masked leaves: one that holds, the output and the state before it."""
         if self.mask != "hold":
             return new_output, new_state
-        if not self.read_out:
+        if self.holds_output:
             new_output = where(here, new_output, tf.zeros_like(output) if zero_output else output)
         return new_output, self.pack([where(here, new, old) for new, old in zip(new_state, state)])
 
@@ -284,10 +244,10 @@ class Scan:
         """The steps of a chunk in reverse, then `after` -> derivatives by output, state, fresh, inputs and weights."""
         size, batch_size = keras.ops.shape(kept[self.input])[:2]
         d_wanted = [array(values) for values in d_sequences]
-        each = {name: array(values) for name, values in kept.items() if own_name(name) in self.reads[1]}
+        each = {name: array(values) for name, values in kept.items() if own_name(name) in self.reads(self.backward)}
         ons = None if on is None else array(on)
         likely = {name: tf.zeros_like(kept[name][0]) for name in each}
-        sent = self.backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
+        sent = self.run_backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
         rooms = {name: room(value, size, batch_size) for name, value in sent.items()}
         resets = on is not None and self.mask == "reset"
         if resets:
@@ -303,7 +263,7 @@ class Scan:
             d_before, d_later = tf.zeros_like(d_output), d_state
             asked = asked_of(d_output, *d_state) if resets else None
             values = {name: values.read(t) for name, values in each.items()}
-            d_state, sent = self.backward(d_output, d_state, **values, **arguments)
+            d_state, sent = self.run_backward(d_output, d_state, **values, **arguments)
             if on is not None and self.mask == "hold":  # chosen, not multiplied by 0: a masked step may overflow
                 here = ons.read(t)
                 if not wanted["zero_output"]:
@@ -314,7 +274,7 @@ class Scan:
                 here = ons.read(t)
                 d_state = [sound(asked, d) for d in d_state]
                 sent = {name: sound(asked, d) for name, d in sent.items()} | {_ASKED: asked}
-                nothing = {at: tf.zeros_like(d) for at, d in enumerate(d_state) if at % self.states in self.reset}
+                nothing = {at: tf.zeros_like(d) for at, d in enumerate(d_state) if self.resets(at)}
                 d_fresh = self.pack(
                     [d + where(here, nothing[at], d_state[at]) if at in nothing else d for at, d in enumerate(d_fresh)]
                 )
@@ -331,8 +291,8 @@ class Scan:
         if resets:
             asked = values.pop(_ASKED)
             values |= {name: sound(asked, value, 1) for name, value in kept.items()}
-        values = {name: flat(value) for name, value in values.items() if own_name(name) in self.reads[2]}
-        d_xs, d_weights = self.after(**values, **arguments)
+        values = {name: flat(value) for name, value in values.items() if own_name(name) in self.reads(self.after)}
+        d_xs, d_weights = self.run_after(**values, **arguments)
         d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
         return d_output, d_state, d_fresh, d_xs, d_weights
 
@@ -387,7 +347,7 @@ class Scan:
             here = None if mask is None else mask[:, t]
             before = state if mask is None else self._start(here, state, fresh)
             inputs = {name: values[:, 0 if values.shape[1] == 1 else t] for name, values in xs.items()}
-            new_output, new_state, *_ = self.step(state=before, **inputs, **arguments)
+            new_output, new_state, *_ = self.run_step(state=before, **inputs, **arguments)
             if mask is not None:
                 output = tf.zeros_like(new_output) if output is None else output
                 new_output, new_state = self._masked(here, new_output, new_state, output, before, zero_output)

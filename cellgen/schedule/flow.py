@@ -15,7 +15,7 @@ def names(node: Node) -> Iterator[str]:
             case Activate(option):
                 yield option
             case Apply("activation_gradient"):
-                yield f"_{each.attr('option')}_gradient"
+                yield each.attr("option")
             case Choose(test):
                 yield from (question.name for question in asked(test))
 

@@ -28,16 +28,14 @@ KERAS = frozenset(
     trainable_weights unroll variable_dtype variables weights zero_output_for_mask
     output_size zero_state return_all_states debug time_major return_gates named step_arguments weight_arguments
     step_dtype input_shape noise seed seed_generator
-    state_is_tuple gates gate_shapes noisy""".split()
+    state_is_tuple gates gate_shapes noisy scan scheduled state_sizes noise_sizes""".split()
 )
 
 # names of the generated module that a local variable must not hide
 GENERATED = frozenset(
     """tf keras self cls state scope cast sequences initial_state lengths kwargs noise NamedTuple float int list tuple
-    zip""".split()
+    zip recurrent""".split()
 )
-
-RUNTIME = "recurrent"  # what all cells share, where arguments of a layer would hide it
 
 # names of the module of a stack that an input, an attribute or a size of a layer must not hide
 STACK = frozenset(
@@ -69,9 +67,11 @@ def no_module(stem: str) -> str:
     return ""
 
 
-def check(name: str, span: Span, report: Report, attribute: bool = False, stack: bool = False) -> bool:
+def check(
+    name: str, span: Span, report: Report, attribute: bool = False, stack: bool = False, label: bool = False
+) -> bool:
     """Whether a spec may give this name; if not, it is reported (CG109). `attribute`: it becomes one of the layer's.
-    `stack`: it is known outside the layers of a stack."""
+    `stack`: it is known outside the layers of a stack. `label`: it is only a part of other names."""
 
     def refuse(message: str, help: str) -> bool:
         report.add("CG109", f"`{name}` {message}", span, help=help)
@@ -96,7 +96,7 @@ def check(name: str, span: Span, report: Report, attribute: bool = False, stack:
         return refuse("is a word of the language", other)
     if name in OPS:
         return refuse("is a function of the language", other)
-    if name in GENERATED or attribute and name == RUNTIME or stack and (name in STACK or re.match(r"layer\d", name)):
+    if name in GENERATED and not label or stack and (name in STACK or re.match(r"layer\d", name)):
         return refuse("has a meaning in the generated code", other)
     if attribute and name.endswith(WEIGHT_ARGUMENTS):
         return refuse("is what an argument of a weight is called", other)

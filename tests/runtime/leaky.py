@@ -13,11 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from cellgen.runtime.equations import Port
+from cellgen.runtime.noise import Draw, keep
 from cellgen.runtime.scan import Scan
 
 BATCH, WIDTH, UNITS = 4, 2, 3
 LEAK = 0.3
-RESET = (0,)  # the place of h in the state
+RESET = ("h",)
 
 
 class State(NamedTuple):
@@ -62,10 +64,6 @@ def after(*, x, h_kept, _d_z, W_T, scale, **_):
     return {"x": _d_z @ W_T, "p": _d_z}, {"W": d_W, "U": d_U, "b": d_b}
 
 
-def turned(*, W, V, **_):
-    return {"W_T": tf.transpose(W), "V_T": tf.transpose(V)}
-
-
 def differentiated(**_):
     return ["W", "U", "b"]
 
@@ -79,20 +77,16 @@ def scan(mask=None, rows=3 * BATCH, share=1, reset=RESET):
         forward=forward,
         backward=backward,
         after=after,
-        turned=turned,
         differentiated=differentiated,
-        pack=State._make,
-        input="x",
-        reads=(frozenset(["_z_x", "_keep"]), frozenset(["t", "h", "c", "_keep"]), frozenset(["x", "h_kept", "_d_z"])),
-        states=2,
+        transposed={"W_T": "W", "V_T": "V"},
+        state=State,
+        ports={"x": Port(), "p": Port(constant=True)},
+        draws={"_keep": Draw(keep, 0.5, held=True)},
+        mask=mask,
+        reset=reset,
         rows=rows,
         share=share,
         likely=BATCH,
-        mask=mask,
-        reset=reset,
-        held=("p", "_keep"),
-        constants=("p",),
-        noises=("_keep",),
     )
 
 

@@ -176,12 +176,6 @@ def test_given_state():
 # --- initializers ---------------------------------------------------------------------------------------------------
 
 
-def test_registries():
-    assert arguments.registry("kernel_initializer") is keras.initializers
-    assert arguments.registry("recurrent_kernel_regularizer") is keras.regularizers
-    assert arguments.registry("ln_x_scale_constraint") is keras.constraints
-
-
 def test_drawn_in_float32_and_rounded():
     drawn = arguments.in_float32(keras.initializers.Orthogonal(seed=1))([3, 3], dtype="float16")
     assert drawn.dtype == tf.float16
@@ -233,33 +227,47 @@ def test_inputs_of_no_port(given, sentence):
         arguments.by_port(given, PORTS)
 
 
-def test_own_arguments():
-    keywords = {"dropout": ((0,), "0, for it drops nothing"), "seed": (None, "")}
-    given = {"dropout": 0.0, "seed": 7, "recurrent_initializer": "zeros", "name": "a"}
-    found = arguments.own_arguments(given, keywords, {"recurrent_initializer": "U_initializer"})
-    assert found == {"U_initializer": "zeros", "name": "a"}
-    with refused("`dropout` must be 0, for it drops nothing. Received: 0.5"):
-        arguments.own_arguments({"dropout": 0.5}, keywords, {})
+# --- arguments of constructors --------------------------------------------------------------------------------------
 
 
-WORDS = ["linear", "tanh", "relu"]
+def test_what_is_kept_of_an_argument():
+    assert arguments.size("units", np.int64(3)) == 3 and type(arguments.size("units", np.int64(3))) is int
+    assert arguments.size_or("`units`", "proj", None) is None and arguments.size_or("`units`", "proj", 2) == 2
+    assert arguments.sizes("units", [3, np.int64(2)]) == (3, 2)
+    assert arguments.flag("use_bias", False) is False and arguments.word("mode", "b", "a", "b") == "b"
+    assert arguments.number("rate", 1) == 1.0 and type(arguments.number("rate", 1)) is float
+    assert arguments.number_or_none("clip", None, positive=True) is None
+    assert arguments.number_or_none("clip", 2, positive=True) == 2
+    assert arguments.whole_or_none("seed", None) is None and arguments.whole_or_none("seed", np.int32(-1)) == -1
 
 
-def test_names_of_activations():
-    for value in ("tanh", keras.activations.tanh, tf.nn.tanh):
-        assert arguments.activation_name("activation", value, WORDS) == "tanh"
-    for value in (None, "linear", keras.activations.linear):
-        assert arguments.activation_name("activation", value, WORDS) == "linear"
-
-
-def test_activations_of_no_name():
-    with refused("`activation` must be one of linear, tanh, relu. Received: 'sigmoid'"):
-        arguments.activation_name("activation", "sigmoid", WORDS)
-    with refused("`activation` must be one of linear, tanh, relu. Received: 3"):
-        arguments.activation_name("activation", 3, WORDS)
-
-    def relu(x):  # of another's own, though of this name
-        return x
-
-    with pytest.raises(ValueError, match="`activation` must be one of linear, tanh, relu. Received: <function"):
-        arguments.activation_name("activation", relu, WORDS)
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: arguments.size("units", 0), "`units` must be a positive integer. Received: 0"),
+        (
+            lambda: arguments.size_or("units", "proj", 0),
+            "`proj` must be a positive integer, or None for units. Received: 0",
+        ),
+        (lambda: arguments.sizes("units", 3), "`units` must be a list of positive integers, one a layer. Received: 3"),
+        (
+            lambda: arguments.sizes("units", []),
+            "`units` must be a list of positive integers, one a layer. Received: []",
+        ),
+        (lambda: arguments.flag("use_bias", 1), "`use_bias` must be True or False. Received: 1"),
+        (lambda: arguments.word("mode", "c", "a", "b"), "`mode` must be one of a, b. Received: 'c'"),
+        (lambda: arguments.number("rate", True), "`rate` must be a number. Received: True"),
+        (lambda: arguments.number("rate", 2, low=0, high=1), "`rate` must be a number from 0 to 1. Received: 2"),
+        (lambda: arguments.number("rate", -1, low=0), "`rate` must be a number from 0 on. Received: -1"),
+        (lambda: arguments.number("rate", 2, high=1), "`rate` must be a number up to 1. Received: 2"),
+        (lambda: arguments.number("clip", 0, positive=True), "`clip` must be a number above 0. Received: 0"),
+        (
+            lambda: arguments.number_or_none("clip", 0, positive=True),
+            "`clip` must be a number above 0, or None. Received: 0",
+        ),
+        (lambda: arguments.whole_or_none("seed", 0.5), "`seed` must be an integer, or None. Received: 0.5"),
+    ],
+)
+def test_what_is_refused_as_an_argument(call, sentence):
+    with refused(sentence):
+        call()

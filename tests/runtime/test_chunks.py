@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen.runtime.chunks import Chunks, own_name, size_of_chunk
+from cellgen.runtime.chunks import Chunks, size_of_chunk
+from cellgen.runtime.equations import own_name
 from tests.runtime import leaky
 from tests.runtime.leaky import BATCH
 

@@ -273,7 +273,7 @@ def test_what_is_before_a_reset_may_be_no_number():
     steps = np.arange(6)
     x = tf.constant(np.where(steps[:, None] < 2, np.nan, xs["x"]))
     mask = tf.constant(np.array([steps != 3] * BATCH)[..., None])
-    scan = leaky.scan("reset", reset=(0, 1))
+    scan = leaky.scan("reset", reset=State._fields)
     how = {"traces": {}, "way": scan.inline, "keep": True, "low_memory": False, "unroll": 1, "zero_output": False}
     last = x[:, 3:]
     with tf.GradientTape(persistent=True) as tape:

@@ -1,0 +1,86 @@
+"""Functions that equations name and TensorFlow has not, or has otherwise; with what the way back reads of them."""
+
+import tensorflow as tf
+
+
+def layer_norm_parts(x, axes, epsilon):
+    """Layer normalisation over the last `axes` axes, without scale and shift; and 1 / the standard deviation.
+
+    In float32 where x is narrower; the second stays so.
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    over = list(range(-axes, 0))
+    centred = wide - tf.reduce_mean(wide, over, keepdims=True)
+    rstd = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), over, keepdims=True) + epsilon)
+    return tf.cast(centred * rstd, x.dtype), rstd
+
+
+def layer_norm(x, axes: int, epsilon):
+    """The same, alone."""
+    return layer_norm_parts(x, axes, epsilon)[0]
+
+
+def layer_norm_back(d, hat, rstd, axes):
+    """Through a layer norm: d without its mean and without what lies along `hat`, by 1 / the standard deviation."""
+    over = list(range(-axes, 0))
+    wide, along = tf.cast(d, rstd.dtype), tf.cast(hat, rstd.dtype)
+    mean = tf.reduce_mean(wide, over, keepdims=True)
+    share = tf.reduce_mean(wide * along, over, keepdims=True)
+    return tf.cast((wide - mean - along * share) * rstd, d.dtype)
+
+
+def rms_norm_parts(x, axes, epsilon):
+    """RMS normalisation over the last `axes` axes, without scale and shift; and 1 / the root of the mean square.
+
+    In float32 where x is narrower; the second stays so.
+    """
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    rrms = tf.math.rsqrt(tf.reduce_mean(tf.square(wide), list(range(-axes, 0)), keepdims=True) + epsilon)
+    return tf.cast(wide * rrms, x.dtype), rrms
+
+
+def rms_norm(x, axes: int, epsilon):
+    """The same, alone."""
+    return rms_norm_parts(x, axes, epsilon)[0]
+
+
+def rms_norm_back(d, hat, rrms, axes):
+    """Through an RMS norm: d without what lies along `hat`, by 1 / the root of the mean square."""
+    wide, along = tf.cast(d, rrms.dtype), tf.cast(hat, rrms.dtype)
+    share = tf.reduce_mean(wide * along, list(range(-axes, 0)), keepdims=True)
+    return tf.cast((wide - along * share) * rrms, d.dtype)
+
+
+def softmax_back(d, y, axis):
+    """Through a softmax: d without its mean as y weighs it, by y."""
+    return y * (d - tf.reduce_sum(d * y, axis, keepdims=True))
+
+
+def leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
+
+
+def softsign(x: tf.Tensor) -> tf.Tensor:
+    return x / (1 + tf.abs(x))  # tf.nn.softsign has no second derivative
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
+    return 0.5 * x * (1 + tf.math.erf(x / 2**0.5))  # tf.nn.gelu keeps the root in float32
+
+
+def mish(x: tf.Tensor) -> tf.Tensor:
+    return x * tf.tanh(tf.nn.softplus(x))
+
+
+def hard_silu(x: tf.Tensor) -> tf.Tensor:
+    return x * tf.nn.relu6(x + 3) / 6
+
+
+def heaviside(x):
+    """1 where x > 0, else 0."""
+    return tf.cast(x > 0, x.dtype)
+
+
+def straight_through(f, g):
+    """f forward, the gradient of g backward."""
+    return g + tf.stop_gradient(f - g)

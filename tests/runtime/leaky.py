@@ -34,8 +34,8 @@ def step(state, *, x, p, _keep=1, W, U, b, scale, **_):
     return h * c, State(h, c), None
 
 
-def once(*, U, scale, dtype, **_):
-    return {"V": tf.constant(scale, dtype) * U}
+def once(*, U, scale, **_):
+    return {"V": scale * U}
 
 
 def before(*, x, p, W, b, **_):

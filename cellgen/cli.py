@@ -170,10 +170,9 @@ def check(specs, plan, strict, format):
 def build(specs, folder, check, force, single_file, strict, format):
     """Check specs and write the cells and their tests.
 
-    That is DIR/<name>.py and DIR/test_<name>.py for each, and what all cells share, as a file beside them or, with
-    --single-file, in each. Files that are as they should be are left alone; if any spec has an error, nothing is
-    written at all, and what was edited by hand is not written over. Of a folder, specs for which no code can be
-    generated yet are left out.
+    That is DIR/<name>.py and DIR/test_<name>.py for each, and once what all cells share. Files that are as they should
+    be are left alone; if any spec has an error, nothing is written at all, and what was edited by hand is not written
+    over. Of a folder, specs for which no code can be generated yet are left out.
     """
     from cellgen.diagnostics import SpecError
     from cellgen.output import Obstructed, changes, update
@@ -260,9 +259,7 @@ def _tests(what: str, folder: Path) -> list[Path]:
     for each in _paths((what,)):
         spec = Spec.at(each)
         found = changes(spec.build(), folder)
-        if found and not changes(spec.build(single_file=True), folder):
-            found = ()
-        for change in found:
+        for change in found if found and changes(spec.build(single_file=True), folder) else ():
             why = {"differs": f"is not what {each} says", "is missing": "is not there"}.get(change.state, change.state)
             help = f"cellgen build {'--force ' * bool(change.obstacle)}{each}"
             raise click.ClickException(f"{change.path} {why}: run `{help}` first")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cellgen import testing
 from cellgen.compiler import Spec
 from tests.generated import (
     BATCH,
@@ -292,11 +293,11 @@ def test_several_ragged_inputs(conditioned):
 
 def test_generated_tests_of_it(conditioned):
     tests = conditioned[1]
-    for case in tests.CASES:
-        tests.test_step(case, tests.SIZES[1])
+    for case in tests.SUBJECT.cases:
+        tests.test_step(case, tests.SUBJECT.sizes[1])
         tests.test_scan(case)
         tests.test_gradients(case)
-        tests.test_masks(case, {"mask": tests.MASK})
+        tests.test_masks(case, {"mask": testing.MASK})
     with pytest.MonkeyPatch.context() as patched:
         tests.test_every_way(patched)
     tests.test_a_masked_step_is_as_if_deleted()

@@ -1,5 +1,6 @@
 """What `build` writes: the committed tree, the same bytes everywhere, and every operation meaning one thing."""
 
+import ast
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ from cellgen.ir.ops import ADJOINT, OPS
 CHECKOUT = Path(__file__).resolve().parent.parent
 GENERATED = CHECKOUT / "generated"
 BUILT = sorted(shipped().glob("*.yaml"))
+OTHERS = sorted(path for folder in ("specs", "regressions") for path in (CHECKOUT / "tests" / folder).glob("*.yaml"))
 EVERY_OPERATION = CHECKOUT / "tests" / "specs" / "every_operation.yaml"
 STEP = (
     "test_step or test_gradients or test_a_masked_step"  # the rest of the generated tests does not look into the step
@@ -33,6 +35,18 @@ STEP = (
 def test_the_committed_files_are_what_build_writes(path):
     for name, text in Spec.at(path).build().items():
         assert (GENERATED / name).read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("path", [*BUILT, *OTHERS], ids=lambda path: path.stem)
+def test_generated_tests_are_the_spec_and_little_else(path):
+    tests = Spec.at(path).build()[f"test_{path.stem}.py"]
+    texts = [node.value.value for node in ast.parse(tests).body if isinstance(node, ast.Assign) and is_text(node.value)]
+    assert 1 <= len(texts) <= 2  # of a stack, that of its cell too
+    assert tests.count("\n") <= sum(text.count("\n") for text in texts) + 80
+
+
+def is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_nothing_else_is_committed():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cellgen import testing
 from cellgen.compiler import Spec
 from cellgen.diagnostics.diagnostic import SpecError
 from tests.generated import (
@@ -68,10 +69,10 @@ def sequences(width=WIDTH, seed=0):
 def test_the_cell_agrees_with_the_oracle(stem, folder, tmp_path):
     """A part of its own generated tests; all of them below."""
     tests = imported(f"test_{stem}", folder)
-    for case in (tests.CASES[0], tests.CASES[-1])[: len(tests.CASES)]:
-        tests.test_step(case, tests.SIZES[0])
+    for case in (tests.SUBJECT.cases[0], tests.SUBJECT.cases[-1])[: len(tests.SUBJECT.cases)]:
+        tests.test_step(case, tests.SUBJECT.sizes[0])
         if hasattr(tests, "test_masks"):
-            tests.test_masks(case, {"mask": tests.MASK})
+            tests.test_masks(case, {"mask": testing.MASK})
         else:
             tests.test_scan(case)
         tests.test_save_and_load(case, tmp_path)
@@ -90,7 +91,7 @@ def test_everything_loads_side_by_side_in_a_fresh_process(folder, tmp_path):
     wanted = {}
     for stem in STEMS:
         tests = imported(f"test_{stem}", folder)
-        trial = tests.Trial(tests.CASES[-1], return_sequences=True)
+        trial = testing.Trial(tests.SUBJECT, tests.SUBJECT.cases[-1], return_state=False, return_all_states=False)
         model = keras.Sequential([keras.Input((None, *trial.x.shape[2:]), dtype="float64"), trial.layer])
         model.save(tmp_path / f"{stem}.keras")
         wanted |= {f"{stem}_x": trial.x, f"{stem}_y": model(trial.x)}

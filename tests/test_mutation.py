@@ -3,12 +3,14 @@
 import ast
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import keras
 import pytest
 
+from cellgen import testing
 from tests.mutants import mutants, mutants_of_the_runtime
 
 GENERATED = Path(__file__).resolve().parent.parent / "generated"
@@ -25,7 +27,8 @@ def loaded(name: str, tree: ast.Module, path: Path) -> ModuleType:
     return module
 
 
-def suite_of(stem: str) -> ModuleType:
+def subject_of(stem: str) -> testing.Subject:
+    """What the generated tests of a cell are of."""
     sys.path.insert(0, str(GENERATED))
     try:
         spec = importlib.util.spec_from_file_location(f"mutated_test_{stem}", GENERATED / f"test_{stem}.py")
@@ -33,40 +36,40 @@ def suite_of(stem: str) -> ModuleType:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(GENERATED))
-    return module
+    return module.SUBJECT
 
 
-def passes(tests: ModuleType, kind: str) -> bool:
+def passes(subject: testing.Subject, kind: str) -> bool:
     """Whether the step test, or for a mask's mutant the mask test, passes in every case. A shape error is a death."""
     try:
         if kind.endswith("noise"):
-            return passes_in_training(tests, kind)
-        for case in tests.CASES:
+            return passes_in_training(subject, kind)
+        for case in subject.cases:
             if kind == "mask":
-                tests.test_masks(case, {"mask": tests.MASK})
+                testing.masks(subject, case, {"mask": testing.MASK})
             elif kind.startswith("scan"):
-                tests.test_scan(case)
+                testing.scan(subject, case)
             elif kind.startswith("back"):
-                tests.test_gradients(case)
+                testing.gradients(subject, case)
             else:
-                tests.test_step(case, tests.SIZES[0])
-        if kind == "sign" and "straight_through(" in Path(tests.built.__file__).read_text(encoding="utf-8"):
+                testing.step(subject, case, subject.sizes[0])
+        if kind == "sign" and "straight_through(" in Path(subject.built.__file__).read_text(encoding="utf-8"):
             with pytest.MonkeyPatch.context() as patched:
-                tests.test_every_way(patched)  # what stands behind it has a gradient only
+                testing.every_way(subject, patched)  # what stands behind it has a gradient only
     except Exception:  # whatever goes wrong is seen
         return False
     return True
 
 
-def passes_in_training(tests: ModuleType, kind: str) -> bool:
+def passes_in_training(subject: testing.Subject, kind: str) -> bool:
     """Whether the tests of what training draws do."""
     with pytest.MonkeyPatch.context() as patched:
         if kind.startswith("back"):
-            tests.test_training_every_way(patched)
+            testing.training_every_way(subject, patched)
         elif kind.startswith("scan"):
-            tests.test_training_scan(patched)
+            testing.training_scan(subject, patched)
         else:
-            tests.test_training_step()
+            testing.training_step(subject)
     return True
 
 
@@ -95,14 +98,14 @@ def test_every_mutant_of_the_runtime_dies(monkeypatch):
     """
     alive: dict[str, bool] = {}
     for stem in ("layer_norm_lstm", "gru_stack", "hm_lstm_stack"):
-        tests = suite_of(stem)
+        subject = subject_of(stem)
         scan = next(
-            each.scan for each in vars(tests.built).values() if isinstance(each, type) and hasattr(each, "scan")
+            each.scan for each in vars(subject.built).values() if isinstance(each, type) and hasattr(each, "scan")
         )
         for name, owner, method, changed in mutants_of_the_runtime(scan):
             with monkeypatch.context() as patched:
                 patched.setattr(owner, method, changed)
-                alive[name] = alive.get(name, True) and passes(tests, name.split()[0])
+                alive[name] = alive.get(name, True) and passes(replace(subject), name.split()[0])
     assert len(alive) == 6 and not any(alive.values())
 
 
@@ -110,14 +113,13 @@ def judged(stem, wanted):
     """The survivors among the mutants of some kinds, and the kinds that were found."""
     path = GENERATED / f"{stem}.py"
     text = path.read_text(encoding="utf-8")
-    tests = suite_of(stem)
-    assert passes(tests, "step")
+    subject = subject_of(stem)
+    assert passes(subject, "step")
     registered, survivors, kinds = dict(keras.saving.get_custom_objects()), [], set()
     for name, mutated in mutants(text, wanted):
         kind = name.split()[0]
         kinds.add(kind)
-        tests.built = loaded(stem, mutated, path)
-        if passes(tests, kind) and (stem, name) not in EQUIVALENT:
+        if passes(replace(subject, built=loaded(stem, mutated, path)), kind) and (stem, name) not in EQUIVALENT:
             survivors.append(name)
     keras.saving.get_custom_objects().update(registered)  # a saved layer must not load as a mutant from now on
     return survivors, kinds

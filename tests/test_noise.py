@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cellgen import testing
 from cellgen.compiler import Spec
 from cellgen.diagnostics.diagnostic import SpecError
 from cellgen.interpret.instance import Instance
@@ -249,8 +250,8 @@ def test_a_stack_draws_for_each_layer(tmp_path):
         tests.test_training_every_way(patched)
     tests.test_training_step()
     tests.test_training_draws_by_seed()
-    tests.test_step(tests.CASES[-1], tests.SIZES[0])
-    trial = tests.Trial(tests.RATES)
+    tests.test_step(tests.SUBJECT.cases[-1], tests.SUBJECT.sizes[0])
+    trial = tests.SUBJECT.trial(testing.rates(tests.SUBJECT.declared.layer))
     assert len(trial.layer.cell.noise(2, 3)) == 9  # three a layer
     rnn = keras.layers.RNN(type(trial.layer.cell)(**trial.arguments))
     assert np.isfinite(rnn(tf.ones([2, 3, 3]), training=True)).all()

@@ -212,5 +212,5 @@ def test_every_test_of_the_contract_is_there():
         count += 1
     generated = (CHECKOUT / "generated" / "test_regularised_lstm.py").read_text(encoding="utf-8")
     for test in re.findall(r"the generated `(\w+)`", section):
-        assert f"\ndef {test}(" in generated
+        assert f"\n{test} = SUBJECT.test(" in generated
     assert count > 40

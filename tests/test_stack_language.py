@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from cellgen import testing
 from cellgen.compiler import Spec, proved
 from cellgen.interpret.instance import Instance
 from cellgen.ir.expr import Given, Not
@@ -252,12 +253,12 @@ def built(tmp_path_factory):
 def test_an_odd_stack_is_as_its_oracle_says(name, built):
     """Steps, gradients by finite differences, masks: where all is as it was made, and where all is changed."""
     tests = built(name)
-    for case in (tests.CASES[0], tests.CASES[-1]):
-        for sizes in tests.SIZES:
+    for case in (tests.SUBJECT.cases[0], tests.SUBJECT.cases[-1]):
+        for sizes in tests.SUBJECT.sizes:
             tests.test_step(case, sizes)
         tests.test_scan(case)
-        tests.test_masks(case, {"mask": tests.MASK, "lengths": tests.LENGTHS})
-    tests.test_gradients(tests.CASES[0])
+        tests.test_masks(case, {"mask": testing.MASK, "lengths": testing.LENGTHS})
+    tests.test_gradients(tests.SUBJECT.cases[0])
     tests.test_arguments_are_checked()
 
 
@@ -268,11 +269,11 @@ def test_an_odd_stack_is_the_same_however_it_is_run(name, built, tmp_path, monke
     tests = built(name)
     tests.test_every_way(monkeypatch)
     tests.test_as_a_cell_of_keras()
-    tests.test_save_and_load(tests.CASES[-1], tmp_path)
+    tests.test_save_and_load(tests.SUBJECT.cases[-1], tmp_path)
 
 
 def test_lists_of_other_lengths(built):
-    made = layer_class(built("two lists of sizes").built)
+    made = layer_class(built("two lists of sizes").SUBJECT.built)
     assert len(made([3, 4], [2, 5]).cell.state_size) == 4
     with pytest.raises(ValueError, match="`key` must be of as many layers as units"):
         made([3, 4], [2])

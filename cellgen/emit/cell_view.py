@@ -362,9 +362,8 @@ class Viewing:
 
     def step_view(self) -> StepView:
         step = self.step
-        arguments = [name for slot in step.slots if slot.whole for name in (slot.argument,)]
-        arguments += self.split_names()
-        arguments += [name for name in (*step.dims, *step.options) if name not in arguments]
+        weights = [slot.argument for slot in step.slots if slot.whole]
+        arguments = dict.fromkeys([*weights, *self.split_names(), *step.dims, *step.options])
         training = "training" in set(step.typed.variants[0].variant)
         unpack = ", ".join(step.carried)
         return StepView(

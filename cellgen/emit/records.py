@@ -223,33 +223,20 @@ class CellView:
 class TestView:
     """`sizes` are two choices of the dims, `cases` the options and dims to try, each by itself and then together.
 
-    `bound` is how near float64 comes to the oracle; `jumps` says that a value may change abruptly with its argument.
+    `bound` is how near float64 comes to the oracle; `checks` are names in `cellgen.testing`.
     """
 
     __test__ = False  # no test of pytest's
 
-    cell: str
     stem: str
     checksum: str  # of the cell that the tests are of
     spec: str
-    stack: bool
     cell_stem: str  # of a stack, its cell
     cell_spec: str
-    depth: str  # the argument that says how many layers there are, if there is one
-    sizes: tuple[str, ...]
-    inferred: tuple[str, ...]
-    cases: tuple[str, ...]
-    mask: str
     bound: str
-    jumps: bool
-    many: bool
-    input: str
-    constants: list[str]  # inputs that hold for all steps
-    needs: bool  # whether a step must be given more than the first input
-    scheduled: list[str]
-    trace: list[str]  # names of the oracle's
-    rates: str  # of what training draws, by option
-    noises: dict[str, float]  # what training draws, and the rate of each
+    sizes: tuple[str, ...]
+    cases: tuple[str, ...]
+    checks: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,95 @@
 """Step to `TestView`: what the template of a cell's tests puts in place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from cellgen.emit.argument_view import literal
 from cellgen.emit.expressions import ROUNDED
 from cellgen.emit.records import TestView
-from cellgen.ir import Apply, Cell, Dim, Noise, Option, Ref, multiples, walk
+from cellgen.ir import Cell, Dim, Option, multiples
 from cellgen.schedule import Step
 from cellgen.stack import Stack
 
-JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
-RATE = "0.4"  # of what training drops
 SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
+OF_MASKS = {
+    "none": ("a_mask_is_refused",),
+    "hold": ("masks", "a_masked_step_is_as_if_deleted"),
+    "reset": ("masks", "a_masked_step_starts_anew"),
+}
 
 
 def testview(step: Step, spec: str, checksum: str) -> TestView:
     """The tests' view; `spec` is the expanded text, `checksum` that of the cell's."""
     cell = step.cell
-    changes = [*_dim_changes(cell.dims)]
-    changes += [change for index, option in enumerate(cell.options) for change in _option_changes(option, index)]
-    together: dict[str, str] = {}
-    for name, value in changes:
-        together.setdefault(name, value)
-    cases = [{}, *({name: value} for name, value in changes)]
-    if len(together) > 1:
-        cases.append(together)
     return TestView(
-        cell=cell.name,
         stem=cell.stem,
         checksum=checksum,
         spec=_quoted(spec),
-        stack=False,
         cell_stem="",
         cell_spec="",
-        depth="",
+        bound=_bound(cell.options),
         sizes=tuple(_dict(dict(_sizes(cell.dims, which))) for which in (0, 1)),
-        inferred=tuple(dim.name for dim in cell.dims if dim.kind in ("inferred", "optional")),
-        cases=tuple(map(_dict, cases)),
-        mask=cell.mask.kind,
-        many=len(cell.inputs) > 1,
-        input=cell.inputs[0].name,
-        constants=[port.name for port in cell.inputs if port.constant],
-        needs=any(not each.optional and each.default is None for each in cell.inputs[1:]),
-        scheduled=[each.name for each in cell.options if each.kind == "scheduled"],
-        trace=list(cell.trace),
-        rates=_dict({each.rate.name: RATE for each in cell.noises if isinstance(each.rate, Ref)}),
-        noises={each.name: _rate(each) for each in cell.noises},
-        bound="1e-7" if any(option.default in ROUNDED for option in cell.options) else "1e-11",
-        jumps=_jumps(cell),
+        cases=_cases([*_dim_changes(cell.dims), *_changes(cell.options)]),
+        checks=tuple(_checks(cell, cell.options)),
     )
+
+
+def stack_testview(stack: Stack, spec: str, cell_spec: str, checksum: str) -> TestView:
+    """The same for a stack, of three layers and of one."""
+    layer, first = stack.layer, dict(_sizes(stack.dims, 0))
+    plain = {name: size for name, size in first.items() if name not in stack.sizes}
+    if stack.sizes:
+        some = (4, 5, 6) if layer.norms else (3, 4, 2)  # over two lanes a norm is nearly a step
+        three = {name: str([size + at for size in some]) for at, name in enumerate(stack.sizes)}
+        one = {name: str([5 + at]) for at, name in enumerate(stack.sizes)}
+    else:
+        three, one = {stack.depth: "3"}, {stack.depth: "1"}
+    return TestView(
+        stem=stack.stem,
+        checksum=checksum,
+        spec=_quoted(spec),
+        cell_stem=stack.cell.stem,
+        cell_spec=_quoted(cell_spec),
+        bound=_bound(stack.options),
+        sizes=(_dict(three | plain), _dict(one | plain)),
+        cases=_cases([*_changes(stack.options), *_dim_changes(stack.dims)]),
+        checks=tuple(_checks(layer, stack.options, alone=True)),
+    )
+
+
+def _checks(cell: Cell, options: Iterable[Option], alone: bool = False) -> Iterator[str]:
+    """The names of what holds of a cell. alone: a step is given no more than the first input."""
+    yield from ("step", "scan", "gradients")
+    yield from OF_MASKS[cell.mask.kind]
+    yield "every_way"
+    if alone or all(port.optional or port.default is not None for port in cell.inputs[1:]):
+        yield "as_a_cell_of_keras"
+    yield from ("one_trace_for_all_lengths", "samples_do_not_mix", "save_and_load")
+    yield from ("float32", "mixed_precision", "arguments_are_checked")
+    if any(option.kind == "scheduled" for option in options):
+        yield "what_is_scheduled_is_set_while_running"
+    if cell.trace:
+        yield "what_is_traced"
+    if cell.noises:
+        yield from ("training_step", "training_scan", "training_every_way", "training_draws_by_seed")
+
+
+def _cases(changes: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Nothing changed, each change by itself, then one of each together."""
+    together: dict[str, str] = {}
+    for name, value in changes:
+        together.setdefault(name, value)
+    cases = [{}, *({name: value} for name, value in changes), *([together] if len(together) > 1 else [])]
+    return tuple(map(_dict, cases))
+
+
+def _changes(options: Iterable[Option]) -> Iterator[tuple[str, str]]:
+    for index, option in enumerate(options):
+        yield from _option_changes(option, index)
+
+
+def _bound(options: Iterable[Option]) -> str:
+    return "1e-7" if any(option.default in ROUNDED for option in options) else "1e-11"
 
 
 def _dict(pairs: dict[str, str]) -> str:
@@ -92,8 +132,8 @@ def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:
         case "maybe":
             yield option.name, repr(float(_within(option, Fraction(1, 2)))) if option.default is None else "None"
         case _:  # a whole number stays one: it may be an exponent
-            whole = option.default.denominator == 1
-            other = option.default + 1 if whole else option.default / 2 + Fraction(1, 4)
+            whole, half = option.default.denominator == 1, Fraction(1, 2)
+            other = option.default + 1 if whole else (option.default + (1 if option.default == half else half)) / 2
             yield option.name, repr(float(_within(option, other)))
 
 
@@ -105,57 +145,6 @@ def _within(option: Option, value: Fraction) -> Fraction:
     if low is not None and value < low:
         return low + 1
     return high - 1 if high is not None and value > high else value
-
-
-def stack_testview(stack: Stack, spec: str, cell_spec: str, checksum: str) -> TestView:
-    """The same for a stack, of three layers and of one."""
-    layer, first = stack.layer, dict(_sizes(stack.dims, 0))
-    plain = {name: size for name, size in first.items() if name not in stack.sizes}
-    if stack.sizes:
-        some = (4, 5, 6) if layer.norms else (3, 4, 2)  # over two lanes a norm is nearly a step
-        three = {name: str([size + at for size in some]) for at, name in enumerate(stack.sizes)}
-        one = {name: str([5 + at]) for at, name in enumerate(stack.sizes)}
-    else:
-        three, one = {stack.depth: "3"}, {stack.depth: "1"}
-    changes = [change for index, option in enumerate(stack.options) for change in _option_changes(option, index)]
-    changes += _dim_changes(stack.dims)
-    together: dict[str, str] = {}
-    for name, value in changes:
-        together.setdefault(name, value)
-    cases = [{}, *({name: value} for name, value in changes), *([together] if len(together) > 1 else [])]
-    return TestView(
-        cell=stack.name,
-        stem=stack.stem,
-        checksum=checksum,
-        spec=_quoted(spec),
-        stack=True,
-        cell_stem=stack.cell.stem,
-        cell_spec=_quoted(cell_spec),
-        depth="" if stack.sizes else stack.depth,
-        sizes=(_dict(three | plain), _dict(one | plain)),
-        inferred=tuple(dim.name for dim in stack.dims if dim.kind == "inferred"),
-        cases=tuple(map(_dict, cases)),
-        mask=layer.mask.kind,
-        bound="1e-7" if any(option.default in ROUNDED for option in stack.options) else "1e-11",
-        jumps=_jumps(layer),
-        many=False,
-        input=stack.inputs[0].name,
-        constants=[],
-        needs=False,
-        scheduled=[each.name for each in stack.options if each.kind == "scheduled"],
-        rates=_dict({each.rate.name: RATE for each in layer.noises if isinstance(each.rate, Ref)}),
-        noises={f"layer{index + 1}/{each.name}": _rate(each) for index in range(3) for each in layer.noises},
-        trace=[f"layer{index + 1}_{name}" for index in range(3) for name in stack.typed_layer.cell.trace],
-    )
-
-
-def _rate(noise: Noise) -> float:
-    """How often a test drops."""
-    return float(RATE) if isinstance(noise.rate, Ref) else float(noise.rate.value)
-
-
-def _jumps(cell: Cell) -> bool:
-    return any(isinstance(node, Apply) and node.op in JUMPS for each in cell.equations for _, node in walk(each.value))
 
 
 def _quoted(spec: str) -> str:

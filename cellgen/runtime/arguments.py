@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -162,7 +163,11 @@ def given_state(states, state):
 
 def in_float32(initializer):
     """An initializer that draws in float32 and rounds: in half precision there is no QR decomposition, for one."""
-    return lambda shape, dtype=None: tf.cast(initializer(shape, dtype="float32"), dtype)
+
+    def initialize(shape, dtype: Any = None):
+        return tf.cast(initializer(shape, dtype="float32"), dtype)
+
+    return initialize
 
 
 def in_parts(whole, parts, axis):

@@ -18,11 +18,10 @@ from cellgen.runtime.arguments import (
 )
 from cellgen.runtime.arrays import flat
 from cellgen.runtime.constructors import KINDS, declared, of_weight, own_arguments, parameters, registry
-from cellgen.runtime.scan import Scan
 
 keras = tf.keras
 
-Size = int | tuple[int, ...] | None  # of one sample: of a vector, of an array, or not known before the cell is built
+Size = Any  # of one sample: a number, of an array a tuple; None where it is not known before the cell is built
 
 
 def shape_of(size: Size) -> tuple[int | None, ...]:
@@ -39,7 +38,7 @@ class Cell(keras.layers.Layer):
     attribute for each of its arguments; and in `build` its weights.
     """
 
-    scan: ClassVar[Scan]
+    scan: Any  # a `Scan`
     keywords: ClassVar[dict] = {}  # of a layer of Keras's that it may stand for, besides `KEYWORDS`
     state_sizes: Sequence[Size]
     output_size: Size
@@ -309,7 +308,7 @@ class Cell(keras.layers.Layer):
             return self._joined(state)[0]
         return self._initial(state, dtype)
 
-    def _initial_states(self):
+    def _initial_states(self) -> list[tuple[int, Any, str]]:
         """Of each state that is not zero at first, where it stands, what has its weight, and its name."""
         return [(self.scan.state._fields.index(name), self, name) for name in self.scan.initial]
 

@@ -18,6 +18,8 @@ Initializer = str | dict[str, Any] | Callable[..., Any]
 Regularizer = str | dict[str, Any] | Callable[..., Any] | None
 Constraint = str | dict[str, Any] | Callable[..., Any] | None
 
+KNOWN = 4096  # functions of which the parameters are kept in mind
+
 KINDS = "initializer", "regularizer", "constraint"
 _DROPS = "0, for it drops nothing. A spec says"
 # what Keras's own layers take besides: the values that change nothing here, None for all, and what is wanted
@@ -36,7 +38,7 @@ def given(names: Mapping[str, Any]) -> dict[str, Any]:
     return named | names["kwargs"]
 
 
-@functools.cache
+@functools.lru_cache(KNOWN)
 def parameters(function: Callable) -> tuple[str, ...]:
     """The names of what a function takes, in their order; not `self`, nor what stands for any."""
     kinds = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
@@ -44,8 +46,7 @@ def parameters(function: Callable) -> tuple[str, ...]:
     return tuple(each.name for each in found if each.kind not in kinds and each.name != "self")
 
 
-@functools.cache
-def declared(cls: type, mark: str) -> tuple[str, ...]:
+def declared(cls: Any, mark: str) -> tuple[str, ...]:
     """The arguments of the generated class that a class is, or is made of: the one that says its `mark` itself."""
     return parameters(next(each for each in cls.__mro__ if mark in vars(each)).__init__)
 

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,7 +26,7 @@ class Port:
 
     rank: int = 1
     optional: bool = False
-    fill: float | None = None
+    fill: Any = None
     index: bool = False
     constant: bool = False
 
@@ -60,10 +61,10 @@ class Equations:
     backward: Callable
     after: Callable
     differentiated: Callable
-    state: type
-    once: Callable | None = None
-    before: Callable | None = None
-    gates: type | None = None
+    state: Any
+    once: Any = None
+    before: Any = None
+    gates: Any = None
     transposed: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, Port] = field(default_factory=lambda: {"x": Port()})
     draws: Mapping[str, Draw] = field(default_factory=dict)

@@ -25,7 +25,6 @@ from cellgen.runtime.arrays import where
 from cellgen.runtime.cell import Cell, shape_of
 from cellgen.runtime.constructors import declared, of_weight, our_name, own_arguments
 from cellgen.runtime.derivatives import vectorised
-from cellgen.runtime.scan import Scan
 from cellgen.runtime.traces import TRACES_OF
 
 keras = tf.keras
@@ -70,15 +69,16 @@ class Layer(keras.layers.RNN):
             self.input_spec = keras.layers.InputSpec(ndim=2 + self.scan.rank)
 
     @property
-    def scan(self) -> Scan:
+    def scan(self) -> Any:
+        """The `Scan` of the cell."""
         return self.cell.scan
 
     def __getattr__(self, name: str):
         """What the cell was given, as Keras's layers have it: units, kernel_initializer and so on."""
-        cell = self.__dict__.get("cell")
+        cell: Any = self.__dict__.get("cell")
         names = () if cell is None else declared(type(cell), "scan")
         own = our_name(name, names)
-        if own not in names:
+        if cell is None or own not in names:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if of_weight(own):
             return cell.weight_arguments[own]
@@ -135,7 +135,7 @@ class Layer(keras.layers.RNN):
     # --- a call
 
     @tf.autograph.experimental.do_not_convert
-    def __call__(self, sequences, *args, **kwargs):
+    def __call__(self, sequences, *args, **kwargs) -> Any:
         """Ragged sequences run as long as each is, where a masked step holds; what is returned of every step is ragged
         then.
         """
@@ -232,14 +232,14 @@ class Layer(keras.layers.RNN):
         scan = self.scan
         if not scan.many:
             require(sequences.dtype.is_floating, "sequences", FLOATING, sequences.dtype.name)
-            values = swapped(sequences) if self.time_major else sequences
+            values: Any = swapped(sequences) if self.time_major else sequences
             return {scan.input: tf.cast(values, self.cell.step_dtype)}
         given = by_port(sequences, list(scan.ports))
         if self.time_major:
             given = {name: value if name in scan.constants else swapped(value) for name, value in given.items()}
         return self.cell._inputs(given, lead=2)
 
-    def _mask(self, mask, lengths, batch_size, steps):
+    def _mask(self, mask: Any, lengths: Any, batch_size, steps):
         """Which steps count, (batch, time), or None: all. Raises ValueError if it does not fit, or there is no rule."""
         if self.scan.mask is None:
             words = f"None: {type(self).__name__} has no rule for a masked step"

@@ -1,6 +1,7 @@
 """All steps of a cell, and their derivatives: chunks that stay in cache, in a loop or compiled by XLA."""
 
 import functools
+from typing import Any
 
 import tensorflow as tf
 
@@ -152,6 +153,7 @@ class Scan(Equations):
         size, batch_size = chunks.size, chunks.batch_size
         d_sequences = [filled(d, chunks.count * size, 0) for d in d_sequences]
         held = {name: values[0] if chunks.alone else array(values) for name, values in kept.items()}
+        likely = {}
         if low_memory:
             likely = self.example(chunks.first(), state, arguments)[1]
 
@@ -204,7 +206,7 @@ class Scan(Equations):
         ready = self._together(self.run_before, xs, arguments)
         reads = self.reads(self.forward)
         each = {name: array(values) for name, values in {**xs, **ready}.items() if own_name(name) in reads}
-        ons = None if on is None else array(on)
+        ons: Any = None if on is None else array(on)
         rooms = {name: room(value, size, batch_size) for name, value in likely.items() if name not in ready}
         sequences = [room(value, size, batch_size) for value in _wanted(output, state, **wanted)]
 
@@ -245,12 +247,12 @@ class Scan(Equations):
         size, batch_size = keras.ops.shape(kept[self.input])[:2]
         d_wanted = [array(values) for values in d_sequences]
         each = {name: array(values) for name, values in kept.items() if own_name(name) in self.reads(self.backward)}
-        ons = None if on is None else array(on)
+        ons: Any = None if on is None else array(on)
         likely = {name: tf.zeros_like(kept[name][0]) for name in each}
         sent = self.run_backward(d_output, d_state, **likely, **arguments)[1]  # for dtypes and shapes
         rooms = {name: room(value, size, batch_size) for name, value in sent.items()}
         resets = on is not None and self.mask == "reset"
-        if resets:
+        if on is not None and resets:
             rooms[_ASKED] = room(on[0], size, batch_size)
 
         def step(t, d_output, d_state, d_fresh, rooms):

@@ -35,7 +35,7 @@ class Stack(Scan):
     above: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     shown: Mapping[str, Callable] = field(default_factory=dict)
-    readout: Callable | None = None
+    readout: Any = None
 
     @property
     def holds_output(self) -> bool:
@@ -131,8 +131,9 @@ class Stack(Scan):
     def each(self, function: Callable | None, values: Mapping[str, Any]) -> dict[str, Any]:
         """A function of a layer's values, of each layer -> its results by flat name."""
         found = {}
-        for index, layer in enumerate(self.layers(values) if function is not None else ()):
-            found |= of_layer(index, function(**layer))
+        if function is not None:
+            for index, layer in enumerate(self.layers(values)):
+                found |= of_layer(index, function(**layer))
         return found
 
     def layers(self, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -168,16 +169,15 @@ def of_layer(index: int, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class StackCell(Cell):
-    """One step of all layers: `Cell` for a stack.
+    """One step of all layers: `Cell` for a stack, of which `scan` is a `Stack`.
 
     The state is flat, that of layer 1 first, in any container; `named(state)` is a tuple of named tuples, one a layer.
     A subclass sets `depth` in its constructor, and declares `sizes` and `build_layer` instead of `build`.
     """
 
-    scan: Stack
     depth: int
 
-    def _sizes(self, index: int, _has_below: bool, _has_above: bool) -> dict[str, int | None]:
+    def _sizes(self, index: int, _has_below: bool, _has_above: bool) -> dict[str, Any]:
         """The sizes of a layer by name: its own, and those of what it reads."""
         raise NotImplementedError
 
@@ -201,16 +201,17 @@ class StackCell(Cell):
         self._given(input_shape)
         self.parts = []
         for index in range(self.depth):
-            part = keras.layers.Layer(name=f"layer{index + 1}", dtype=self.dtype_policy)
+            part: Any = keras.layers.Layer(name=f"layer{index + 1}", dtype=self.dtype_policy)
             with tf.name_scope(part.name):  # Keras 2 names a weight after the scope it is made in
                 self._build_layer(part, **self._of_layer(index))
             part.built = True
             self.parts.append(part)
         if self.scan.readout is not None:
-            self.readout = keras.layers.Layer(name="readout", dtype=self.dtype_policy)
+            readout: Any = keras.layers.Layer(name="readout", dtype=self.dtype_policy)
             with tf.name_scope("readout"):
-                self._build_readout(self.readout)
-            self.readout.built = True
+                self._build_readout(readout)
+            readout.built = True
+            self.readout = readout
         super().build(input_shape)
 
     @property
@@ -264,7 +265,7 @@ class StackCell(Cell):
     def _gate_sizes(self, **sizes) -> Sequence[Size]:
         raise NotImplementedError
 
-    def _initial_states(self):
+    def _initial_states(self) -> list[tuple[int, Any, str]]:
         places = [(self.scan.state._fields.index(name), name) for name in self.scan.initial]
         parts = enumerate(self.parts if self.built else [self] * self.depth)
         return [(index * self.scan.states + at, part, name) for index, part in parts for at, name in places]

@@ -1,0 +1,150 @@
+"""What generated tests say of a cell that is not what its spec says: where, both numbers, and how to see it again."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellgen import testing
+from cellgen.testing.difference import Value, close, refuses, same
+from cellgen.testing.equations import Point
+from tests.generated import CHECKOUT, committed, imported
+
+SPEC = """\
+cell: Leaky
+state: {h: units, c: units}
+options: {rate: 0.5}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  c = rate * c[t-1] + z
+  h = tanh(c)
+"""
+
+
+def run(command, folder, **more):
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_a_wrong_cell_is_told_with_its_place_and_again_by_the_command_that_is_told(tmp_path):
+    """By the front door: a build, the sign before what is carried turned over, which the second step is the first to
+    see, and the tests that it came with.
+    """
+    (tmp_path / "leaky.yaml").write_text(SPEC)
+    assert run([sys.executable, "-m", "cellgen", "build", "leaky.yaml"], tmp_path).returncode == 0
+    file = tmp_path / "generated" / "leaky.py"
+    text = file.read_text(encoding="utf-8")
+    place = text.index("c = rate * c_prev + ", text.index("def _forward"))
+    file.write_text(text[:place] + text[place:].replace("rate *", "-rate *", 1), encoding="utf-8")
+
+    done = run([sys.executable, "-m", "cellgen", "test", "generated"], tmp_path, PYTEST_ADDOPTS="-k scan")
+    assert done.returncode == 1
+    report = done.stdout.partition("_ test_scan[rate] _")[2].partition("\nAll traceback")[0]
+    words = ["E", "case", "how", "value", "came", "wanted", "apart", "also", "again"]
+    assert [line.split()[0] for line in report.splitlines()[2:]] == words
+    assert "case    Leaky(input=3, units=4, rate=0.75)\n" in report
+    number = r"-?0\.\d+\n"
+    assert re.search(rf"value   outputs, step 1, sample \d, \[\d\]\n +came    {number} +wanted  {number}", report)
+    again = report.partition("again   ")[2].strip()
+    assert again == "python -m pytest 'generated/test_leaky.py::test_scan[rate]'"
+
+    python, *options = shlex.split(again)
+    done = run([sys.executable, *options, "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."], tmp_path)
+    assert done.returncode == 1 and "1 failed" in done.stdout
+    assert report.partition("value   ")[2] in done.stdout
+
+
+@pytest.fixture(scope="module")
+def subject():
+    committed("simple_rnn")
+    return imported("test_simple_rnn", CHECKOUT / "generated").SUBJECT
+
+
+def told(check, *arguments) -> dict[str, str]:
+    """The lines of what a check finds, by their first words."""
+    with pytest.raises(testing.Difference) as caught:
+        check(*arguments)
+    return dict(line.split(maxsplit=1) for line in str(caught.value).splitlines())
+
+
+def test_the_place_of_a_masked_step(subject, monkeypatch):
+    """The first step that is off, though a later one is off by more."""
+    trial = subject.trial({})
+    sound = type(trial.layer).__call__
+
+    def off(layer, *arguments, **how):
+        outputs, *rest = sound(layer, *arguments, **how)
+        wrong = np.zeros(outputs.shape)
+        wrong[3, 2, 1], wrong[0, 4, 0] = 1e-3, 2.0
+        return [outputs + wrong, *rest]
+
+    monkeypatch.setattr(type(trial.layer), "__call__", off)
+    found = told(testing.masks, subject, {}, {"lengths": testing.LENGTHS})
+    assert found["value"] == "outputs, step 2, sample 3, [1]"
+    assert float(found["came"]) - float(found["wanted"]) == pytest.approx(1e-3)
+    assert found["apart"] == "0.001, more than 1e-11, as are 2 of 96 numbers"
+    assert found["again"].endswith("test_simple_rnn.py::test_masks[default-lengths]'")
+
+
+def test_the_weight_whose_gradient_is_wrong(subject, monkeypatch):
+    """In a case where all are tried at once first."""
+    sound = Point.gradients
+    bias = "weight `bias`"
+    monkeypatch.setattr(Point, "gradients", lambda point: {**sound(point), bias: np.ones(4)})
+    case = next(case for case in subject.cases if "activation" in case and len(case) == 1)
+    assert told(testing.gradients, subject, case)["value"] == f"the gradient of {bias}, along a random direction"
+
+
+def test_the_way_that_differs(subject, monkeypatch):
+    """Against the same weights, those of memory='low' being others."""
+    sound = testing.Trial.twin
+
+    def twin(trial, weights=None, **how):
+        return sound(trial, [2 * w for w in trial.weights] if how == {"memory": "low"} else weights, **how)
+
+    monkeypatch.setattr(testing.Trial, "twin", twin)
+    found = told(testing.every_way, subject, monkeypatch)
+    assert found["how"] == "memory='low', against unroll=True"
+    assert found["also"].endswith("the second gradient of state `h`, the second gradient of input `x`")
+
+
+def test_tests_of_another_build(subject):
+    with pytest.raises(ImportError, match="simple_rnn.py is not of the same build as these tests: run `cellgen build`"):
+        replace(subject, checksum="0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "came, wanted, line",
+    [
+        ([[1.0, np.nan]], [[1.0, 2.0]], "value   y, sample 0, [1]"),
+        ([[1.0, 2.0]], [[1.0, np.inf]], "value   y, sample 0, [1]"),
+        ([[1.0, np.inf]], [[1.0, np.inf]], "value   y, sample 0, [1]"),
+        ([1.0], [[1.0]], "value   y, its shape"),
+        ([[1.0]], [[1.0 + 3e-11]], "apart   3e-11, more than 1e-11, as are 1 of 1 numbers"),
+    ],
+)
+def test_what_is_not_close(came, wanted, line):
+    with pytest.raises(testing.Difference) as caught:
+        close([np.array(came)], [np.array(wanted)], [Value("y", ("sample",))], 1e-11)
+    assert line in str(caught.value).splitlines()
+
+
+def test_what_is_close():
+    close([np.array([1e6])], [np.array([1e6 + 1e-6])], [Value("y")], 1e-11)
+    with pytest.raises(testing.Difference, match="how many values\ncame    0\nwanted  0"):
+        close([], [], [], 1e-11)
+    same("a name", 1, 1)
+    with pytest.raises(testing.Difference, match="value   a name\ncame    1\nwanted  2"):
+        same("a name", 1, 2)
+
+
+def test_what_is_refused():
+    refuses("a name", lambda: int("three"), "invalid literal")
+    for call, came in ((lambda: int("three"), "ValueError: invalid"), (lambda: int("3"), "no error")):
+        with pytest.raises(testing.Difference, match=f"value   a name\ncame    {came}.*\nwanted  ValueError: ...a sen"):
+            refuses("a name", call, "a sentence")

@@ -96,9 +96,14 @@ def test_time_in_front_and_backwards(name):
     np.testing.assert_array_equal(tf.nest.flatten(back.compute_mask(x, tf.constant(MASK)))[0], MASK[:, ::-1])
 
 
-@pytest.mark.parametrize("name", ["leaky", "read tower"])
+LOW = {"memory": "low", "unroll": 2}
+ZERO = {"zero_output_for_mask": True}
+
+
 @pytest.mark.parametrize(
-    "arguments", [{"jit_compile": True}, {"memory": "low", "unroll": 2}, {"zero_output_for_mask": True}]
+    "name, arguments",
+    [("leaky", {"jit_compile": True}), ("leaky", LOW), ("leaky", ZERO), ("read tower", LOW), ("read tower", ZERO)],
+    ids=str,
 )
 def test_ways_to_run(name, arguments):
     layer, x = made(name, **arguments)

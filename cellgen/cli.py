@@ -164,14 +164,15 @@ def check(specs, plan, strict, format):
 @_folder
 @click.option("--check", is_flag=True, help="Write nothing; list the files that are missing or differ.")
 @click.option("--force", is_flag=True, help="Write also over what was edited by hand, is a link, or is not cellgen's.")
+@click.option("--single-file", is_flag=True, help="Write what all cells share into each cell's own file.")
 @_strict
 @_format
-def build(specs, folder, check, force, strict, format):
+def build(specs, folder, check, force, single_file, strict, format):
     """Check specs and write the cells and their tests.
 
-    That is DIR/<name>.py and DIR/test_<name>.py for each. Files that are as they should be are left alone; if any spec
-    has an error, nothing is written at all, and what was edited by hand is not written over. Of a folder, specs for
-    which no code can be generated yet are left out.
+    That is DIR/<name>.py and DIR/test_<name>.py for each, and once what all cells share. Files that are as they should
+    be are left alone; if any spec has an error, nothing is written at all, and what was edited by hand is not written
+    over. Of a folder, specs for which no code can be generated yet are left out.
     """
     from cellgen.diagnostics import SpecError
     from cellgen.output import Obstructed, changes, update
@@ -180,7 +181,7 @@ def build(specs, folder, check, force, strict, format):
         diagnostics = spec.check().diagnostics
         diagnostics = [each for each in diagnostics if each.code != NOT_YET]  # which `build` raises
         try:
-            return spec.build(), diagnostics
+            return spec.build(single_file=single_file), diagnostics
         except SpecError as error:
             if spec.source.name in specs or {each.code for each in error.diagnostics} != {NOT_YET}:
                 raise
@@ -257,8 +258,8 @@ def _tests(what: str, folder: Path) -> list[Path]:
     out = []
     for each in _paths((what,)):
         spec = Spec.at(each)
-        files = spec.build()
-        for change in changes(files, folder):
+        found = changes(spec.build(), folder)
+        for change in found if found and changes(spec.build(single_file=True), folder) else ():
             why = {"differs": f"is not what {each} says", "is missing": "is not there"}.get(change.state, change.state)
             help = f"cellgen build {'--force ' * bool(change.obstacle)}{each}"
             raise click.ClickException(f"{change.path} {why}: run `{help}` first")

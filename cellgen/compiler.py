@@ -45,7 +45,7 @@ from cellgen.text import Tree, load, names, read, spelled
 if TYPE_CHECKING:
     from cellgen.analyse import Facts
     from cellgen.derive import Joint, Proof
-    from cellgen.emit import TestView
+    from cellgen.emit import CellView, TestView
     from cellgen.prove import Verdicts
     from cellgen.schedule import Plan
 
@@ -229,43 +229,57 @@ class Spec:
                 report.add("CG115", message, span, text, help=help, severity="note")
         return report.diagnostics
 
-    def build(self, *, tests: bool = True) -> dict[str, str]:
-        """The generated files, name to text: the cell, what all cells share, and its tests. Nothing is written."""
-        from cellgen.emit import render, testview, view
-        from cellgen.schedule import lower, schedule
+    def build(self, *, tests: bool = True, single_file: bool = False) -> dict[str, str]:
+        """The generated files, name to text: the cell, what all cells share, and its tests. Nothing is written.
 
-        typed = self.typed()
-        if self.is_stack:
-            return self._stack_files(typed, tests)
-        step = lower(self._ready)
-        _, joint = self._derived
-        text = render(view(step, schedule(joint)), "cell.py.j2", templates())
-        shown = testview(step, expand(self.expanded()), checksum(text)) if tests else None
-        return self._files(text, shown)
+        single_file: what all cells share stands in the cell's own file. Raises `SpecError`; then also (CG109) where the
+        cell is called as something there is.
+        """
+        from cellgen.emit import RUNTIME, in_one_file, render, runtime_file
 
-    def _files(self, cell: str, shown: "TestView | None") -> dict[str, str]:
-        from cellgen.emit import RUNTIME, render, runtime_file
-
-        files = {f"{self.stem}.py": cell, f"{RUNTIME}.py": runtime_file()}
-        if shown is not None:
-            files[f"test_{self.stem}.py"] = render(shown, "test_cell.py.j2", templates())
+        view = self._view()
+        cell = render(in_one_file(view) if single_file else view, "cell.py.j2", templates())
+        files = {f"{self.stem}.py": cell}
+        if single_file:
+            self._defines_once(cell)
+        else:
+            files[f"{RUNTIME}.py"] = runtime_file()
+        if tests:
+            files[f"test_{self.stem}.py"] = render(self._test_view(checksum(cell)), "test_cell.py.j2", templates())
         return {name: stamped(text) for name, text in files.items()}
 
-    def _stack_files(self, typed: TypedCell, tests: bool) -> dict[str, str]:
+    def _view(self) -> "CellView":
         from cellgen.derive import refuse, refuse_stack
-        from cellgen.emit import render, stack_testview, stackview
-        from cellgen.schedule import schedule, statements
+        from cellgen.emit import stackview, view
+        from cellgen.schedule import lower, schedule, statements
 
+        if not self.is_stack:
+            return view(lower(self._ready), schedule(self._derived[1]))
         stack = self.stack()
         refuse_stack(stack)
-        refuse(typed)
-        _, joint = self._derived
-        view = stackview(stack, statements(self._ready), schedule(joint))
-        text = render(view, "cell.py.j2", templates())
-        if not tests:
-            return self._files(text, None)
+        refuse(self.typed())
+        return stackview(stack, statements(self._ready), schedule(self._derived[1]))
+
+    def _test_view(self, checksum: str) -> "TestView":
+        from cellgen.emit import stack_testview, testview
+        from cellgen.schedule import lower
+
+        spec = expand(self.expanded())
+        if not self.is_stack:
+            return testview(lower(self._ready), spec, checksum)
+        stack = self.stack()
         cell = self.beside.get(stack.cell.stem) or expand(self._named(stack.cell.stem, stack.cell_span).expanded())
-        return self._files(text, stack_testview(stack, expand(self.expanded()), cell, checksum(text)))
+        return stack_testview(stack, spec, cell, checksum)
+
+    def _defines_once(self, text: str) -> None:
+        """Refuses a cell whose classes are called as something that all cells share. Raises `SpecError`."""
+        from cellgen.emit import defined_twice
+
+        name = self.expanded()["stack" if self.is_stack else "cell"]
+        if found := defined_twice(text):
+            message = f"`{name.value}` cannot be in one file with what all cells share, which has a `{found[0]}` too"
+            help = "call the cell otherwise, or build it without --single-file"
+            raise SpecError([Diagnostic("CG109", message, Label(name.span), help=(help,))])
 
     def _named(self, stem: str, span: Span) -> "Spec":
         """The spec that this one names. Raises `SpecError`, pointing to where."""

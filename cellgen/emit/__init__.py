@@ -2,16 +2,19 @@
 
 from cellgen.emit.cell_view import view
 from cellgen.emit.expressions import Emitter
-from cellgen.emit.records import TestView
+from cellgen.emit.records import CellView, TestView
 from cellgen.emit.rendering import page, render
-from cellgen.emit.runtime_file import RUNTIME, runtime_file
+from cellgen.emit.runtime_file import RUNTIME, defined_twice, in_one_file, runtime_file
 from cellgen.emit.stack_view import stackview
 from cellgen.emit.test_view import stack_testview, testview
 
 __all__ = [
+    "CellView",
     "Emitter",
     "RUNTIME",
     "TestView",
+    "defined_twice",
+    "in_one_file",
     "page",
     "render",
     "runtime_file",

@@ -25,7 +25,7 @@ from cellgen.emit.records import (
     StepView,
     WeightView,
 )
-from cellgen.emit.runtime_file import RUNTIME
+from cellgen.emit.runtime_file import runtime_view
 from cellgen.emit.scan_view import scanview
 from cellgen.emit.statements import code, statements
 from cellgen.ir import (
@@ -87,7 +87,7 @@ class Viewing:
         return CellView(
             cell=cell.name,
             stem=cell.stem,
-            runtime=RUNTIME,
+            runtime=runtime_view(),
             stack=False,
             state_class=f"{cell.name}State",
             shown=(),

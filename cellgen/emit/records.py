@@ -160,12 +160,24 @@ class ScanView:
 
 
 @dataclass(frozen=True)
+class RuntimeView:
+    """What all cells share: its module, and the revision of it that a cell needs; where it stands in the cell's own
+    file, what that imports, and its text.
+    """
+
+    module: str
+    revision: int
+    imports: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class CellView:
     """`shown` is what a layer of a stack shows besides its state."""
 
     cell: str
     stem: str
-    runtime: str
+    runtime: RuntimeView
     stack: bool
     state_class: str
     shown: tuple[str, ...]

@@ -38,6 +38,7 @@ from cellgen.runtime.functions import (
 )
 from cellgen.runtime.layer import Layer, StackLayer
 from cellgen.runtime.noise import Draw, Drawing, keep, zone
+from cellgen.runtime.revision import needs
 from cellgen.runtime.scan import Scan
 from cellgen.runtime.stack import Stack, StackCell
 
@@ -71,6 +72,7 @@ __all__ = [
     "layer_norm_parts",
     "leaky_relu",
     "mish",
+    "needs",
     "number",
     "number_or_none",
     "recurrent_1",

@@ -18,6 +18,7 @@ from cellgen.ir import (
     Input,
     LabelAxis,
     Level,
+    Living,
     Pick,
     Ref,
     Shape,
@@ -25,7 +26,6 @@ from cellgen.ir import (
     TypedCell,
     TypedVariant,
     Weight,
-    alive,
     condition,
     live_walk,
     shape_text,
@@ -34,12 +34,13 @@ from cellgen.ir import (
     when,
 )
 from cellgen.shapes.context import Context, said
-from cellgen.shapes.infer import infer
+from cellgen.shapes.recall import Recall
 
 
 def shapes(cell: Cell) -> TypedCell:
     """Types in every variant. A mistake that only some variants have says in which."""
-    typings = [_Typing(cell, alive) for alive in variants(cell)]
+    recall = Recall(cell)
+    typings = [_Typing(cell, alive, recall) for alive in variants(cell)]
     report = Report()
     _tell(typings, report)
     report.stop()
@@ -84,7 +85,8 @@ def _read(cell: Cell, typed: TypedVariant) -> set[str]:
 def wired_dims(layer: Cell) -> tuple[Mapping[str, str], ...]:
     """For each variant of a layer, first those without one below it, the dims that the wiring gives second names."""
     every = sorted(variants(layer), key=lambda each: each.variant["below"])
-    return tuple(dict(_Typing(layer, each).same) for each in every)
+    recall = Recall(layer)
+    return tuple(dict(_Typing(layer, each, recall).same) for each in every)
 
 
 def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repeat(())) -> TypedCell:
@@ -92,7 +94,8 @@ def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repe
 
     `roots` are, for each variant, the names that are wanted besides states and output.
     """
-    typings = [_Typing(cell, alive(cell, each.variant, wanted)) for each, wanted in zip(typed.variants, roots)]
+    recall, living = Recall(cell), Living(cell)
+    typings = [_Typing(cell, living.alive(each.variant, wanted), recall) for each, wanted in zip(typed.variants, roots)]
     for typing in typings:
         typing.report.stop()
     return TypedCell(cell, tuple(typing.done() for typing in typings))
@@ -141,8 +144,8 @@ def _one_shape(cell: Cell, typings: "list[_Typing]", report: Report) -> None:
 class _Typing:
     """The types of one variant."""
 
-    def __init__(self, cell: Cell, alive: Alive):
-        self.cell, self.alive, self.report = cell, alive, Report()
+    def __init__(self, cell: Cell, alive: Alive, recall: Recall):
+        self.cell, self.alive, self.recall, self.report = cell, alive, recall, Report()
         self.same = {
             dim.name: dim.value for dim in cell.dims if dim.kind == "alias" and alive.variant.get(dim.name) is False
         }
@@ -191,7 +194,7 @@ class _Typing:
     def equation(self, equation: Equation) -> None:
         name, state = equation.name, self.carried.get(equation.name)
         try:
-            type = infer(equation.value, (name,), self.context)
+            type = self.recall.infer(equation, self.context)
         except Refused:
             type = None
         if name in self.wired and type is not None:

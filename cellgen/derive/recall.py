@@ -25,7 +25,7 @@ class Recall:
         if (id(node), path) not in self._sources:
             self._sources[id(node), path] = Sources(node, path)
         sources = self._sources[id(node), path]
-        reads = [env.get(f"{ref.name}[t-1]" if ref.ago else ref.name) for ref in sources.refs]
+        reads = [env.get(name) for name in sources.names]
         answers = sources.answers(scope.variant.variant)
         types = tuple(map(scope.types.get, sources.paths))
         key = (find.__name__, id(node), path, want, answers, types, tuple(map(id, reads)), scope.about)

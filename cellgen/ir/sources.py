@@ -15,6 +15,7 @@ class Sources:
         self.paths = tuple(place for place, _ in places)
         self.tests = tuple(each.test for _, each in places if isinstance(each, Choose))
         self.refs = tuple(dict.fromkeys(each for _, each in places if isinstance(each, Ref)))
+        self.names = tuple(f"{ref.name}[t-1]" if ref.ago else ref.name for ref in self.refs)
 
     def answers(self, variant: Variant) -> tuple[bool, ...]:
         """What its tests come to."""

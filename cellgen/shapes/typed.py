@@ -6,7 +6,7 @@ of `variants`), each mistake with both sides shown where they come from.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import repeat
 
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
 from cellgen.ir import (
@@ -27,7 +27,6 @@ from cellgen.ir import (
     TypedVariant,
     Weight,
     condition,
-    live_walk,
     shape_text,
     variants,
     walk,
@@ -47,7 +46,7 @@ def shapes(cell: Cell) -> TypedCell:
     _one_shape(cell, typings, report)
     report.stop()
     typed = tuple(typing.done() for typing in typings)
-    axes = tuple(_tested(axis, cell, typed) for axis in cell.axes)
+    axes = tuple(_tested(axis, [typing.alive for typing in typings]) for axis in cell.axes)
     return TypedCell(replace(cell, axes=axes, trace=tuple(_traced(cell, typed))), typed)
 
 
@@ -64,22 +63,16 @@ def _traced(cell: Cell, typed: tuple[TypedVariant, ...]) -> Iterable[str]:
     return [name for name in names if all(name in each.live and each.names[name].level.has_batch for each in typed)]
 
 
-def _tested(axis: LabelAxis, cell: Cell, typed: tuple[TypedVariant, ...]) -> LabelAxis:
+def _tested(axis: LabelAxis, found: list[Alive]) -> LabelAxis:
     """The axis with the test of each label that has a width of its own: something reads it, or none of the axis."""
     if axis.widths is None:
         return axis
-    every = tuple(each.variant for each in typed)
-    read = [(each.variant, _read(cell, each) & {*axis.labels}) for each in typed]
+    every = tuple(each.variant for each in found)
+    read = [(each.variant, each.labels & {*axis.labels}) for each in found]
     tests = [
         when(tuple(variant for variant, some in read if label in some or not some), every) for label in axis.labels
     ]
     return replace(axis, tests=tuple(tests))
-
-
-def _read(cell: Cell, typed: TypedVariant) -> set[str]:
-    """The labels that are read by themselves."""
-    nodes = (live_walk(each.value, typed.variant) for each in cell.equations if each.name in typed.live)
-    return {node.label for _, node in chain(*nodes) if isinstance(node, Pick)}
 
 
 def wired_dims(layer: Cell) -> tuple[Mapping[str, str], ...]:

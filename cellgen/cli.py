@@ -11,7 +11,7 @@ import click
 from cellgen.bench import bench
 from cellgen.demo import demo
 from cellgen.fuzz import fuzz
-from cellgen.terminal import PATIENCE, Progress, bug, count, say, show, show_page, tell
+from cellgen.terminal import PATIENCE, Progress, bug, count, say, show, show_page, tell, uncollected
 from cellgen.version import __version__
 
 NOT_YET = "CG601"  # the code of what is checked, but not yet generated
@@ -83,7 +83,8 @@ def _each(paths: list[str], work: Callable, strict: bool) -> Run:
         for path in paths:
             progress.begin(path)
             try:
-                result, diagnostics = work(Spec.at(path))
+                with uncollected():
+                    result, diagnostics = work(Spec.at(path))
             except SpecError as error:
                 result, diagnostics = None, error.diagnostics
             results.append(result)

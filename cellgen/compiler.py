@@ -39,7 +39,7 @@ from cellgen.ir import Cell, ReducesTo, TypedCell
 from cellgen.output import checksum, stamped
 from cellgen.resolve import resolve
 from cellgen.shapes import shapes
-from cellgen.stack import Stack, flatten, wire
+from cellgen.stack import Stack, unrolled, wire
 from cellgen.text import Tree, load, names, read, spelled
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Spec:
 
     def flat(self, depth: int) -> TypedCell:
         """A stack of known depth as one cell: what the interpreter runs."""
-        return shapes(flatten(self.stack(laws=False), depth))
+        return unrolled(self.stack(laws=False), depth)
 
     def typed(self, laws: bool = True) -> TypedCell:
         """The cell in every variant; of a stack its layer, in every role."""
@@ -184,7 +184,7 @@ class Spec:
                 typed = stack.typed_layer
             if stack.readout is not None:
                 for depth in (3, 1):
-                    shapes(flatten(stack, depth))
+                    unrolled(stack, depth)
             return typed
         with _pointed(self._link, INHERITED):
             return shapes(self.cell(laws))

@@ -1,5 +1,6 @@
 """The commands as a user meets them: what is printed where, what is written, and the exit codes."""
 
+import gc
 import inspect
 import io
 import json
@@ -17,6 +18,7 @@ import pytest
 import cellgen
 from cellgen import cli
 from cellgen.compiler import Spec, shipped
+from cellgen.terminal import uncollected
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 GUIDE = CHECKOUT / "cellgen" / "guide"
@@ -706,3 +708,25 @@ def test_compile_tells_a_mistake_as_check_would():
         cellgen.compile()
     with pytest.raises(TypeError, match="either path=... or text=..."):
         cellgen.compile(path="lstm", text=GOOD)
+
+
+# --- what a command costs ---
+
+
+def test_nothing_is_collected_while_a_spec_is_checked():
+    began = []
+    gc.callbacks.append(lambda phase, info: began.append(phase))
+    try:
+        with uncollected():
+            Spec.at("lstm").check()
+            assert not began and not gc.isenabled()
+    finally:
+        gc.callbacks.pop()
+    assert gc.isenabled()
+
+
+def test_what_measures_is_not_imported_with_the_commands():
+    program = (
+        "import sys, cellgen.cli; print(*{'cellgen.bench.run', 'multiprocessing', 'numpy', 'sympy'} & {*sys.modules})"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"

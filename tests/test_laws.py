@@ -25,6 +25,7 @@ from cellgen.prove.invariants import invariants
 from cellgen.prove.law import Prover
 from cellgen.prove.meaning import Meaning, Under, defaults
 from cellgen.prove.polynomials import polynomial
+from cellgen.prove.recall import Recall
 from cellgen.prove.symbols import Arithmetic, Table
 from cellgen.prove.verdicts import SYMPY, laws
 from cellgen.refute.random_runs import Trial, given, moments
@@ -861,6 +862,27 @@ def test_the_ranges_that_are_found_hold_in_runs(stem):
                     assert _within(value.max(), whole) and _within(value.min(), whole)
                     checked += 1
     assert checked >= 24
+
+
+# --- what is found once ---
+
+
+def test_what_is_the_same_in_several_variants_is_found_once(monkeypatch):
+    asked, found = [], []
+    value, named = Recall.value, Meaning._named
+    monkeypatch.setattr(Recall, "value", lambda *args: asked.append(1) or value(*args))
+    monkeypatch.setattr(Meaning, "_named", lambda *args: found.append(1) or named(*args))
+    typed = Spec.at("hm_lstm").typed()
+    laws(typed, analyse(typed))
+    assert len(asked) > 1400 and len(found) < 220  # values of names
+
+
+@pytest.mark.parametrize("stem", ["hm_lstm", "lstmp", "layer_norm_lstm", "regularised_lstm", "hm_lstm_stack"])
+def test_what_is_recalled_is_what_would_be_found(stem, monkeypatch):
+    typed = Spec.at(stem).typed()
+    once = laws(typed, analyse(typed))
+    monkeypatch.setattr(Recall, "value", lambda self, origin, find: find())
+    assert laws(typed, analyse(typed)) == once
 
 
 # --- the house ---

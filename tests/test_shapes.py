@@ -4,13 +4,18 @@ Through the front door: each line is an equation of a cell. The numbers are trie
 """
 
 import re
+from pathlib import Path
 
 import pytest
 
-from cellgen.compiler import Spec
+from cellgen.compiler import Spec, shipped
 from cellgen.diagnostics.diagnostic import SpecError
 from cellgen.ir.cell import Level
 from cellgen.ir.expr import shape_text
+from cellgen.shapes import recall
+from cellgen.shapes.recall import Recall
+
+EVERY = sorted((*shipped().glob("*.yaml"), *(Path(__file__).resolve().parent / "specs").glob("*.yaml")))
 
 PARAMS = {
     "u": "units",
@@ -289,3 +294,22 @@ def test_where_one_width_alone_would_not_do_the_help_does_not_come(line):
     with pytest.raises(SpecError) as told:
         Spec.of(text).typed(laws=False)
     assert [(each.code, each.help) for each in told.value.diagnostics] == [("CG302", ())]
+
+
+# --- what is found once ---
+
+
+def test_types_that_are_the_same_in_several_variants_are_found_once(monkeypatch):
+    asked, found = [], []
+    of, infer = Recall.infer, recall.infer
+    monkeypatch.setattr(Recall, "infer", lambda *args: asked.append(1) or of(*args))
+    monkeypatch.setattr(recall, "infer", lambda *args: found.append(1) or infer(*args))
+    typed = Spec.at("hm_lstm").typed()
+    assert len(typed.variants) == 32 and len(asked) == 512 and len(found) < 30  # equations
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+def test_types_that_are_recalled_are_what_would_be_found(path, monkeypatch):
+    once = Spec.at(path).typed()
+    monkeypatch.setattr(Recall, "infer", lambda self, each, context: recall.infer(each.value, (each.name,), context))
+    assert Spec.at(path).typed() == once

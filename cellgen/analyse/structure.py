@@ -5,9 +5,11 @@ algebra and no numbers: a fact holds because of where the nodes stand.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import reduce
 from itertools import combinations
+from operator import mul
 
 from cellgen.analyse.gating import Gate, gates
 from cellgen.analyse.remarks import Remark, remarks
@@ -94,11 +96,13 @@ class VariantFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """`variants` are in the typed cell's order. `exists_if` has the parameters and equations of some variants only."""
+    """`variants` are in the typed cell's order, as are `programs`, in which they were found: to be looked at again.
+    `exists_if` has the parameters and equations of some variants only."""
 
     variants: tuple[VariantFacts, ...]
     exists_if: Mapping[str, Test]
     diagnostics: tuple[Diagnostic, ...]
+    programs: tuple[Program, ...] = field(compare=False, repr=False)
 
     def of(self, variant: Variant) -> VariantFacts:
         return next(each for each in self.variants if each.variant == variant)
@@ -106,7 +110,7 @@ class Facts:
 
 def analyse(typed: TypedCell) -> Facts:
     """The facts of every variant. Raises nothing: its diagnostics are warnings and notes."""
-    programs = [Program(typed, variant) for variant in typed.variants]
+    programs = tuple(Program(typed, variant) for variant in typed.variants)
     variants = [variant.variant for variant in typed.variants]
     facts = tuple(map(_facts, programs))
     exists_if = {}
@@ -117,7 +121,7 @@ def analyse(typed: TypedCell) -> Facts:
             exists_if[each.name] = test
     report = Report()
     tell(report, variants, [remarks(program, each.unreached) for program, each in zip(programs, facts)])
-    return Facts(facts, exists_if, report.diagnostics)
+    return Facts(facts, exists_if, report.diagnostics, programs)
 
 
 def tell(report: Report, variants: list[Variant], found: list[Iterable[Remark]]) -> None:
@@ -256,11 +260,10 @@ def _elementwise(op: str, found: list[Touch]) -> Touch:
 
 def size(program: Program, shape: Shape) -> Size:
     """How many numbers a value of this shape has, as a formula."""
-    out = whole(1)
-    for axis in shape:
-        for atom in axis:
-            out *= _length(program, atom)
-    return out
+    if shape not in program.sizes:
+        lengths = (_length(program, atom) for axis in shape for atom in axis)
+        program.sizes[shape] = reduce(mul, lengths, whole(1))
+    return program.sizes[shape]
 
 
 def _length(program: Program, atom: Atom) -> Size:

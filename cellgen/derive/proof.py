@@ -159,9 +159,8 @@ class _Variant:
                 came = [None if name in self.joint.given else totals.get(name), self.env.get(name)]
                 came = [self.reaching(path, name, each) for each in came if each is not None]
                 if came:
-                    symbols = self.symbols_at(path)
-                    wanted = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
-                    yield name, self.verdict(came, wanted, partial(self.inside, readers, symbols))
+                    reached, within = self.reached(sums, path), partial(self.inside, readers, self.symbols_at(path))
+                    yield name, self.verdict(came, reached, within)
         for name, leaf, came in self.leaves(totals):
             yield name, self.verdict([came], self.wanted(sums, leaf), partial(self.inside, readers, leaf))
 
@@ -235,9 +234,8 @@ class _Variant:
             if name in self.env:
                 cotangent = self.reaching(path, name, self.env[name])
             else:  # nothing is said: what reaches it goes on
-                symbols = self.symbols_at(path)
-                cotangent = np.asarray(self.wanted(sums, symbols) + self.incoming(path), dtype=object)
-                sources = sources.union(*(readers.get(symbol, ()) for symbol in symbols.flat))
+                cotangent = self.reached(sums, path)
+                sources = sources.union(*(readers.get(symbol, ()) for symbol in self.symbols_at(path).flat))
             for symbol, terms in self.algebra.passed(tuple(cotangent.flat), tuple(lanes.flat)):
                 sums[symbol] += terms
                 readers[symbol] |= sources
@@ -255,11 +253,12 @@ class _Variant:
         atoms = Algebra.of(self.cell, self.variant.same).flat(type.shape)
         return replace(type, shape=tuple((atom,) for atom in atoms))
 
-    def incoming(self, path: Path) -> np.ndarray | int:
-        """What reaches a name from outside the step."""
+    def reached(self, sums: Mapping, path: Path) -> np.ndarray:
+        """What reaches a value, by what reads it and from outside the step."""
         leaving = (*self.cell.outputs, *(state.name for state in self.cell.states))
         names = [given for name, given in zip(leaving, self.joint.given, strict=True) if path == (name,)]
-        return sum(self.reaching(path, name, self.env[name]) for name in names)
+        incoming = (self.reaching(path, name, self.env[name]) for name in names)
+        return np.asarray(sum(incoming, self.wanted(sums, self.symbols_at(path))), dtype=object)
 
     def leaves(self, totals: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
         """What the step takes from outside: the name of its cotangent, its symbols, and the cotangent."""

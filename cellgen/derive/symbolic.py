@@ -4,7 +4,7 @@ A function of one argument is kept whole; `fdiff` says what its derivative is, b
 hold to sympy's own derivative of what it means. Comparisons are symbols that are 0 or 1.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import log10, prod
 
 import numpy as np
@@ -38,6 +38,7 @@ class Symbolic:
         self._arrays: dict[tuple, np.ndarray] = {}
         self._symbols: dict[Expr, tuple[Expr, ...]] = {}
         self._slopes: dict[Expr, tuple] = {}
+        self._derivatives: dict[tuple[Expr, Expr], Expr] = {}
         self._passed: dict[tuple, list] = {}
         self._totals: dict[tuple, Expr] = {}
         self._work = 0
@@ -80,7 +81,8 @@ class Symbolic:
     def where(self, condition: Expr, a: Expr, b: Expr) -> Expr:
         if type(condition).__name__ not in COMPARISONS:  # it is tested, not differentiated
             condition = self.call("stop_gradient", condition)
-        return condition * a + (1 - condition) * b
+        other = (1 - condition) * b if b != 0 else b  # as the cotangent of one arm has it
+        return condition * a + other if a != 0 else other
 
     def clip(self, x: Expr, low: Expr, high: Expr) -> Expr:
         """Where the bounds cross, it is `low`."""
@@ -179,18 +181,22 @@ class Symbolic:
         return self._slopes[lane]
 
     def _derivative(self, term: Expr, symbol: Expr) -> Expr:
-        """Of what is no sum; of a product by each factor that has the symbol."""
+        """By a symbol that it has. `diff` goes on to ask of each result whether it is zero, for most of the time."""
         if term == symbol:
             return self.one
-        if not term.is_Mul:
-            # what `diff` calls; `diff` goes on to ask of each result whether it is zero, for most of the time
-            return term._eval_derivative(symbol)
-        factors = term.args
-        return self.total(
-            self.sympy.Mul(*factors[:at], self._derivative(factor, symbol), *factors[at + 1 :])
-            for at, factor in enumerate(factors)
-            if symbol in self.symbols(factor)
-        )
+        if (term, symbol) not in self._derivatives:
+            whole = term._eval_derivative(symbol) if term.is_Pow else self.total(self._partial(term, symbol))
+            self._derivatives[term, symbol] = whole
+        return self._derivatives[term, symbol]
+
+    def _partial(self, term: Expr, symbol: Expr) -> Iterator[Expr]:
+        """Of a sum, a product or a function, by each part that has the symbol."""
+        for at, part in enumerate(term.args):
+            if symbol in self.symbols(part):
+                inner = self._derivative(part, symbol)
+                if term.is_Mul:
+                    inner = self.sympy.Mul(*term.args[:at], inner, *term.args[at + 1 :])
+                yield term.fdiff(at + 1) * inner if term.is_Function else inner
 
     def symbols(self, expr: Expr) -> tuple[Expr, ...]:
         """What an expression reads, in the order of the names."""

@@ -31,7 +31,7 @@ from cellgen.ir.cell import (
     Within,
     default_variant,
 )
-from cellgen.ir.choices import Alive, alive, condition, living, variants, when
+from cellgen.ir.choices import Alive, Living, condition, living, variants, when
 from cellgen.ir.elementary import DIGITS, kept, precise
 from cellgen.ir.expr import (
     TRAINING,
@@ -84,6 +84,7 @@ from cellgen.ir.ops import (
 from cellgen.ir.program import Program, Said
 from cellgen.ir.ranges import BIT, NEGATIVE, POSITIVE, REAL, UNIT, ZERO, exact, interval_text, number_text
 from cellgen.ir.sizes import Size, dim, multiples, total, whole
+from cellgen.ir.sources import Sources
 
 __all__ = [
     "ACTIVATIONS",
@@ -117,6 +118,7 @@ __all__ = [
     "LabelAxis",
     "Law",
     "Level",
+    "Living",
     "Mask",
     "NEGATIVE",
     "NEIGHBOURS",
@@ -142,6 +144,7 @@ __all__ = [
     "Ref",
     "Shape",
     "Size",
+    "Sources",
     "State",
     "TRAINING",
     "Test",
@@ -156,7 +159,6 @@ __all__ = [
     "Within",
     "ZERO",
     "activation",
-    "alive",
     "asked",
     "axis_text",
     "children",

@@ -18,6 +18,7 @@ from cellgen.ir.expr import (
     Either,
     Given,
     Is,
+    Node,
     Not,
     Pick,
     Ref,
@@ -28,8 +29,11 @@ from cellgen.ir.expr import (
     live_walk,
     walk,
 )
+from cellgen.ir.sources import Sources
 
 MAX_VARIANTS = 64
+
+_READING = Ref, Activate, Pick, Choose
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def variants(cell: Cell) -> tuple[Alive, ...]:
             help="split the spec in two: one that `extends:` the other",
         )
         report.stop()
-    found = tuple(alive(cell, dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
+    living = Living(cell)
+    found = tuple(living.alive(dict(zip(questions, answers, strict=True))) for answers in product(*questions.values()))
     _unused(cell, found, questions, report)
     report.stop()
     return found
@@ -95,45 +100,60 @@ def _questions(cell: Cell) -> dict[str, tuple]:
     return found
 
 
-def alive(cell: Cell, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
-    """What exists in a variant of a cell, where `roots` are wanted besides its states and its output."""
-    equations = {equation.name: equation for equation in cell.equations}
-    reads: dict[str, None] = {}
-    labels: dict[str, None] = {}
-    wired = {dim.name for dim in cell.dims if dim.kind == "wired"}
-    rates = {noise.name: noise.rate.name for noise in cell.noises if isinstance(noise.rate, Ref)}
-    # the wiring of a port tells how wide the weights are that have its dims, also where nothing else reads it
-    telling = {
-        param.name: [port.name for port in cell.wired if {*chain(*port.shape)} & {*chain(*param.shape or ())} & wired]
-        for param in cell.params
-    }
-    leaving = *(state.name for state in cell.states), *cell.outputs
-    wanted, live = [*leaving, *(cell.trace or ()), *(cell.flat or ()), *roots], set()
-    while wanted:
-        name = wanted.pop()
-        if name in live or name not in equations:
-            continue
-        live.add(name)
-        for _, node in live_walk(equations[name].value, variant):
-            match node:
-                case Ref(read, 0):
-                    reads[read] = None
-                    wanted += [read, *telling.get(read, ())]
-                    if read in rates:
-                        reads[rates[read]] = None
-                case Ref(read):
-                    reads[f"{read}[t-1]"] = None
-                case Activate(option):
-                    reads[option] = None
-                case Pick(_, label):
-                    labels[label] = None
-                case Choose(test):
-                    reads.update((each.name, None) for each in asked(test))
-    for state in cell.states:
-        if isinstance(state.initial, Ref):
-            reads[state.initial.name] = None
-    order = tuple(equation.name for equation in cell.equations if equation.name in live)
-    return Alive(variant, order, frozenset(reads), frozenset(labels))
+class Living:
+    """What exists in the variants of a cell; of an equation that has the same choices in several it is found once."""
+
+    def __init__(self, cell: Cell):
+        self.cell = cell
+        self._sources = {each.name: Sources(each.value, (each.name,)) for each in cell.equations}
+        self._found: dict[tuple, tuple[Node, ...]] = {}
+        self._rates = {noise.name: noise.rate.name for noise in cell.noises if isinstance(noise.rate, Ref)}
+        wired = {dim.name for dim in cell.dims if dim.kind == "wired"}
+        # the wiring of a port tells how wide the weights are that have its dims, also where nothing else reads it
+        self._telling = {
+            param.name: [
+                each.name for each in cell.wired if {*chain(*each.shape)} & {*chain(*param.shape or ())} & wired
+            ]
+            for param in cell.params
+        }
+
+    def alive(self, variant: Variant, roots: tuple[str, ...] = ()) -> Alive:
+        """What exists in a variant, where `roots` are wanted besides its states and its output."""
+        cell, reads, labels, live = self.cell, set(), set(), set()
+        leaving = *(state.name for state in cell.states), *cell.outputs
+        wanted = [*leaving, *(cell.trace or ()), *(cell.flat or ()), *roots]
+        while wanted:
+            name = wanted.pop()
+            if name in live or name not in self._sources:
+                continue
+            live.add(name)
+            for node in self._nodes(name, variant):
+                match node:
+                    case Ref(read, 0):
+                        reads.add(read)
+                        wanted += [read, *self._telling.get(read, ())]
+                        if read in self._rates:
+                            reads.add(self._rates[read])
+                    case Ref(read):
+                        reads.add(f"{read}[t-1]")
+                    case Activate(option):
+                        reads.add(option)
+                    case Pick(_, label):
+                        labels.add(label)
+                    case Choose(test):
+                        reads.update(each.name for each in asked(test))
+        reads.update(state.initial.name for state in cell.states if isinstance(state.initial, Ref))
+        order = tuple(equation.name for equation in cell.equations if equation.name in live)
+        return Alive(variant, order, frozenset(reads), frozenset(labels))
+
+    def _nodes(self, name: str, variant: Variant) -> tuple[Node, ...]:
+        """What reads or chooses anything in an equation, each once."""
+        sources = self._sources[name]
+        key = name, sources.answers(variant)
+        if key not in self._found:
+            nodes = (node for _, node in live_walk(sources.node, variant))
+            self._found[key] = tuple(dict.fromkeys(node for node in nodes if isinstance(node, _READING)))
+        return self._found[key]
 
 
 def living(layer: Cell) -> Cell:

@@ -6,6 +6,7 @@ from functools import cache, cached_property
 
 from cellgen.ir.cell import Level, Type, TypedCell, TypedVariant
 from cellgen.ir.expr import Apply, Choose, Node, Number, Path, Pick, Ref, Shape, live_children, rebuild
+from cellgen.ir.sizes import Size
 
 
 class Program:
@@ -15,7 +16,10 @@ class Program:
         self.cell, self.variant = typed.cell, variant
         self.equations = {each.name: each for each in typed.cell.equations if each.name in variant.live}
         self.states = tuple(state.name for state in typed.cell.states)
-        self.reads, self.cone, self.carried = cache(self._reads), cache(self._cone), cache(self._carried)
+        self._below: dict[tuple[int, Path], tuple[Node, list]] = {}  # a node is known by its identity, and held
+        self.nodes, self.reads = cache(self._nodes), cache(self._reads)
+        self.cone, self.carried = cache(self._cone), cache(self._carried)
+        self.sizes: dict[Shape, Size] = {}  # as formulas, found before by `analyse`
 
     def root(self, name: str) -> tuple[Node, Path]:
         """What an equation says, past the choices that are made."""
@@ -29,7 +33,11 @@ class Program:
 
     def below(self, node: Node, path: Path = ()) -> list[tuple[Node, Path]]:
         """The children of a node, past the choices that are made."""
-        return [self.chosen(child, (*path, index)) for index, child in live_children(node, self.variant.variant)]
+        key = id(node), path
+        if key not in self._below:
+            live = live_children(node, self.variant.variant)
+            self._below[key] = node, [self.chosen(child, (*path, index)) for index, child in live]
+        return self._below[key][1]
 
     def walk(self, node: Node, path: Path = ()) -> Iterator[tuple[Node, Path]]:
         """The node and everything below it, parents first."""
@@ -39,7 +47,7 @@ class Program:
 
     @cached_property
     def everything(self) -> tuple[tuple[Node, Path], ...]:
-        return tuple(each for name in self.equations for each in self.walk(*self.root(name)))
+        return tuple(each for name in self.equations for each in self.nodes(name))
 
     @cached_property
     def picked(self) -> frozenset[str]:
@@ -52,9 +60,13 @@ class Program:
     def shape(self, path: Path) -> Shape:
         return self.variant.types[path].shape
 
+    def _nodes(self, name: str) -> tuple[tuple[Node, Path], ...]:
+        """Those of an equation."""
+        return tuple(self.walk(*self.root(name)))
+
     def _reads(self, name: str) -> tuple[Ref, ...]:
         """What an equation reads, each once."""
-        return tuple(dict.fromkeys(node for node, _ in self.walk(*self.root(name)) if isinstance(node, Ref)))
+        return tuple(dict.fromkeys(node for node, _ in self.nodes(name) if isinstance(node, Ref)))
 
     def _cone(self, name: str) -> tuple[str, ...]:
         """The equations of this step that a value comes from, itself first."""

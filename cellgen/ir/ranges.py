@@ -80,10 +80,12 @@ def bounded(a: Interval) -> bool:
 
 def inside(a: Interval, b: Interval) -> bool:
     """Whether every number of `a` is in `b`."""
-    low, high, outer_low, outer_high = lower(a), upper(a), lower(b), upper(b)
-    above = low[0] > outer_low[0] or low[0] == outer_low[0] and (outer_low[1] or not low[1])
-    below = high[0] < outer_high[0] or high[0] == outer_high[0] and (outer_high[1] or not high[1])
-    return above and below
+    above = b.low is None or a.low is not None and (a.low > b.low or a.low == b.low and (a.low_open or not b.low_open))
+    return above and (
+        b.high is None
+        or a.high is not None
+        and (a.high < b.high or a.high == b.high and (a.high_open or not b.high_open))
+    )
 
 
 def hull(a: Interval, b: Interval) -> Interval:
@@ -109,14 +111,18 @@ def subtract(a: Interval, b: Interval) -> Interval:
 
 
 def multiply(a: Interval, b: Interval) -> Interval:
+    s, t = sign(a, True), sign(b, True)
+    if s and t:  # the ends nearer to zero make one end, the others the other
+        (near, far), (close, wide) = _ends(a, s), _ends(b, t)
+        ends = _times(near, close), _times(far, wide)
+        return make(*ends) if s == t else make(*ends[::-1])
     ends = [_times(p, q) for p in (lower(a), upper(a)) for q in (lower(b), upper(b))]
     return make(least(ends), greatest(ends))
 
 
 def scaled(factor: Fraction, a: Interval) -> Interval:
     """`factor * a`."""
-    ends = [_times((factor, True), end) for end in (lower(a), upper(a))]
-    return make(least(ends), greatest(ends))
+    return make(*(_times((factor, True), end) for end in _ends(a, 1 if factor.numerator >= 0 else -1)))
 
 
 def power(a: Interval, exponent: int) -> Interval:
@@ -159,10 +165,10 @@ def blend(values: Sequence[Interval], weight: Interval) -> Interval:
 
 def sign(a: Interval, or_zero: bool = False) -> int:
     """1 or -1 if all numbers have this sign (or are zero), else 0."""
-    low, high = lower(a), upper(a)
-    if low[0] > 0 or low[0] == 0 and (or_zero or not low[1]):
+    low, high = (1 if end is None else end.numerator for end in (a.low, a.high))
+    if a.low is not None and (low > 0 or low == 0 and (or_zero or a.low_open)):
         return 1
-    return -1 if high[0] < 0 or high[0] == 0 and (or_zero or not high[1]) else 0
+    return -1 if a.high is not None and (high < 0 or high == 0 and (or_zero or a.high_open)) else 0
 
 
 def minimum(a: Interval, b: Interval) -> Interval:
@@ -189,15 +195,17 @@ def absolute(a: Interval) -> Interval:
 def disjoint(a: Interval, b: Interval) -> bool:
     """Whether no number is in both."""
 
-    def apart(high: End, low: End) -> bool:
-        return high[0] < low[0] or high[0] == low[0] and not (high[1] and low[1])
+    def apart(high: Fraction | None, low: Fraction | None, is_open: bool) -> bool:
+        return high is not None and low is not None and (high < low or high == low and is_open)
 
-    return apart(upper(a), lower(b)) or apart(upper(b), lower(a))
+    return apart(a.high, b.low, a.high_open or b.low_open) or apart(b.high, a.low, b.high_open or a.low_open)
 
 
 def meet(a: Interval, b: Interval) -> Interval:
     """What is in both; they are known to hold the same value."""
-    return make(_further(lower(a), lower(b), True), _further(upper(a), upper(b), False))
+    low = lower(b) if a.low is None else lower(a) if b.low is None else _further(lower(a), lower(b), True)
+    high = upper(b) if a.high is None else upper(a) if b.high is None else _further(upper(a), upper(b), False)
+    return make(low, high)
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------
@@ -209,6 +217,11 @@ def lower(a: Interval) -> End:
 
 def upper(a: Interval) -> End:
     return (inf, False) if a.high is None else (a.high, not a.high_open)
+
+
+def _ends(a: Interval, sign: int) -> tuple[End, End]:
+    """Both, the lower one first; by a negative sign the upper one."""
+    return (lower(a), upper(a)) if sign > 0 else (upper(a), lower(a))
 
 
 def make(low: End, high: End) -> Interval:

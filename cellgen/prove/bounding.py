@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import combinations, islice
 
 from cellgen.ir import POSITIVE, REAL, Interval, interval, ranges
-from cellgen.prove.polynomials import Polynomial, at, by_power, combined, degrees, expression, polynomial, product
+from cellgen.prove.polynomials import Polynomial, at, by_power, combined, expression, polynomial, product
 from cellgen.prove.symbols import MAX_TERMS, Arithmetic, Expr, Table
 
 MAX_LOOKS = 2
@@ -40,8 +40,8 @@ class Looks:
 
     def _by_case(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         """By a condition that narrows what stands beside it."""
-        powers = degrees(terms)  # what is divided by is not set to 0
-        able = [symbol for symbol in self._narrowing(symbols_of(terms)) if powers[symbol][0] >= 0]
+        # what is divided by is not set to 0
+        able = [symbol for symbol in self._narrowing(terms.symbols) if terms.degrees[symbol][0] >= 0]
         for symbol in able[:1]:
             cases = []
             for value in (0, 1):
@@ -62,7 +62,7 @@ class Looks:
 
     def _by_extreme(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         """A sum with an extreme of p and q is the extreme of two sums: where p is among its terms, they cancel."""
-        found = [symbol for symbol in symbols_of(terms) if self._is_extreme(symbol) and ((symbol, 1),) in terms]
+        found = [symbol for symbol in terms.symbols if self._is_extreme(symbol) and ((symbol, 1),) in terms]
         out = REAL
         for symbol in found[:MAX_LOOKS]:
             atom, factor = self.table.atoms[symbol], terms[((symbol, 1),)]
@@ -77,9 +77,9 @@ class Looks:
 
     def _denominators(self, terms: Polynomial) -> list[tuple[Expr, Expr, int]]:
         """Symbols that are a reciprocal, or have a negative power; the denominator, and its power."""
-        found, powers = [], degrees(terms)
-        for symbol in symbols_of(terms):
-            (low, high), atom = powers[symbol], self.table.atoms[symbol]
+        found = []
+        for symbol in terms.symbols:
+            (low, high), atom = terms.degrees[symbol], self.table.atoms[symbol]
             if low < 0 and high <= 0:
                 found.append((symbol, symbol, -low))
             elif atom.op == "div" and atom.operands[0] == 1 and low >= 0:
@@ -127,7 +127,7 @@ class Looks:
     def _by_distance(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         """f(u) - f(v) lies between the least and the greatest slope times u - v."""
         out = REAL
-        for pair in islice(self._all_pairs(symbols_of(terms)), MAX_LOOKS):
+        for pair in islice(self._all_pairs(terms.symbols), MAX_LOOKS):
             mine, other = (terms.get(((each, 1),), Fraction(0)) for each in (pair.a, pair.b))
             if mine * other * pair.sign < 0:
                 factor = mine if abs(mine) <= abs(other) else -pair.sign * other
@@ -147,7 +147,7 @@ class Looks:
     def _by_offset(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         """The sigmoid of v is w / (w + (1 - w) k), where w is that of u, and k = exp(u - v)."""
         s = Arithmetic(self.table)
-        for pair in self._all_pairs(symbols_of(terms)):
+        for pair in self._all_pairs(terms.symbols):
             if pair.op == "sigmoid" and ranges.bounded(pair.distance):
                 w, k = pair.a, s.function("exp", pair.sign * pair.apart)
                 w = w if pair.sign > 0 else 1 - w
@@ -222,10 +222,8 @@ class Pair:
     distance: Interval
 
 
-def symbols_of(terms: Polynomial) -> list[Expr]:
-    return sorted({symbol for term in terms for symbol, _ in term}, key=lambda symbol: symbol.name)
-
-
 def met(a: Interval, b: Interval) -> Interval:
     """What is in both. In a case that cannot be they may be apart."""
+    if b is REAL:  # as most looks say
+        return a
     return a if ranges.disjoint(a, b) else ranges.meet(a, b)

@@ -41,7 +41,7 @@ def demands(
     of the steps before. Raises `TooMany`."""
     set_names = {name for name, _ in meaning.under.imposed}
     program, seen = meaning.program, set()
-    partial = _partial(program) if follow else set()
+    partial = _partial(meaning) if follow else set()
     todo: list[tuple] = [(node, path, types, ())]
     if follow:
         todo += [(each.node, ("fact",), each.types, ()) for _, each in meaning.under.imposed if isinstance(each, Said)]
@@ -67,12 +67,19 @@ def demands(
             yield Demand(kind, tuple(meaning.of(child, at, types).lanes.values()), text, guards, node.span)
 
 
-def _partial(program: Program) -> set[str]:
+def _partial(meaning: Meaning) -> set[str]:
     """The equations that demand something, themselves or by what they read."""
+    program, known = meaning.program, meaning.table.partial
+    if program not in known:
+        known[program] = _demanding(program)
+    return known[program]
+
+
+def _demanding(program: Program) -> set[str]:
     found = {
         name
         for name in program.equations
-        if any(isinstance(node, Apply) and _demanded(node) for node, _ in program.walk(*program.root(name)))
+        if any(isinstance(node, Apply) and _demanded(node) for node, _ in program.nodes(name))
     }
     while new := {name for name in program.equations if any(ref.name in found for ref in program.reads(name))} - found:
         found |= new

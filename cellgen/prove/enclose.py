@@ -16,8 +16,8 @@ from fractions import Fraction
 from functools import reduce
 
 from cellgen.ir import BIT, NEGATIVE, POSITIVE, RANGE, REAL, UNIT, Interval, ranges
-from cellgen.prove.bounding import ONE, Looks, Pair, met, symbols_of
-from cellgen.prove.polynomials import Polynomial, at, bernstein, by_power, combined, degrees, expression, polynomial
+from cellgen.prove.bounding import ONE, Looks, Pair, met
+from cellgen.prove.polynomials import Polynomial, at, bernstein, by_power, combined, expression, polynomial
 from cellgen.prove.symbols import Atom, Expr, Table
 
 MAX_WORK = 1024
@@ -119,9 +119,9 @@ class Enclosure(Looks):
 
     def _weight(self, terms: Polynomial, atom: Atom) -> Expr | None:
         """The softmax along the axes that are summed over, if it has power 1."""
-        for symbol in symbols_of(terms):
+        for symbol in terms.symbols:
             other = self.table.atoms[symbol]
-            if other.op == "softmax" and other.place[-2] == atom.place[-2] and degrees(terms)[symbol][1] == 1:
+            if other.op == "softmax" and other.place[-2] == atom.place[-2] and terms.degrees[symbol][1] == 1:
                 return symbol
         return None
 
@@ -173,13 +173,12 @@ class Enclosure(Looks):
             for symbol, _ in term:
                 where.setdefault(symbol, []).append(index)
         monomials = [{symbol for symbol, _ in term} for term in terms]
-        powers = degrees(terms)
 
         def able(symbol: Expr) -> bool:
             mine = where[symbol]
             companions = set().union(*(monomials[index] for index in mine)) - {symbol}
             joined = companions and (len(mine) > 1 or any(len(where[each]) > 1 for each in companions))
-            low, high = powers[symbol]
+            low, high = terms.degrees[symbol]
             return joined and low >= 0 and high <= MAX_DEGREE and ranges.bounded(self.of(symbol))
 
         def order(symbol: Expr) -> tuple:
@@ -193,18 +192,18 @@ class Enclosure(Looks):
         for term, factor in terms.items():
             if len(term) == 1:
                 alone.setdefault(term[0][0], {})[term[0][1]] = factor
+            elif term:
+                first, *others = (ranges.power(self.of(symbol), exponent) for symbol, exponent in term)
+                out = ranges.add(out, reduce(ranges.multiply, others, ranges.scaled(factor, first)))
             else:
-                part = ranges.point(factor)
-                for symbol, exponent in term:
-                    part = ranges.multiply(part, ranges.power(self.of(symbol), exponent))
-                out = ranges.add(out, part)
+                out = ranges.add(out, ranges.point(factor))
         for symbol, powers in alone.items():
             out = ranges.add(out, _univariate(self.of(symbol), powers))
         return out
 
     def _related(self, terms: Polynomial) -> set[Expr]:
         """The symbols that can be looked into."""
-        every = symbols_of(terms)
+        every = terms.symbols
         found = {*self._narrowing(every), *filter(self._is_extreme, every)}
         found |= {symbol for symbol, _, _ in self._denominators(terms)}
         return found | {each for pair in self._all_pairs(every) for each in (pair.a, pair.b)}

@@ -59,7 +59,7 @@ class _Hazards:
 
     def _gates(self) -> Iterator[Remark]:
         for gate in gates(self.program):
-            node = next(node for node, at in self.program.walk(*self.program.root(gate.path[0])) if at == gate.path)
+            node = next(node for node, at in self.program.nodes(gate.path[0]) if at == gate.path)
             if not ranges.bounded(self._of(node, gate.path)):
                 what = f"`{gate.state}[t-1]`" if gate.state else "a mix"
                 yield Remark(

@@ -167,12 +167,7 @@ class Prover:
         names = [ref.name for node in nodes for _, ref in walk(node) if isinstance(ref, Ref)]
         names += [state for name in names for state in self.program.carried(name)]
         cone = dict.fromkeys(each for name in names for each in self.program.cone(name))
-        found = {
-            node.option
-            for name in cone
-            for node, _ in self.program.walk(*self.program.root(name))
-            if isinstance(node, Activate)
-        }
+        found = {node.option for name in cone for node, _ in self.program.nodes(name) if isinstance(node, Activate)}
         return tuple(option.name for option in self.program.cell.options if option.name in found)
 
     def _needed(self, law: Law, cases: list[Meaning], types: Types) -> str | None:

@@ -7,6 +7,7 @@ label is that of the symbol, so `(x @ W).f` and `x @ W.f` are the same symbol.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property, partial
 from itertools import product
 
 from cellgen.ir import (
@@ -78,6 +79,7 @@ class Meaning:
         self.labels = {axis.name: axis.labels for axis in program.cell.axes}
         self.contradicted = False  # an imposed number met another one
         self._values: dict[Ref, Value] = {}
+        self._origins: dict[Ref, int] = {}
 
     @classmethod
     def given(cls, program: Program, table: Table, under: Under) -> "Meaning":
@@ -120,8 +122,31 @@ class Meaning:
             cone = () if ref.ago else self.program.cone(ref.name)
             for each in (*(Ref(name) for name in self.program.equations if name in cone), ref):
                 if each not in self._values:
-                    self._values[each] = self._imposed(each, self._named(each))
+                    value = self.table.recall.value(self._origin(each), partial(self._named, each))
+                    self._values[each] = self._imposed(each, value)
         return self._values[ref]
+
+    def _origin(self, ref: Ref) -> int:
+        """The number of all that the value of a name depends on (`recall`)."""
+        if ref not in self._origins:
+            program, recall = self.program, self.table.recall
+            if not ref.ago and ref.name in program.equations:
+                reads = tuple(map(self._origin, program.reads(ref.name)))
+                said = recall.equation(program, ref.name), reads
+            else:
+                said = recall.leaf(program, ref)
+            imposed = tuple((node, number) for node, number in self.under.imposed if _base(node) == ref)
+            # an expression that it is set to comes from names of its own
+            alone = self if any(isinstance(number, Said) for _, number in imposed) else None
+            self._origins[ref] = recall.number(said, imposed, alone, self.about)
+        return self._origins[ref]
+
+    @cached_property
+    def about(self) -> tuple:
+        """What every value depends on, beside what its name comes from."""
+        under = self.under
+        given = (frozenset(each.items()) for each in (under.assumed, under.options, under.activations))
+        return id(self.program.cell), tuple(self.program.variant.same.items()), *given, under.reference
 
     def leaf(self, ref: Ref, path: Labels, binary: bool) -> Expr:
         return self.arithmetic.atom("leaf", place=(ref.name, ref.ago, path), binary=binary)
@@ -159,7 +184,7 @@ class Meaning:
     def _imposed(self, ref: Ref, value: Value) -> Value:
         lanes = dict(value.lanes)
         for node, number in self.under.imposed:
-            if (node.value if isinstance(node, Pick) else node) != ref:
+            if _base(node) != ref:
                 continue
             if isinstance(number, Said):
                 lanes = dict(self._said(ref, number).lanes)
@@ -259,6 +284,11 @@ class Meaning:
                 return self.dims.flat(node.attr("over")), (node.attr("kind"),)
             case _:
                 return self.dims.atoms(node.attr("over") if node.attrs else shapes[0][-1]), ()
+
+
+def _base(name: Node) -> Node:
+    """Of a label of a name, the name."""
+    return name.value if isinstance(name, Pick) else name
 
 
 def defaults(cell: Cell) -> dict[str, str]:

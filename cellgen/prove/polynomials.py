@@ -1,20 +1,42 @@
 """Normal forms taken apart: monomials of symbols, each with its factor."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from functools import cached_property
 from math import comb
 
 from cellgen.ir import exact
 from cellgen.prove.symbols import Expr, Table
 
 Monomial = tuple[tuple[Expr, int], ...]
-Polynomial = dict[Monomial, Fraction]
+
+
+class Polynomial(dict[Monomial, Fraction]):
+    """The factor of each monomial. It is not changed once it is made."""
+
+    @cached_property
+    def symbols(self) -> list[Expr]:
+        """In the order of their names."""
+        return sorted({symbol for term in self for symbol, _ in term}, key=lambda symbol: symbol.name)
+
+    @cached_property
+    def degrees(self) -> Mapping[Expr, tuple[int, int]]:
+        """The least and the greatest power of each symbol; of one that a term lacks the least is 0 at most."""
+        powers: dict[Expr, list[int]] = {}
+        for term in self:
+            for symbol, power in term:
+                powers.setdefault(symbol, []).append(power)
+        return {
+            symbol: (min(some), max(some)) if len(some) == len(self) else (min(0, *some), max(0, *some))
+            for symbol, some in powers.items()
+        }
 
 
 def polynomial(table: Table, expr: Expr) -> Polynomial:
     """The terms of a normal form."""
     if expr in table.polynomials:
         return table.polynomials[expr]
-    out: Polynomial = {}
+    out = Polynomial()
     for term in table.sympy.Add.make_args(expr):
         number, factors = term.as_coeff_mul()
         powers = [(each.base, int(each.exp)) if each.is_Pow else (each, 1) for each in factors]
@@ -45,23 +67,10 @@ def by_power(terms: Polynomial, symbol: Expr) -> dict[int, Polynomial]:
     for term, factor in terms.items():
         place = next((place for place, (base, _) in enumerate(term) if base == symbol), None)
         if place is None:
-            out.setdefault(0, {})[term] = factor
+            out.setdefault(0, Polynomial())[term] = factor
         else:
-            out.setdefault(term[place][1], {})[term[:place] + term[place + 1 :]] = factor
+            out.setdefault(term[place][1], Polynomial())[term[:place] + term[place + 1 :]] = factor
     return out
-
-
-def degrees(terms: Polynomial) -> dict[Expr, tuple[int, int]]:
-    """The least and the greatest power of each symbol; of one that a term lacks the least is 0 at most."""
-    out: dict[Expr, tuple[int, int, int]] = {}
-    for term in terms:
-        for symbol, power in term:
-            low, high, count = out.get(symbol, (power, power, 0))
-            out[symbol] = min(low, power), max(high, power), count + 1
-    return {
-        symbol: (low, high) if count == len(terms) else (min(low, 0), max(high, 0))
-        for symbol, (low, high, count) in out.items()
-    }
 
 
 def at(terms: Polynomial, symbol: Expr, value: Fraction) -> Polynomial:
@@ -89,17 +98,17 @@ def bernstein(terms: Polynomial, symbol: Expr, low: Fraction, high: Fraction) ->
 
 def combined(*parts: tuple[Fraction, Polynomial]) -> Polynomial:
     """The sum of polynomials, each times a number."""
-    out: Polynomial = {}
+    out: dict[Monomial, Fraction] = {}
     for factor, part in parts:
         once = factor == 1
         for term, value in part.items():
             value = value if once else factor * value
             out[term] = out[term] + value if term in out else value
-    return {term: factor for term, factor in out.items() if factor}
+    return Polynomial((term, factor) for term, factor in out.items() if factor)
 
 
 def product(a: Polynomial, b: Polynomial) -> Polynomial:
-    out: Polynomial = {}
+    out: dict[Monomial, Fraction] = {}
     for p, left in a.items():
         for q, right in b.items():
             powers = dict(p)
@@ -107,4 +116,4 @@ def product(a: Polynomial, b: Polynomial) -> Polynomial:
                 powers[symbol] = powers.get(symbol, 0) + power
             term = tuple(sorted(((symbol, power) for symbol, power in powers.items() if power), key=_name))
             out[term] = out[term] + left * right if term in out else left * right
-    return {term: factor for term, factor in out.items() if factor}
+    return Polynomial((term, factor) for term, factor in out.items() if factor)

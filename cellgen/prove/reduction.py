@@ -61,6 +61,11 @@ class Theirs(Meaning):
         super().__init__(program, table, Under(activations=_activations(program.cell, ours, pairs) | chosen))
         self.ours, self.pairs, self.set, self.stem = ours, pairs, dict(claim.theirs), claim.stem
 
+    @property
+    def about(self) -> tuple:
+        """Also of what the law says, and of the values that ours has: none is another's."""
+        return (self,)
+
     def called(self, names: tuple) -> tuple:
         return tuple(self.pairs.get(name, name) for name in names)
 

@@ -16,6 +16,7 @@ from fractions import Fraction
 from math import log10
 
 from cellgen.ir import OPS
+from cellgen.prove.recall import Recall
 
 MAX_TERMS = 128
 MAX_POWER = 8
@@ -64,6 +65,8 @@ class Table:
         self.invariants: dict[tuple, dict] = {}
         self.enclosures: dict[tuple, object] = {}
         self.meanings: dict[tuple, object] = {}
+        self.partial: dict[object, set[str]] = {}  # of a program, found before by `domains`
+        self.recall = Recall()
         self._symbols: dict[Atom, Expr] = {}
         self._order: dict[Expr, int] = {}
         self._below: dict[Expr, set[Expr]] = {}

@@ -56,17 +56,16 @@ class Verdicts:
 
 def laws(typed: TypedCell, facts: Facts, strict: bool = False) -> Verdicts:
     """Every law in every variant. A law that is unknown is a warning, or an error if `strict`. Raises nothing."""
-    court = _Court(typed, strict)
+    court = _Court(typed, facts.programs, strict)
     judged = tuple(court.judge(law) for law in typed.cell.laws)
     looked = court.look()
     return Verdicts(judged, looked, court.report.diagnostics)
 
 
 class _Court:
-    def __init__(self, typed: TypedCell, strict: bool):
-        self.typed, self.strict = typed, strict
+    def __init__(self, typed: TypedCell, programs: tuple[Program, ...], strict: bool):
+        self.typed, self.programs, self.strict = typed, programs, strict
         self.report, self.table = Report(), Table()
-        self.programs = [Program(typed, variant) for variant in typed.variants]
         work = iter(range(MAX_WORK))
         self.provers = {id(each): Prover(typed, each, self.table, self.report, work) for each in self.programs}
         self.others: dict[str, TypedCell] = {}
@@ -85,14 +84,13 @@ class _Court:
                 known[key] = find(program)
         return [known[key] for key in keys]
 
-    @staticmethod
-    def _signature(program: Program, names: Iterable[str]) -> tuple:
+    def _signature(self, program: Program, names: Iterable[str]) -> tuple:
         """All that the meaning of some names depends on."""
         cone = set()
         for name in names:
             for each in (name, *program.carried(name)):
                 cone.update(program.cone(each))
-        live = tuple((name, program.made(program.root(name)[0])) for name in program.equations if name in cone)
+        live = tuple((name, self.table.recall.made(program, name)) for name in program.equations if name in cone)
         reads = sorted({ref.name for name, _ in live for ref in program.reads(name)} | set(names))
         types = tuple((name, program.variant.names.get(name)) for name in reads)
         return live, types, program.cell.ends(program.variant.variant), tuple(sorted(program.variant.same.items()))

@@ -6,7 +6,7 @@ of `variants`), each mistake with both sides shown where they come from.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import repeat
 
 from cellgen.diagnostics import Diagnostic, Label, Refused, Report
 from cellgen.ir import (
@@ -18,6 +18,7 @@ from cellgen.ir import (
     Input,
     LabelAxis,
     Level,
+    Living,
     Pick,
     Ref,
     Shape,
@@ -25,28 +26,27 @@ from cellgen.ir import (
     TypedCell,
     TypedVariant,
     Weight,
-    alive,
     condition,
-    live_walk,
     shape_text,
     variants,
     walk,
     when,
 )
 from cellgen.shapes.context import Context, said
-from cellgen.shapes.infer import infer
+from cellgen.shapes.recall import Recall
 
 
 def shapes(cell: Cell) -> TypedCell:
     """Types in every variant. A mistake that only some variants have says in which."""
-    typings = [_Typing(cell, alive) for alive in variants(cell)]
+    recall = Recall(cell)
+    typings = [_Typing(cell, alive, recall) for alive in variants(cell)]
     report = Report()
     _tell(typings, report)
     report.stop()
     _one_shape(cell, typings, report)
     report.stop()
     typed = tuple(typing.done() for typing in typings)
-    axes = tuple(_tested(axis, cell, typed) for axis in cell.axes)
+    axes = tuple(_tested(axis, [typing.alive for typing in typings]) for axis in cell.axes)
     return TypedCell(replace(cell, axes=axes, trace=tuple(_traced(cell, typed))), typed)
 
 
@@ -63,28 +63,23 @@ def _traced(cell: Cell, typed: tuple[TypedVariant, ...]) -> Iterable[str]:
     return [name for name in names if all(name in each.live and each.names[name].level.has_batch for each in typed)]
 
 
-def _tested(axis: LabelAxis, cell: Cell, typed: tuple[TypedVariant, ...]) -> LabelAxis:
+def _tested(axis: LabelAxis, found: list[Alive]) -> LabelAxis:
     """The axis with the test of each label that has a width of its own: something reads it, or none of the axis."""
     if axis.widths is None:
         return axis
-    every = tuple(each.variant for each in typed)
-    read = [(each.variant, _read(cell, each) & {*axis.labels}) for each in typed]
+    every = tuple(each.variant for each in found)
+    read = [(each.variant, each.labels & {*axis.labels}) for each in found]
     tests = [
         when(tuple(variant for variant, some in read if label in some or not some), every) for label in axis.labels
     ]
     return replace(axis, tests=tuple(tests))
 
 
-def _read(cell: Cell, typed: TypedVariant) -> set[str]:
-    """The labels that are read by themselves."""
-    nodes = (live_walk(each.value, typed.variant) for each in cell.equations if each.name in typed.live)
-    return {node.label for _, node in chain(*nodes) if isinstance(node, Pick)}
-
-
 def wired_dims(layer: Cell) -> tuple[Mapping[str, str], ...]:
     """For each variant of a layer, first those without one below it, the dims that the wiring gives second names."""
     every = sorted(variants(layer), key=lambda each: each.variant["below"])
-    return tuple(dict(_Typing(layer, each).same) for each in every)
+    recall = Recall(layer)
+    return tuple(dict(_Typing(layer, each, recall).same) for each in every)
 
 
 def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repeat(())) -> TypedCell:
@@ -92,7 +87,8 @@ def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repe
 
     `roots` are, for each variant, the names that are wanted besides states and output.
     """
-    typings = [_Typing(cell, alive(cell, each.variant, wanted)) for each, wanted in zip(typed.variants, roots)]
+    recall, living = Recall(cell), Living(cell)
+    typings = [_Typing(cell, living.alive(each.variant, wanted), recall) for each, wanted in zip(typed.variants, roots)]
     for typing in typings:
         typing.report.stop()
     return TypedCell(cell, tuple(typing.done() for typing in typings))
@@ -141,8 +137,8 @@ def _one_shape(cell: Cell, typings: "list[_Typing]", report: Report) -> None:
 class _Typing:
     """The types of one variant."""
 
-    def __init__(self, cell: Cell, alive: Alive):
-        self.cell, self.alive, self.report = cell, alive, Report()
+    def __init__(self, cell: Cell, alive: Alive, recall: Recall):
+        self.cell, self.alive, self.recall, self.report = cell, alive, recall, Report()
         self.same = {
             dim.name: dim.value for dim in cell.dims if dim.kind == "alias" and alive.variant.get(dim.name) is False
         }
@@ -191,7 +187,7 @@ class _Typing:
     def equation(self, equation: Equation) -> None:
         name, state = equation.name, self.carried.get(equation.name)
         try:
-            type = infer(equation.value, (name,), self.context)
+            type = self.recall.infer(equation, self.context)
         except Refused:
             type = None
         if name in self.wired and type is not None:

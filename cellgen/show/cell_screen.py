@@ -7,8 +7,7 @@ from cellgen.analyse import Facts, VariantFacts, condition
 from cellgen.compiler import Checked
 from cellgen.ir import Dim, LabelAxis, Option, Shape, Size, Test, TypedCell, axis_text, number_text, shape_text, total
 from cellgen.prove import Verdict
-from cellgen.shapes import shapes
-from cellgen.stack import Stack, flatten
+from cellgen.stack import Stack, unrolled
 from cellgen.text import condition_text
 
 WIDTH = 110
@@ -161,7 +160,7 @@ def _readout(stack: Stack) -> Iterable[tuple[str, str]]:
     """The equations over all layers, with the shapes of what they give; those of its weights first."""
     for param in stack.readout.params:
         yield param.name, shape_text(param.shape)
-    typed = shapes(flatten(stack, 3))
+    typed = unrolled(stack, 3)
     for step in stack.readout.steps:
         if step.kind in ("value", "each"):
             name = step.name if step.kind == "value" else f"layer1_{step.name}"

@@ -2,7 +2,7 @@
 
 from cellgen.stack.layer import ROLES, Stack
 from cellgen.stack.readout import ALL, EACH, LAYERS, Readout, Step
-from cellgen.stack.unrolled import flatten
+from cellgen.stack.unrolled import flatten, unrolled
 from cellgen.stack.wiring import wire
 
-__all__ = ["ALL", "EACH", "LAYERS", "ROLES", "Readout", "Stack", "Step", "flatten", "wire"]
+__all__ = ["ALL", "EACH", "LAYERS", "ROLES", "Readout", "Stack", "Step", "flatten", "unrolled", "wire"]

@@ -72,6 +72,11 @@ class Stack:
         """The layer in every role. Raises `SpecError`."""
         return shapes(self.layer)
 
+    @cached_property
+    def unrolled(self) -> dict[int, TypedCell]:
+        """The stack of so many layers as one cell, where it was asked for (`unrolled`)."""
+        return {}
+
     @property
     def outer(self) -> Mapping[str, str]:
         """The stack's inputs by the names they have in a layer."""

@@ -23,12 +23,14 @@ from cellgen.ir import (
     Pick,
     Ref,
     Shape,
+    TypedCell,
     TypedVariant,
     Variant,
     View,
     children,
     rebuild,
 )
+from cellgen.shapes import shapes
 from cellgen.stack.layer import Stack
 from cellgen.stack.readout import ALL, EACH, LAYERS, Readout, Step
 from cellgen.stack.roles import Settled
@@ -37,6 +39,13 @@ from cellgen.stack.roles import Settled
 def flatten(stack: Stack, depth: int) -> Cell:
     """The cell of a stack of `depth` layers. A dim with a size a layer becomes `layer1_units`, `layer2_units`, ..."""
     return _Flattening(stack, depth).run()
+
+
+def unrolled(stack: Stack, depth: int) -> TypedCell:
+    """The same, typed; found once. Raises `SpecError`."""
+    if depth not in stack.unrolled:
+        stack.unrolled[depth] = shapes(flatten(stack, depth))
+    return stack.unrolled[depth]
 
 
 class _Flattening:

@@ -339,13 +339,14 @@ class _Wiring:
         """The layer, in which a neighbour's input is as wide as its own where the first layer's has a size of all."""
         shared = {dim.name for dim in self.cell.dims if dim.kind == "required"} - {*self.sizes}
         beside = {atom: port for port in layer.inputs if port.inner for axis in port.shape for atom in axis}
+        first = wired_dims(layer)[0]
         names = {
             neighbour_dim(neighbour, dim): (dim, target)
-            for dim, target in wired_dims(layer)[0].items()
+            for dim, target in first.items()
             for neighbour in NEIGHBOURS
             if target in shared and neighbour_dim(neighbour, dim) in beside
         }
-        wide = {neighbour_dim("below", dim) for dim in wired_dims(layer)[0]} & beside.keys() - names.keys()
+        wide = {neighbour_dim("below", dim) for dim in first} & beside.keys() - names.keys()
         for name in sorted(wide):
             message = f"`{beside[name].span.text}` is as wide as what that layer reads, which has no one size"
             help = "read what has a size by name, or make what all layers read of one size"

@@ -678,7 +678,7 @@ def test_compiled_code_can_be_read_and_debugged(here):
     module = cellgen.compile(text=GOOD)
     source = inspect.getsource(module)
     assert source == Spec.of(GOOD).build()["spec.py"]
-    assert inspect.getsource(module.LeakyCell).startswith("@keras.utils.register_keras_serializable")
+    assert inspect.getsource(module.LeakyCell).startswith("@recurrent.serializable")
     try:
         module.Leaky("many")
     except Exception as error:

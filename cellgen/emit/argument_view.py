@@ -33,7 +33,7 @@ def size(name: str, default: str = "") -> ArgumentView:
 def sizes(name: str) -> ArgumentView:
     """A size for each layer of a stack."""
     words = "a list of positive integers, one a layer"
-    return ArgumentView(name, "", "Sequence[int]", words, f'recurrent.sizes("{name}", {name})')
+    return ArgumentView(name, "", "list[int] | tuple[int, ...]", words, f'recurrent.sizes("{name}", {name})')
 
 
 def _dim(dim: Dim) -> ArgumentView:

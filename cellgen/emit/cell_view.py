@@ -186,6 +186,7 @@ class Viewing:
         for each in given:
             names.setdefault(each.wanted, []).append(each.name)
         text = " ".join(f"{', '.join(those)}: {wanted}." for wanted, those in names.items())
+        text += " Raises ValueError where one does not fit."
         yield from textwrap.wrap(text, WIDTH - 1, break_long_words=False)
 
     # --- sizes

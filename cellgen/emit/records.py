@@ -240,14 +240,6 @@ class TestView:
 
 
 @dataclass(frozen=True)
-class NeighbourView:
-    """A port of a layer that a neighbour gives, and what it is there: `h`, or before the step `h[t-1]`."""
-
-    port: str
-    name: str
-
-
-@dataclass(frozen=True)
 class ReadoutWeightView:
     name: str
     shown: str  # with the number of the first layer, where there is one for each
@@ -272,7 +264,8 @@ class ReadoutView:
 class StackView(CellView):
     """A stack: the fields of a cell are those of a layer. `sizes` are the dims of a layer with the code of each.
 
-    lists: the dims given a layer each. below, above: what a layer reads of its neighbours. outer: the inputs that have
+    lists: the dims given a layer each. below, above: what a layer reads of its neighbours, a port and what it is there:
+    `h`, or before the step `h[t-1]`. outer: the inputs that have
     another name in a layer, that by the stack's. output_of: what of the last layer is the output. shown_sizes: of what
     a layer shows, in code. used: the sizes, and which neighbours there are, that a method of a layer reads.
     """
@@ -281,8 +274,8 @@ class StackView(CellView):
     depth: str
     lists: tuple[str, ...]
     sizes: tuple[tuple[str, str], ...]
-    below: tuple[NeighbourView, ...]
-    above: tuple[NeighbourView, ...]
+    below: tuple[tuple[str, str], ...]
+    above: tuple[tuple[str, str], ...]
     outer: dict[str, str]
     output_of: str
     shown_sizes: dict[str, str]

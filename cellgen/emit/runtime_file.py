@@ -41,7 +41,6 @@ def in_one_file(view: CellView) -> CellView:
     """The view of a cell that has in its own file what all share."""
     imports, text = _parts(MODULES[1:])  # a file is as new as itself
     own = ["from types import SimpleNamespace", f"from typing import {', '.join((*view.typing, 'NamedTuple'))}"]
-    own += ["from collections.abc import Sequence"] if view.stack and view.lists else []
     return replace(view, runtime=replace(view.runtime, imports=tuple(_merged([*imports, *own])), text=text))
 
 

@@ -13,7 +13,6 @@ from cellgen.emit.records import (
     ArgumentView,
     CellView,
     CheckView,
-    NeighbourView,
     StackView,
     StepView,
 )
@@ -220,10 +219,10 @@ class _StackViewing(Viewing):
 
     # --- neighbours
 
-    def neighbours(self, side: str) -> Iterator[NeighbourView]:
+    def neighbours(self, side: str) -> Iterator[tuple[str, str]]:
         for each in self.stack.readings:
             if each.neighbour == side:
-                yield NeighbourView(each.port, f"{each.name}[t-1]" if each.ago else each.name)
+                yield each.port, f"{each.name}[t-1]" if each.ago else each.name
 
     def shown_size(self, name: str) -> str:
         shape: Shape = self.plan.joint.typed.variants[0].names[name].shape

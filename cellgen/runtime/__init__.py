@@ -36,7 +36,7 @@ from cellgen.runtime.functions import (
     softsign,
     straight_through,
 )
-from cellgen.runtime.layer import Layer, StackLayer
+from cellgen.runtime.layer import Layer, StackLayer, serializable
 from cellgen.runtime.noise import Draw, Drawing, keep, zone
 from cellgen.runtime.revision import needs
 from cellgen.runtime.scan import Scan
@@ -80,6 +80,7 @@ __all__ = [
     "rms_norm",
     "rms_norm_back",
     "rms_norm_parts",
+    "serializable",
     "size",
     "size_or",
     "sizes",

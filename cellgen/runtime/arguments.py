@@ -1,7 +1,6 @@
 """Arguments of cells and layers: what each must be, and the words that refuse it."""
 
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -77,7 +76,7 @@ def size_or(other: str, name: str, value: int | None) -> int | None:
     return None if value is None else int(value)
 
 
-def sizes(name: str, value: Sequence[int]) -> tuple[int, ...]:
+def sizes(name: str, value: list[int] | tuple[int, ...]) -> tuple[int, ...]:
     fits = isinstance(value, (list, tuple)) and value and all(is_size(each) for each in value)
     require(fits, name, "a list of positive integers, one a layer", value)
     return tuple(int(each) for each in value)

@@ -72,6 +72,10 @@ class Cell(keras.layers.Layer):
             how["initializer"] = in_float32(how["initializer"])
         return (self if of is None else of).add_weight(name=called or name, shape=shape, **how)
 
+    def _weights(self, name: str, shapes: Sequence[Sequence[int]], of=None) -> list:
+        """A weight for each layer of a stack, called `name1` and so on."""
+        return [self._weight(name, shape, of=of, called=f"{name}{at}") for at, shape in enumerate(shapes, 1)]
+
     def _given(self, input_shape) -> dict[str, tuple[int | None, ...]]:
         """The shapes of the inputs by name, (batch, ...), which must be known but for the batch."""
         scan = self.scan

@@ -29,6 +29,8 @@ from cellgen.runtime.traces import TRACES_OF
 
 keras = tf.keras
 
+serializable = keras.utils.register_keras_serializable  # a class, by the name of its spec
+
 _OWN = "return_all_states", "return_gates", "time_major", "debug"
 
 

@@ -49,6 +49,15 @@ def is_text(node):
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
+@pytest.mark.parametrize("stem, most", [("lstm", 300), ("hm_lstm_stack", 550)])
+def test_a_generated_file_holds_little_but_its_cell(stem, most):
+    assert len((GENERATED / f"{stem}.py").read_text(encoding="utf-8").splitlines()) <= most
+
+
+def test_templates_hold_no_machinery():
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in templates().rglob("*.j2")) < 700
+
+
 def test_nothing_else_is_committed():
     names = {name for path in BUILT for name in (f"{path.stem}.py", f"test_{path.stem}.py")}
     assert {path.name for path in GENERATED.glob("*.py")} == names | {"recurrent_1.py"}

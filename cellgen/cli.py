@@ -380,9 +380,8 @@ def schema():
     show(json.dumps(json_schema(), indent=2))
 
 
-commands.add_command(bench)
-commands.add_command(demo)
-commands.add_command(fuzz)
+for each in (bench, demo, fuzz):
+    commands.add_command(each)
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------

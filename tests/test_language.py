@@ -77,7 +77,7 @@ def test_affine_takes_its_bias_from_an_option_and_its_initialisers_from_params(s
     )
     code = spec(base=text).build(tests=False)["base.py"]
     assert "z = x @ kernel + h_prev @ recurrent_kernel + (bias if use_bias else 0)" in code
-    assert '**self._arguments("bias", [None, "ones", None, None], -1)' in code
+    assert 'self._weight("bias", [4 * self.units], [None, "ones", None, None])' in code
 
 
 def test_a_parameter_may_be_a_bare_shape(spec):
@@ -90,7 +90,8 @@ equations: |
   h = tanh(x + h[t-1] @ U + b)
 """
     code = spec(base=text).build(tests=False)["base.py"]
-    assert '"U": "glorot_uniform",\n    "b": "zeros",' in code
+    assert 'U_initializer: recurrent.Initializer = "glorot_uniform"' in code
+    assert 'b_initializer: recurrent.Initializer = "zeros"' in code
     # what a state has is an argument, also where an input has it too
     assert [(dim.name, dim.kind) for dim in spec(base=text).cell().dims] == [("units", "required")]
     assert "recurrent.require(input_shape[-1] == self.units" in code

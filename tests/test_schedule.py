@@ -1,6 +1,6 @@
 """What runs when: what is taken out of the loop, taken together in it, kept for the way back and computed again."""
 
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from cellgen.derive.proof import rederive
 from cellgen.derive.reverse_mode import derive
 from cellgen.ir.expr import Apply, Ref, walk
 from cellgen.ir.ops import ACTIVATIONS
+from cellgen.runtime.equations import Equations
+from cellgen.schedule import Run
 from cellgen.schedule.flow import made
 from cellgen.schedule.parts import uses
 from cellgen.show.plan_screen import bytes_a_step, planscreen
@@ -243,6 +245,11 @@ def test_inference_keeps_nothing():
     if ran.peak is None:
         pytest.skip("this system does not tell how much memory was held")
     assert ran.peak - ran.result < 7 * 4 * 64 * 16 * steps / 4
+
+
+def test_a_scan_runs_as_the_plan_says_where_nothing_else_is_said():
+    declared = {each.name: each.default for each in fields(Equations)}
+    assert {each.name: declared[each.name] for each in fields(Run)} == asdict(Run())
 
 
 def test_the_plan_of_a_cell():

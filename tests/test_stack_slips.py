@@ -221,8 +221,8 @@ def runs(text, cell=ELMAN):
     module = ModuleType("slip")
     exec(compile(code.replace('"slip")', f'"slip{abs(hash(code))}")'), "slip.py", "exec"), module.__dict__)  # noqa: S102
     made = layer_class(module)
-    counts = re.findall(r"recurrent\.require\(recurrent\.is_size\((\w+)\)", code)
-    given = dict.fromkeys(counts, 2) | dict.fromkeys(re.findall(r"self\.(\w+) = tuple\(", code), [2, 2])
+    counts = re.findall(r"recurrent\.size\(\"(\w+)\"", code)
+    given = dict.fromkeys(counts, 2) | dict.fromkeys(re.findall(r"recurrent\.sizes\(\"(\w+)\"", code), [2, 2])
     x = np.random.default_rng(0).normal(size=(2, 3, 2))
     layer = made(**given, return_sequences=True, dtype="float64")
     found = np.asarray(layer(x))

@@ -64,7 +64,7 @@ DIAGNOSTICS = ("tests/test_diagnostics.py",)
 AREAS = {
     "derivatives": Area(
         (
-            "derive.adjoint",
+            "derive.derivative_rules",
             "derive.reverse_mode",
             "derive.sums",
             "derive.stored_values",
@@ -114,7 +114,7 @@ AREAS = {
         (
             "emit.expressions",
             "schedule.lowering",
-            "schedule.lower_adjoint",
+            "schedule.products",
             "emit.statements",
             "emit.scan_view",
             "schedule.parts",

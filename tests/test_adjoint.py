@@ -3,7 +3,7 @@
 import pytest
 import sympy
 
-from cellgen.derive.adjoint import ADJOINTS, UNARY, Apply, Number, Ref, filled, op, reads
+from cellgen.derive.derivative_rules import ADJOINTS, UNARY, Apply, Number, Ref, filled, op, reads
 from cellgen.ir.ops import ACTIVATIONS, OPS
 
 x, d, a, b = sympy.symbols("x d a b", real=True)

@@ -10,16 +10,19 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import cellgen.runtime
 from cellgen.compiler import Spec, shipped, templates
-from cellgen.derive.adjoint import ADJOINTS
-from cellgen.emit.expressions import BACKWARD, FORMS, LOWERED, NORMS, TENSORFLOW
+from cellgen.derive import reads
+from cellgen.derive.derivative_rules import ADJOINTS, UNARY
+from cellgen.emit.expressions import BACKWARD, FORMS, LOWERED, NORMS, TENSORFLOW, Emitter
 from cellgen.emit.records import StackView, TestView
 from cellgen.emit.rendering import undeclared
-from cellgen.ir.expr import Apply, walk
-from cellgen.ir.ops import ADJOINT, OPS
+from cellgen.ir.expr import Apply, Ref, walk
+from cellgen.ir.ops import ACTIVATIONS, ADJOINT, OPS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 GENERATED = CHECKOUT / "generated"
@@ -94,6 +97,18 @@ def test_every_operation_can_be_printed():
     assert not (LOWERED.keys() | BACKWARD.keys()) & OPS.keys() and not ADJOINT.keys() & OPS.keys()
     called = re.findall(r"recurrent\.(\w+)", " ".join([*(form.text for form in FORMS.values()), *NORMS.values()]))
     assert called and {*called} <= {*cellgen.runtime.__all__}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_gradient_of_a_chosen_activation_is_the_one_that_is_derived(name):
+    """What the runtime has of it, and what an equation that names it is derived to."""
+    chosen, value = cellgen.runtime.ACTIVATIONS[name], UNARY[name](Ref("d"), Ref("x"), Ref("y"))
+    text = Emitter(Spec.at("lstm").cell()).text(value)
+    x = tf.constant(np.random.default_rng(0).normal(scale=3, size=40))
+    given = {"d": tf.sin(5 * x), "x": x, "y": chosen(x)}
+    derived = eval(text, {"tf": tf, "recurrent": cellgen.runtime, **given})  # noqa: S307 - what we emit
+    np.testing.assert_allclose(chosen.gradient(**given), derived, rtol=1e-13, atol=1e-15)
+    assert chosen.reads_x == reads(name)[0]
 
 
 def test_every_operation_can_be_differentiated():

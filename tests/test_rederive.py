@@ -9,9 +9,9 @@ import sympy
 
 from cellgen.compiler import Spec, proved
 from cellgen.derive import symbolic
-from cellgen.derive.adjoint import neg, op
-from cellgen.derive.adjoint import number as number_of
 from cellgen.derive.centring import centre
+from cellgen.derive.derivative_rules import neg, op
+from cellgen.derive.derivative_rules import number as number_of
 from cellgen.derive.hoisting import hoist
 from cellgen.derive.proof import MAX_TRIED, SAMPLES, rederive
 from cellgen.derive.recall import Recall

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from cellgen.bench.fresh_process import fresh
 from cellgen.compiler import Spec, planned, proved, shipped
-from cellgen.derive.adjoint import op
 from cellgen.derive.centring import centre
+from cellgen.derive.derivative_rules import op
 from cellgen.derive.hoisting import hoist
 from cellgen.derive.proof import rederive
 from cellgen.derive.reverse_mode import derive

@@ -6,7 +6,7 @@ weights alone and so runs once, not at every step; nor does the way back then su
 
 from dataclasses import replace
 
-from cellgen.derive.adjoint import op
+from cellgen.derive.derivative_rules import op
 from cellgen.ir import Algebra, Apply, Axis, Equation, Free, Node, Path, Ref, TypedCell, children, rebuild
 from cellgen.shapes import Merged, retype
 

@@ -7,7 +7,7 @@ becomes `_z_x = x @ W + b` and `z = _z_x + h[t-1] @ U`. Only the order of a sum 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from cellgen.derive.adjoint import add, neg, sub
+from cellgen.derive.derivative_rules import add, neg, sub
 from cellgen.ir import Activate, Apply, Equation, Free, Level, Node, Path, Ref, TypedCell, children, rebuild, walk
 from cellgen.shapes import Merged, Shapes, retype
 

@@ -1,6 +1,6 @@
 """An operation where it stands in a program, as the rules of `adjoint` look at it."""
 
-from cellgen.derive.adjoint import ZERO, mul, negated, op
+from cellgen.derive.derivative_rules import ZERO, mul, negated, op
 from cellgen.derive.stored_values import Values
 from cellgen.ir import Apply, Node, Path, Ref, Type
 from cellgen.shapes import Merged

@@ -8,7 +8,7 @@ has the shape of what it clips) is what `clip` means. No value changes.
 
 from dataclasses import replace
 
-from cellgen.derive.adjoint import ONE, ZERO, add, op
+from cellgen.derive.derivative_rules import ONE, ZERO, add, op
 from cellgen.ir import (
     Apply,
     Cell,

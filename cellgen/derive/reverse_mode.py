@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from cellgen.derive.adjoint import ADJOINTS, ZERO, add, filled, negated, op, where
+from cellgen.derive.derivative_rules import ADJOINTS, ZERO, add, filled, negated, op, where
 from cellgen.derive.occurrence import At
 from cellgen.derive.stored_values import Values
 from cellgen.derive.sums import gathered, lanes_of, polynomial, summed_in

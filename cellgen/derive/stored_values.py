@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cellgen.derive.adjoint import COMPARISONS, op
+from cellgen.derive.derivative_rules import COMPARISONS, op
 from cellgen.derive.hoisting import norm_name
 from cellgen.ir import (
     ACTIVATIONS,

@@ -7,7 +7,7 @@ elementwise arithmetic before it.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cellgen.derive.adjoint import ZERO, add, neg
+from cellgen.derive.derivative_rules import ZERO, add, neg
 from cellgen.ir import Apply, Choose, Node, Number, Ref, Test
 
 ELEMENTWISE = ("add", "sub", "mul", "neg")

@@ -9,7 +9,7 @@ from math import log10, prod
 
 import numpy as np
 
-from cellgen.derive.adjoint import COMPARISONS, UNARY
+from cellgen.derive.derivative_rules import COMPARISONS, UNARY
 from cellgen.derive.multiplying import NoPolynomial, multiplied
 from cellgen.ir import Apply, Node, Number, Ref
 

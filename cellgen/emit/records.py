@@ -1,4 +1,4 @@
-"""The records that the templates read: strings and lists, decided by `view` and `testview`, one field a hole."""
+"""The records that the templates read: strings and lists, decided by `cell_view`, `stack_view` and `test_view`, one field a hole."""
 
 from dataclasses import dataclass
 

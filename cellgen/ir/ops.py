@@ -1,7 +1,9 @@
 """The table of operations: what may stand in an equation, and what is known of each.
 
-An operation has one meaning in each backend: `interpret.NUMPY`, `prove.symbols.SYMPY` and
-`emit.expressions.TENSORFLOW` are total over this table, and a test holds them to it.
+An operation has one meaning in each backend: `interpret.arithmetic.NUMPY`, `prove.symbols.SYMPY` and
+`emit.expressions.TENSORFLOW` are total over this table, and a test holds them to it; so are its range in
+`ir.images.RANGE` and its derivative in `derive.derivative_rules`. An activation that an option may choose stands in
+`runtime.activations` too, with that derivative.
 """
 
 from dataclasses import dataclass

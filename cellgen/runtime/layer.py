@@ -24,7 +24,7 @@ from cellgen.runtime.arguments import (
 from cellgen.runtime.arrays import where
 from cellgen.runtime.cell import Cell, shape_of
 from cellgen.runtime.constructors import declared, of_weight, our_name, own_arguments
-from cellgen.runtime.derivatives import vectorised
+from cellgen.runtime.custom_gradient import vectorised
 from cellgen.runtime.traces import TRACES_OF
 
 keras = tf.keras

@@ -17,19 +17,19 @@ from cellgen.runtime.arrays import (
     repeated,
     room,
     sound,
-    stand_in,
     steps_of,
     where,
 )
 from cellgen.runtime.chunks import Chunks, size_of_chunk
-from cellgen.runtime.derivatives import derivative, hidden, known, refuse_vectorised
-from cellgen.runtime.equations import Equations, own_name
+from cellgen.runtime.custom_gradient import derivative, hidden, known, refuse_vectorised
+from cellgen.runtime.equations import own_name
+from cellgen.runtime.masks import Masks
 from cellgen.runtime.traces import bucket, in_shares, shares_of, traced, widths
 
 keras = tf.keras
 
 
-class Scan(Equations):
+class Scan(Masks):
     """All steps of a cell, and their derivatives.
 
     Whatever a dict of values is by name, of a stack's a layer's name and `/` may stand in front.
@@ -227,21 +227,6 @@ class Scan(Equations):
         kept = {**ready, **{name: finite(values.stack(), length) for name, values in rooms.items()}}
         return output, state, [values.stack() for values in sequences], kept
 
-    def _start(self, here, state, fresh):
-        """The state that a step starts from: a masked one that resets, from a fresh one."""
-        if self.mask != "reset":
-            return state
-        pairs = enumerate(zip(state, fresh))
-        return self.pack([where(here, old, new) if self.resets(at) else old for at, (old, new) in pairs])
-
-    def _masked(self, here, new_output, new_state, output, state, zero_output):
-        """What a step that may be masked leaves: one that holds, the output and the state before it."""
-        if self.mask != "hold":
-            return new_output, new_state
-        if self.holds_output:
-            new_output = where(here, new_output, tf.zeros_like(output) if zero_output else output)
-        return new_output, self.pack([where(here, new, old) for new, old in zip(new_state, state)])
-
     def _chunk_back(self, d_output, d_state, d_fresh, d_sequences, kept, length, on, arguments, **wanted):
         """The steps of a chunk in reverse, then `after` -> derivatives by output, state, fresh, inputs and weights."""
         size, batch_size = keras.ops.shape(kept[self.input])[:2]
@@ -266,23 +251,14 @@ class Scan(Equations):
             asked = asked_of(d_output, *d_state) if resets else None
             values = {name: values.read(t) for name, values in each.items()}
             d_state, sent = self.run_backward(d_output, d_state, **values, **arguments)
-            if on is not None and self.mask == "hold":  # chosen, not multiplied by 0: a masked step may overflow
+            if on is not None and self.mask == "hold":
                 here = ons.read(t)
                 if not wanted["zero_output"]:
                     d_before = where(here, d_before, d_output)
-                d_state = self.pack([where(here, d, later) for d, later in zip(d_state, d_later)])
-                sent = {name: where(here, d, tf.zeros_like(d)) for name, d in sent.items()}
-            if resets:  # what was before a masked step may be no number, and nothing comes of it
-                here = ons.read(t)
-                d_state = [sound(asked, d) for d in d_state]
-                sent = {name: sound(asked, d) for name, d in sent.items()} | {_ASKED: asked}
-                nothing = {at: tf.zeros_like(d) for at, d in enumerate(d_state) if self.resets(at)}
-                d_fresh = self.pack(
-                    [d + where(here, nothing[at], d_state[at]) if at in nothing else d for at, d in enumerate(d_fresh)]
-                )
-                d_state = self.pack(
-                    [where(here, d, nothing[at]) if at in nothing else d for at, d in enumerate(d_state)]
-                )
+                d_state, sent = self._held_back(here, d_state, d_later, sent)
+            if resets:
+                d_state, d_fresh, sent = self._reset_back(ons.read(t), asked, d_state, d_fresh, sent)
+                sent |= {_ASKED: asked}
             rooms = {name: room.write(t, sent[name]) for name, room in rooms.items()}
             return t - 1, d_before, d_state, d_fresh, rooms
 
@@ -356,25 +332,6 @@ class Scan(Equations):
             output, state = new_output, new_state
             lists.append(_wanted(output, state, **wanted))
         return output, state, [tf.stack(values) for values in zip(*lists)]
-
-    def counting(self, xs, mask):
-        """Inputs by name, each masked step that holds replaced by one that counts: nothing of it reaches anything then,
-        not even a NaN, which a product with 0 would let through.
-        """
-        if mask is None or self.mask != "hold":
-            return xs
-        time = keras.ops.shape(mask)[1]
-        some = tf.maximum(1, time) if tf.is_tensor(time) else max(1, time)
-
-        def counting(values):
-            other = stand_in(filled(values, some, 1), filled(mask, some, 1))
-            return where(mask, values, tf.expand_dims(other, 1))
-
-        return xs | {name: counting(values) for name, values in xs.items() if self.is_of_steps(name)}
-
-    def is_of_steps(self, name):
-        """Whether a step's mask is about it: it is neither drawn nor the same in all steps."""
-        return own_name(name) not in self.noises and name not in self.constants
 
 
 _ASKED = "_asked"  # of each sample of a step, whether anything is derived by it

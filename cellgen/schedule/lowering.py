@@ -35,8 +35,8 @@ from cellgen.ir import (
     walk,
     when,
 )
-from cellgen.schedule.lower_adjoint import Through
 from cellgen.schedule.parts import Line, Names, Parts, measured, reshape
+from cellgen.schedule.products import Through
 from cellgen.shapes import ARITHMETIC, Merged
 
 TYPED = {"where": {1}, "activation_gradient": {0, 1, 2}}  # the arguments from which TensorFlow takes the type
@@ -81,7 +81,7 @@ class Step:
     options: tuple[str, ...]
     opening: tuple[Line, ...]
     blocks: tuple[Block, ...]
-    transposed: tuple[Line, ...]  # weights that `lower_adjoint` reads with their axes swapped
+    transposed: tuple[Line, ...]  # weights that `products` reads with their axes swapped
     flat: frozenset[str]  # values declared apart and stored as computed: only parts of them are read
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen.runtime.derivatives import derivative, hidden, known, refuse_vectorised, vectorised
+from cellgen.runtime.custom_gradient import derivative, hidden, known, refuse_vectorised, vectorised
 
 X = tf.constant([0.5, -1.0, 2.0], tf.float64)
 ALONG = tf.constant([1.0, 0.3, -0.7], tf.float64)

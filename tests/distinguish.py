@@ -17,8 +17,9 @@ from pathlib import Path
 
 from cellgen.fuzz.random_spec import Case, case
 from cellgen.fuzz.shrink import shrink
+from tests.checkout import CHECKOUT
 from tests.compiler_mutants import mutants
-from tests.mutate_compiler import AREAS, CHECKOUT, Job, forgotten, known, prepare, readers
+from tests.mutate_compiler import AREAS, Job, forgotten, known, path_of, prepare, readers
 from tests.reach import module_of
 
 SECONDS = 40  # for one cell
@@ -120,7 +121,7 @@ def main() -> int:
         Job(area, module, mutant)
         for area in AREAS
         for module in modules.intersection(AREAS[area].modules)
-        for mutant in mutants((CHECKOUT / "cellgen" / f"{module}.py").read_text(encoding="utf-8"))
+        for mutant in mutants(path_of(CHECKOUT, module).read_text(encoding="utf-8"))
     )
     todo = [job for job in every if job.key in survivors and not job.computes_the_same]
     cells = [each for number in range(given.cells) if not (each := case(given.seed, number)).beside]
@@ -131,11 +132,11 @@ def main() -> int:
         folder = Path(temporary)
         prepare(folder)
         read_by = readers(folder)
-        sound = Compiler("span", read_by)
+        sound = Compiler("diagnostics.span", read_by)
         for job in todo:
             own, here = lines.get(job.module, {}), job.mutant.lines
             those = range(len(cells)) if here is None else sorted({at for line in here for at in own.get(line, ())})
-            path = folder / "cellgen" / f"{job.module}.py"
+            path = path_of(folder, job.module)
             path.write_text(job.mutant.text, encoding="utf-8")
             changed = Compiler(job.module, read_by)
 
@@ -149,7 +150,7 @@ def main() -> int:
                 small = shrink(found, differs, 150)
                 print(f"{small.text}# {changed.says(small.text)}", flush=True)
             changed.end()
-            path.write_text((CHECKOUT / "cellgen" / path.name).read_text(encoding="utf-8"), encoding="utf-8")
+            path.write_text(job.mutant.source, encoding="utf-8")
     return 0
 
 

@@ -15,8 +15,8 @@ import pytest
 import tensorflow as tf
 
 from cellgen.compiler import Spec
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 GENERATED = Path(os.environ.get("CELLGEN_GENERATED", CHECKOUT / "generated"))  # another form of it, for some
 
 

@@ -29,10 +29,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
+from tests.checkout import CHECKOUT
 from tests.compiler_mutants import KINDS, Mutant, mutants
 from tests.reach import Reach, module_of, recorded
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 COPIED = ("cellgen", "templates", "specs", "tests", "generated", "pyproject.toml", "README.md")
 SECONDS, TIMES = 60, 4  # of processor time that tests may take: some, and so many times what they took
 SOON = 6  # seconds of the tests that are collected first
@@ -48,18 +48,18 @@ class Area:
 
 
 def _written(*stems: str) -> tuple[str, ...]:
-    return tuple(f"tests/test_build.py::test_the_committed_files_are_what_build_writes[{stem}]" for stem in stems)
+    return tuple(f"tests/emit/test_build.py::test_the_committed_files_are_what_build_writes[{stem}]" for stem in stems)
 
 
 FEW = _written("simple_rnn", "lstm", "layer_norm_lstm")
-WRITTEN = ("tests/test_build.py::test_the_committed_files_are_what_build_writes",)
-NUMBERS = ("tests/test_numbers.py",)
-CELLS = ("tests/test_every_cell.py", "-k", "not shown")
-GRADIENTS = ("tests/test_derived.py",)
-PLANS = ("tests/test_plans.py",)
-SCHEDULES = ("tests/test_schedule.py", "-k", "not inference_keeps and not hm_lstm")
-RUN = ("tests/test_fuzz.py", "-k", "where_it_ran")
-DIAGNOSTICS = ("tests/test_diagnostics.py",)
+WRITTEN = ("tests/emit/test_build.py::test_the_committed_files_are_what_build_writes",)
+NUMBERS = ("tests/schedule/test_numbers.py",)
+CELLS = ("tests/contract/test_every_cell.py", "-k", "not shown")
+GRADIENTS = ("tests/derive/test_derived.py",)
+PLANS = ("tests/schedule/test_plans.py",)
+SCHEDULES = ("tests/schedule/test_schedule.py", "-k", "not inference_keeps and not hm_lstm")
+RUN = ("tests/fuzz/test_fuzz.py", "-k", "where_it_ran")
+DIAGNOSTICS = ("tests/diagnostics/test_diagnostics.py",)
 
 AREAS = {
     "derivatives": Area(
@@ -74,22 +74,22 @@ AREAS = {
         ),
         (
             FEW,
-            ("tests/test_adjoint.py",),
+            ("tests/derive/test_adjoint.py",),
             PLANS,
             WRITTEN,
             NUMBERS,
             SCHEDULES,
             (*GRADIENTS, "-k", "graph or kink"),
-            ("tests/test_rederive.py",),
+            ("tests/derive/test_rederive.py",),
         ),
     ),
     "shapes": Area(
         ("shapes.rules", "ir.algebra", "shapes.infer", "resolve.dims", "shapes.context"),
         (
-            ("tests/test_shapes.py",),
+            ("tests/shapes/test_shapes.py",),
             FEW,
-            ("tests/test_bounds.py", "-k", "labels or dims or factors or rank"),
-            ("tests/test_interpret.py",),
+            ("tests/text/test_bounds.py", "-k", "labels or dims or factors or rank"),
+            ("tests/interpret/test_interpret.py",),
             DIAGNOSTICS,
             PLANS,
             WRITTEN,
@@ -100,14 +100,14 @@ AREAS = {
     "ranges": Area(
         ("ir.ranges", "ir.images", "ir.elementary", "prove.enclose", "prove.bounding", "analyse.gating"),
         (
-            ("tests/test_intervals.py",),
-            ("tests/test_range_table.py",),
-            ("tests/test_law_ranges.py", "tests/test_analyse.py"),
-            ("tests/test_law_soundness.py", "tests/test_hazards.py"),
-            ("tests/test_laws.py", "-k", "a_range_is or ends or polynomial or gate"),
+            ("tests/prove/test_intervals.py",),
+            ("tests/prove/test_range_table.py",),
+            ("tests/prove/test_law_ranges.py", "tests/analyse/test_analyse.py"),
+            ("tests/prove/test_law_soundness.py", "tests/prove/test_hazards.py"),
+            ("tests/prove/test_laws.py", "-k", "a_range_is or ends or polynomial or gate"),
             DIAGNOSTICS,
-            ("tests/test_law_faults.py",),
-            ("tests/test_bounds.py", "-k", "chain_of_values or digits or work"),
+            ("tests/prove/test_law_faults.py",),
+            ("tests/text/test_bounds.py", "-k", "chain_of_values or digits or work"),
         ),
     ),
     "emission": Area(
@@ -148,10 +148,10 @@ AREAS = {
     "meaning": Area(
         ("interpret.evaluation", "interpret.arithmetic", "interpret.instance"),
         (
-            ("tests/test_arithmetic.py", "tests/test_interpret.py"),
+            ("tests/interpret/test_arithmetic.py", "tests/interpret/test_interpret.py"),
             NUMBERS,
-            ("tests/test_oracles.py",),
-            ("tests/test_noise.py", "-k", "hand or checked or mistake or law or dropped"),
+            ("tests/interpret/test_oracles.py",),
+            ("tests/contract/test_noise.py", "-k", "hand or checked or mistake or law or dropped"),
         ),
     ),
 }

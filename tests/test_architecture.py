@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.checkout import CHECKOUT
+
 try:
     import tomllib
 except ModuleNotFoundError:  # before Python 3.11
     import tomli as tomllib
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 MODULES = sorted((CHECKOUT / "cellgen").rglob("*.py"))
 CONFIG = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 
 MOST_LINES = 400
+
+OF_THE_WHOLE = {"test_architecture", "test_cli", "test_faults", "test_packaging", "test_readme"}
+OF_SEVERAL = {"contract": "what every generated cell and layer must satisfy"}  # folders of tests and no packages
 
 
 def package(path):
@@ -84,6 +88,16 @@ def test_no_module_is_too_long():
         imports = [each for each in ast.parse(text).body if isinstance(each, (ast.Import, ast.ImportFrom))]
         lines[path] = len(text.splitlines()) - sum(each.end_lineno - each.lineno + 1 for each in imports)
     assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_tests_stand_in_the_folder_of_the_package_that_they_are_about():
+    found = {}
+    for path in (CHECKOUT / "tests").rglob("test_*.py"):
+        found.setdefault(path.parent.relative_to(CHECKOUT / "tests").as_posix(), set()).add(path.stem)
+    assert found.pop(".") == OF_THE_WHOLE
+    assert {*found} <= {*map(package, (CHECKOUT / "cellgen").glob("*/__init__.py"))} | {*OF_SEVERAL}
+    for folder in found:  # two of them may hold files of one name
+        assert (CHECKOUT / "tests" / folder / "__init__.py").is_file(), folder
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ import cellgen
 from cellgen import cli
 from cellgen.compiler import Spec, shipped
 from cellgen.terminal import uncollected
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 GUIDE = CHECKOUT / "cellgen" / "guide"
 STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))
 

@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from cellgen.output import files
 from cellgen.output.files import READY, WRITING
 from cellgen.output.stamp import STAMP, changed
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")

@@ -14,14 +14,14 @@ from cellgen.cli import commands
 from cellgen.compiler import Spec
 from cellgen.ir.ops import WRITTEN
 from cellgen.resolve.weight_initialisers import CALLED, INITIALISERS
+from tests.checkout import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.S)
 
 MOST_LINES = 350  # of README
 
 # whose Python another file runs, since it needs weights of torch or several machines
-RUN_IN = {"conversion": "test_convert.py", "machines": "test_distribute.py"}
+RUN_IN = {"conversion": "convert/test_convert.py", "machines": "contract/test_distribute.py"}
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,15 @@ def test_the_equation_of_the_reference_is_one():
 
 
 def test_every_test_of_the_contract_is_there():
-    """The tables name tests by file; `::name` alone is of the file before it."""
+    """The head of a table names the folder, its lines name tests by file; `::name` alone is of the file before it."""
     section = TESTED.text[TESTED.text.index("## The contract") : TESTED.text.index("## What was tried")]
-    file, count = None, 0
-    for name, test in re.findall(r"`(\w+\.py)?::(\w+)`", section):
-        file = name or file
-        text = (Path(__file__).parent / file).read_text(encoding="utf-8")
-        assert f"\ndef {test}(" in text, f"{file}::{test}"
+    folder, file, count = None, None, 0
+    for head, name, test in re.findall(r"\| `(tests/\w+)/` \|\n|`(\w+\.py)?::(\w+)`", section):
+        if head:
+            folder, file = CHECKOUT / head, None
+            continue
+        file = folder / name if name else file
+        assert f"\ndef {test}(" in file.read_text(encoding="utf-8"), f"{file}::{test}"
         count += 1
     generated = (CHECKOUT / "generated" / "test_regularised_lstm.py").read_text(encoding="utf-8")
     for test in re.findall(r"the generated `(\w+)`", section):

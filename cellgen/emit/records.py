@@ -1,4 +1,6 @@
-"""The records that the templates read: strings and lists, decided by `cell_view`, `stack_view` and `test_view`, one field a hole."""
+"""The records that the templates read: strings and lists, one field a hole. `cell_view`, `stack_view` and `test_view`
+decide what stands in them.
+"""
 
 from dataclasses import dataclass
 

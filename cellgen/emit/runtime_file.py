@@ -15,18 +15,8 @@ INTERFACE = 1  # of what cells read of it: where it changes, not only grows, the
 RUNTIME = f"recurrent_{INTERFACE}"
 
 MODULES = (
-    *(
-        "revision",
-        "arguments",
-        "functions",
-        "activations",
-        "constructors",
-        "arrays",
-        "custom_gradient",
-        "traces",
-        "noise",
-    ),
-    *("equations", "chunks", "scan", "cell", "stack", "layer"),
+    *("revision", "arguments", "functions", "activations", "constructors", "arrays", "custom_gradient", "traces"),
+    *("noise", "equations", "masks", "chunks", "scan", "cell", "stack", "layer"),
 )
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 

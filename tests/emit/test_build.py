@@ -1,0 +1,142 @@
+"""What `build` writes: the committed tree, the same bytes everywhere, and every operation meaning one thing."""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import cellgen.runtime
+from cellgen.compiler import Spec, shipped, templates
+from cellgen.derive import reads
+from cellgen.derive.derivative_rules import ADJOINTS, UNARY
+from cellgen.emit.expressions import BACKWARD, FORMS, LOWERED, NORMS, TENSORFLOW, Emitter
+from cellgen.emit.records import StackView, TestView
+from cellgen.emit.rendering import undeclared
+from cellgen.ir.expr import Apply, Ref, walk
+from cellgen.ir.ops import ACTIVATIONS, ADJOINT, OPS
+from tests.checkout import CHECKOUT
+
+GENERATED = CHECKOUT / "generated"
+BUILT = sorted(shipped().glob("*.yaml"))
+OTHERS = sorted(path for folder in ("specs", "regressions") for path in (CHECKOUT / "tests" / folder).glob("*.yaml"))
+EVERY_OPERATION = CHECKOUT / "tests" / "specs" / "every_operation.yaml"
+STEP = (
+    "test_step or test_gradients or test_a_masked_step"  # the rest of the generated tests does not look into the step
+)
+
+
+@pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
+def test_the_committed_files_are_what_build_writes(path):
+    for name, text in Spec.at(path).build().items():
+        assert (GENERATED / name).read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("path", [*BUILT, *OTHERS], ids=lambda path: path.stem)
+def test_generated_tests_are_the_spec_and_little_else(path):
+    tests = Spec.at(path).build()[f"test_{path.stem}.py"]
+    texts = [node.value.value for node in ast.parse(tests).body if isinstance(node, ast.Assign) and is_text(node.value)]
+    assert 1 <= len(texts) <= 2  # of a stack, that of its cell too
+    assert tests.count("\n") <= sum(text.count("\n") for text in texts) + 80
+
+
+def is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+@pytest.mark.parametrize("stem, most", [("lstm", 300), ("hm_lstm_stack", 550)])
+def test_a_generated_file_holds_little_but_its_cell(stem, most):
+    assert len((GENERATED / f"{stem}.py").read_text(encoding="utf-8").splitlines()) <= most
+
+
+def test_templates_hold_no_machinery():
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in templates().rglob("*.j2")) < 700
+
+
+def test_nothing_else_is_committed():
+    names = {name for path in BUILT for name in (f"{path.stem}.py", f"test_{path.stem}.py")}
+    assert {path.name for path in GENERATED.glob("*.py")} == names | {"recurrent_1.py"}
+
+
+def test_same_bytes_under_any_hash_seed_and_in_any_folder(tmp_path):
+    script = (
+        "import hashlib, json, sys\nfrom cellgen.compiler import Spec\n"
+        "files = {name: text for path in sys.argv[1:] for name, text in Spec.at(path).build().items()}\n"
+        "print(json.dumps({name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}))"
+    )
+    other = tmp_path / "another folder"
+    other.mkdir()
+    for path in shipped().glob("*.yaml"):
+        (other / path.name).write_bytes(path.read_bytes())
+    found = []
+    for seed, folder in (("0", shipped()), ("1", other)):
+        command = [sys.executable, "-c", script, *(str(folder / path.name) for path in BUILT)]
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(CHECKOUT)}
+        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, check=True)
+        found.append(json.loads(done.stdout))
+    assert found[0] == found[1] and len(found[0]) == 2 * len(BUILT) + 1
+    for name, digest in found[0].items():
+        assert hashlib.sha256((GENERATED / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("template, view", [("cell.py.j2", StackView), ("test_cell.py.j2", TestView)])
+def test_a_template_reads_just_what_its_view_has(template, view):
+    assert undeclared(template, templates()) == {field.name for field in fields(view)}
+
+
+def test_every_operation_can_be_printed():
+    assert TENSORFLOW.keys() == OPS.keys()
+    assert not (LOWERED.keys() | BACKWARD.keys()) & OPS.keys() and not ADJOINT.keys() & OPS.keys()
+    called = re.findall(r"recurrent\.(\w+)", " ".join([*(form.text for form in FORMS.values()), *NORMS.values()]))
+    assert called and {*called} <= {*cellgen.runtime.__all__}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_gradient_of_a_chosen_activation_is_the_one_that_is_derived(name):
+    """What the runtime has of it, and what an equation that names it is derived to."""
+    chosen, value = cellgen.runtime.ACTIVATIONS[name], UNARY[name](Ref("d"), Ref("x"), Ref("y"))
+    text = Emitter(Spec.at("lstm").cell()).text(value)
+    x = tf.constant(np.random.default_rng(0).normal(scale=3, size=40))
+    given = {"d": tf.sin(5 * x), "x": x, "y": chosen(x)}
+    derived = eval(text, {"tf": tf, "recurrent": cellgen.runtime, **given})  # noqa: S307 - what we emit
+    np.testing.assert_allclose(chosen.gradient(**given), derived, rtol=1e-13, atol=1e-15)
+    assert chosen.reads_x == reads(name)[0]
+
+
+def test_every_operation_can_be_differentiated():
+    assert ADJOINTS.keys() == {*OPS, "zeros"}
+
+
+def test_every_operation_runs_as_the_oracle_says(tmp_path):
+    """One spec with all operations: its own generated tests hold each of them to the interpreter."""
+    spec = Spec.at(EVERY_OPERATION)
+    used = {
+        node.op for equation in spec.cell().equations for _, node in walk(equation.value) if isinstance(node, Apply)
+    }
+    assert OPS.keys() - used == set()
+    for name, text in spec.build().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+        "-k",
+        STEP,
+        str(tmp_path),
+    ]
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-4000:]

@@ -1,0 +1,126 @@
+"""The generated tests see every slip: each mutant of a generated cell fails them."""
+
+import ast
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import pytest
+
+from cellgen import testing
+from tests.checkout import CHECKOUT
+from tests.testing.mutants import mutants, mutants_of_the_runtime
+
+GENERATED = CHECKOUT / "generated"
+STEMS = sorted(path.stem for path in GENERATED.glob("*.py") if not path.stem.startswith(("test_", "recurrent_")))
+
+# survivors, by spec and mutant, with the proof that they compute the same
+EQUIVALENT: dict[tuple[str, str], str] = {}
+
+
+def loaded(name: str, tree: ast.Module, path: Path) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - our own generated file
+    return module
+
+
+def subject_of(stem: str) -> testing.Subject:
+    """What the generated tests of a cell are of."""
+    sys.path.insert(0, str(GENERATED))
+    try:
+        spec = importlib.util.spec_from_file_location(f"mutated_test_{stem}", GENERATED / f"test_{stem}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(GENERATED))
+    return module.SUBJECT
+
+
+def passes(subject: testing.Subject, kind: str) -> bool:
+    """Whether the step test, or for a mask's mutant the mask test, passes in every case. A shape error is a death."""
+    try:
+        if kind.endswith("noise"):
+            return passes_in_training(subject, kind)
+        for case in subject.cases:
+            if kind == "mask":
+                testing.masks(subject, case, {"mask": testing.MASK})
+            elif kind.startswith("scan"):
+                testing.scan(subject, case)
+            elif kind.startswith("back"):
+                testing.gradients(subject, case)
+            else:
+                testing.step(subject, case, subject.sizes[0])
+        if kind == "sign" and "straight_through(" in Path(subject.built.__file__).read_text(encoding="utf-8"):
+            with pytest.MonkeyPatch.context() as patched:
+                testing.every_way(subject, patched)  # what stands behind it has a gradient only
+    except Exception:  # whatever goes wrong is seen
+        return False
+    return True
+
+
+def passes_in_training(subject: testing.Subject, kind: str) -> bool:
+    """Whether the tests of what training draws do."""
+    with pytest.MonkeyPatch.context() as patched:
+        if kind.startswith("back"):
+            testing.training_every_way(subject, patched)
+        elif kind.startswith("scan"):
+            testing.training_scan(subject, patched)
+        else:
+            testing.training_step(subject)
+    return True
+
+
+def slow_but(*everyday: str) -> list:
+    return [pytest.param(stem, marks=() if stem in everyday else pytest.mark.full) for stem in STEMS]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_every_mutant_dies(stem):
+    survivors, kinds = judged(stem, lambda kind: not kind.startswith(("scan", "back")))
+    assert "mask" in kinds and ("sign" in kinds or "last" in kinds)
+    assert not survivors
+
+
+@pytest.mark.parametrize("stem", slow_but("layer_norm_lstm", "mgu"))
+def test_every_mutant_of_the_loop_dies(stem):
+    """Those of what runs before the loop, in it, on the way back and after it."""
+    survivors, kinds = judged(stem, lambda kind: kind.startswith(("scan", "back")))
+    assert any(kind.startswith("back") for kind in kinds)
+    assert not survivors
+
+
+def test_every_mutant_of_the_runtime_dies(monkeypatch):
+    """A masked step's values chosen the wrong way round, a derivative that a neighbour sent taken off: what one cell
+    does not run, another's tests see.
+    """
+    alive: dict[str, bool] = {}
+    for stem in ("layer_norm_lstm", "gru_stack", "hm_lstm_stack"):
+        subject = subject_of(stem)
+        scan = next(
+            each.scan for each in vars(subject.built).values() if isinstance(each, type) and hasattr(each, "scan")
+        )
+        for name, owner, method, changed in mutants_of_the_runtime(scan):
+            with monkeypatch.context() as patched:
+                patched.setattr(owner, method, changed)
+                alive[name] = alive.get(name, True) and passes(replace(subject), name.split()[0])
+    assert len(alive) == 6 and not any(alive.values())
+
+
+def judged(stem, wanted):
+    """The survivors among the mutants of some kinds, and the kinds that were found."""
+    path = GENERATED / f"{stem}.py"
+    text = path.read_text(encoding="utf-8")
+    subject = subject_of(stem)
+    assert passes(subject, "step")
+    registered, survivors, kinds = dict(keras.saving.get_custom_objects()), [], set()
+    for name, mutated in mutants(text, wanted):
+        kind = name.split()[0]
+        kinds.add(kind)
+        if passes(replace(subject, built=loaded(stem, mutated, path)), kind) and (stem, name) not in EQUIVALENT:
+            survivors.append(name)
+    keras.saving.get_custom_objects().update(registered)  # a saved layer must not load as a mutant from now on
+    return survivors, kinds

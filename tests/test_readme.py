@@ -15,6 +15,7 @@ from cellgen.compiler import Spec
 from cellgen.ir.ops import WRITTEN
 from cellgen.resolve.weight_initialisers import CALLED, INITIALISERS
 from tests.checkout import CHECKOUT
+from tests.readme_picture import PICTURE, picture, table
 
 BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.S)
 
@@ -216,3 +217,9 @@ def test_every_test_of_the_contract_is_there():
     for test in re.findall(r"the generated `(\w+)`", section):
         assert f"\n{test} = SUBJECT.test(" in generated
     assert count > 40
+
+
+def test_the_picture_is_the_table_of_speed():
+    names, rows = table()
+    assert len(names) == 6 and list(rows) == ["W1", "W2", "W3", "W4", "W5"] and all(row[0] for row in rows.values())
+    assert PICTURE.read_text(encoding="utf-8") == picture()

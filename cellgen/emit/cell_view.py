@@ -162,8 +162,7 @@ class Viewing:
             "reset": f"A masked step sets {names} to the initial state first, then runs.",
             "none": "There is no rule for masked steps, so a mask is refused.",
         }[mask.kind]
-        names = [state.name for state in self.cell.states]
-        return MaskView(mask.kind, mask.states, tuple(map(names.index, mask.states)), sentence)
+        return MaskView(mask.kind, mask.states, sentence)
 
     def example(self, argument: ArgumentView) -> str:
         return "128" if argument.name == "units" else f"{argument.name}=16"
@@ -376,7 +375,6 @@ class Viewing:
             ),
             unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
             statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),
-            training=training,
         )
 
     def run_otherwise(self) -> Iterator[tuple[str, int]]:

@@ -51,7 +51,6 @@ class OutputView:
 class MaskView:
     kind: str
     states: tuple[str, ...]
-    indices: tuple[int, ...]  # of those states
     sentence: str
 
 
@@ -115,7 +114,6 @@ class StepView:
     parameters: tuple[str, ...]
     unpack: str
     statements: tuple[StatementView, ...]
-    training: bool
 
 
 # names with the code of each, by the test under which they exist; empty: always

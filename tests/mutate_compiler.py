@@ -98,7 +98,7 @@ AREAS = {
         ),
     ),
     "ranges": Area(
-        ("ir.ranges", "ir.images", "ir.elementary", "prove.enclose", "prove.bounding", "analyse.gating"),
+        ("ir.intervals", "ir.op_ranges", "ir.elementary", "prove.enclose", "prove.bounding", "analyse.gating"),
         (
             ("tests/prove/test_intervals.py",),
             ("tests/prove/test_range_table.py",),
@@ -167,7 +167,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "emit.expressions",
         "return size if not alone else f'({size})'",
     ): "parentheses: a product by a quotient that divides",
-    ("ir.images", "'matmul': lambda x, epsilon: REAL"): "two rules that are the same",
+    ("ir.op_ranges", "'matmul': lambda x, epsilon: REAL"): "two rules that are the same",
     ("schedule.lowering", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
 }
 

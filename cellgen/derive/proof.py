@@ -21,7 +21,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from cellgen.derive.recall import Recall
+from cellgen.derive.array_cache import ArrayCache
 from cellgen.derive.reverse_mode import Joint
 from cellgen.derive.sampling import Sample, Undefined
 from cellgen.derive.stored_values import said_again
@@ -65,7 +65,7 @@ class Proof:
 
 def rederive(typed: TypedCell, hoisted: TypedCell, joint: Joint) -> Proof:
     """Compares every cotangent in every variant. Sympy is imported here."""
-    algebra, recall = Symbolic(), Recall()
+    algebra, recall = Symbolic(), ArrayCache()
     found: dict[str, list[str]] = {SHOWN: [], OPEN: [], WRONG: []}
     too_much = ""
     for index, each in enumerate(typed.variants):
@@ -88,7 +88,7 @@ class _Variant:
         joint: Joint,
         index: int,
         algebra: Symbolic,
-        recall: Recall,
+        recall: ArrayCache,
         tries: int,
     ):
         self.typed, self.hoisted, self.joint, self.algebra, self.recall = typed, hoisted, joint, algebra, recall

@@ -24,6 +24,7 @@ from cellgen.fuzz.trial_laws import DECLARED, contradictions
 from cellgen.interpret import Instance, Reference, derivative
 from cellgen.ir import TypedCell
 from cellgen.schedule import Plan
+from cellgen.show import planscreen, screen
 from cellgen.text import spelled
 
 CLOSE = 1e-8  # relative: values that are computed in two ways
@@ -96,6 +97,7 @@ def attempt(case: Case, folder: Path, seed: int, runs: Callable | None = None, o
     checked = stage("check", spec.check)
     if checked is not None:
         outcome.note("checked")
+        stage("check", lambda: screen(checked))
         if wrong := checked.proof.wrong:
             outcome.failures.append(Failure("the proof: no derivative", ", ".join(wrong)))
         stage("laws", lambda: outcome.failures.extend(starmap(Failure, contradictions(checked, seed, outcome.note))))
@@ -103,6 +105,7 @@ def attempt(case: Case, folder: Path, seed: int, runs: Callable | None = None, o
     if numeric is not None:
         plan = stage("plan", lambda: planned(numeric))
         if plan is not None:
+            stage("plan", lambda: planscreen(plan))
             stage("numbers", lambda: numerical(numeric, plan, seed, outcome))
     before = outcome.refused
     outcome.refused = ()

@@ -25,8 +25,8 @@ from cellgen.ir import (
     Ref,
     TypedCell,
     Within,
+    intervals,
     precise,
-    ranges,
 )
 from cellgen.prove import PROVED, REFUTED, defaults, spoken
 from cellgen.refute import BATCH as DRAWN
@@ -115,12 +115,12 @@ def _exactly(run: Run, envs: tuple, imposed: Mapping, low: float | None, high: f
     """Whether what is read of the last step is outside in exact numbers too, for some sample. In float64 a sigmoid is 0
     where it is less than the least double, and what chooses by that goes the other way.
     """
-    within = ranges.closed(*(None if end is None else Fraction(end) for end in (low, high)))
+    within = intervals.closed(*(None if end is None else Fraction(end) for end in (low, high)))
     for row in range(BATCH):
         with precise(DIGITS[-1]):
             again = Again(run.instance, run.training, envs, row, False, imposed)
             found = read(again, again.env())
-        if any(isinstance(each, Interval) and ranges.disjoint(each, within) for each in found.flat):
+        if any(isinstance(each, Interval) and intervals.disjoint(each, within) for each in found.flat):
             return True
     return False
 

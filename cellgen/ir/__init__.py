@@ -1,6 +1,6 @@
 """What the stages hand on: operations, expressions, the cell between the stages, its variants, and ranges of values."""
 
-from cellgen.ir import ranges
+from cellgen.ir import intervals
 from cellgen.ir.algebra import Algebra
 from cellgen.ir.cell import (
     IDENTITY,
@@ -67,7 +67,8 @@ from cellgen.ir.expr import (
     walk,
 )
 from cellgen.ir.free_names import Free
-from cellgen.ir.images import RANGE, defined
+from cellgen.ir.intervals import BIT, NEGATIVE, POSITIVE, REAL, UNIT, ZERO, exact, interval_text, number_text
+from cellgen.ir.op_ranges import RANGE, defined
 from cellgen.ir.ops import (
     ACTIVATIONS,
     ADJOINT,
@@ -82,7 +83,6 @@ from cellgen.ir.ops import (
     transposed,
 )
 from cellgen.ir.program import Program, Said
-from cellgen.ir.ranges import BIT, NEGATIVE, POSITIVE, REAL, UNIT, ZERO, exact, interval_text, number_text
 from cellgen.ir.sizes import Size, dim, multiples, total, whole
 from cellgen.ir.sources import Sources
 
@@ -177,7 +177,7 @@ __all__ = [
     "multiples",
     "number_text",
     "precise",
-    "ranges",
+    "intervals",
     "rebuild",
     "renamed",
     "shape_text",

@@ -2,7 +2,7 @@
 
 An operation has one meaning in each backend: `interpret.arithmetic.NUMPY`, `prove.symbols.SYMPY` and
 `emit.expressions.TENSORFLOW` are total over this table, and a test holds them to it; so are its range in
-`ir.images.RANGE` and its derivative in `derive.derivative_rules`. An activation that an option may choose stands in
+`ir.op_ranges.RANGE` and its derivative in `derive.derivative_rules`. An activation that an option may choose stands in
 `runtime.activations` too, with that derivative.
 """
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, islice
 
-from cellgen.ir import POSITIVE, REAL, Interval, interval, ranges
+from cellgen.ir import POSITIVE, REAL, Interval, interval, intervals
 from cellgen.prove.polynomials import Polynomial, at, by_power, combined, expression, polynomial, product
 from cellgen.prove.symbols import MAX_TERMS, Arithmetic, Expr, Table
 
@@ -48,7 +48,7 @@ class Looks:
                 under = self.under(symbol, value)
                 if under is not None:
                     cases.append(under._look(at(terms, symbol, Fraction(value)), min(depth, under.depth)))
-            return ranges.hull_of(cases) if cases else REAL
+            return intervals.hull_of(cases) if cases else REAL
         return REAL
 
     def _narrowing(self, symbols: list[Expr]) -> Iterator[Expr]:
@@ -72,7 +72,7 @@ class Looks:
                 self._look(combined((ONE, rest), (factor, polynomial(self.table, each))), depth) for each in operands
             ]
             upward = (atom.op != "minimum") == (factor > 0)
-            out = met(out, (ranges.maximum if upward else ranges.minimum)(*parts))
+            out = met(out, (intervals.maximum if upward else intervals.minimum)(*parts))
         return out
 
     def _denominators(self, terms: Polynomial) -> list[tuple[Expr, Expr, int]]:
@@ -90,7 +90,7 @@ class Looks:
         """A quotient is compared with a number by what it is times its denominator, which has one sign."""
         for symbol, denominator, degree in self._denominators(terms)[:MAX_LOOKS]:
             under = polynomial(self.table, denominator)
-            sign = ranges.sign(self.of(denominator))
+            sign = intervals.sign(self.of(denominator))
             if not sign or len(terms) * len(under) ** degree > MAX_TERMS:
                 continue
             powers = by_power(terms, symbol)
@@ -100,11 +100,11 @@ class Looks:
             above = combined(*((ONE, product(part, raised[degree - abs(power)])) for power, part in powers.items()))
             for value in _CANDIDATES:
                 apart = self._look(combined((ONE, above), (-value, raised[degree])), depth)
-                apart = apart if sign > 0 or degree % 2 == 0 else ranges.negate(apart)
-                if ranges.sign(apart, True) > 0:
-                    out = met(out, Interval(value, None, not ranges.holds_zero(apart), True))
-                elif ranges.sign(apart, True) < 0:
-                    out = met(out, Interval(None, value, True, not ranges.holds_zero(apart)))
+                apart = apart if sign > 0 or degree % 2 == 0 else intervals.negate(apart)
+                if intervals.sign(apart, True) > 0:
+                    out = met(out, Interval(value, None, not intervals.holds_zero(apart), True))
+                elif intervals.sign(apart, True) < 0:
+                    out = met(out, Interval(None, value, True, not intervals.holds_zero(apart)))
         return out
 
     def _all_pairs(self, symbols: list[Expr]) -> Iterator["Pair"]:
@@ -131,24 +131,24 @@ class Looks:
             mine, other = (terms.get(((each, 1),), Fraction(0)) for each in (pair.a, pair.b))
             if mine * other * pair.sign < 0:
                 factor = mine if abs(mine) <= abs(other) else -pair.sign * other
-                apart = ranges.multiply(_SLOPES[pair.op], pair.distance)
+                apart = intervals.multiply(_SLOPES[pair.op], pair.distance)
                 if pair.sign < 0:
-                    apart = ranges.add(apart, ranges.point(_OPPOSITE[pair.op]))
+                    apart = intervals.add(apart, intervals.point(_OPPOSITE[pair.op]))
                 a, b = (
-                    ranges.scaled(ONE, self.of(pair.a)),
-                    ranges.scaled(Fraction(-pair.sign), self.of(pair.b)),
+                    intervals.scaled(ONE, self.of(pair.a)),
+                    intervals.scaled(Fraction(-pair.sign), self.of(pair.b)),
                 )
-                apart = met(apart, ranges.add(a, b))
+                apart = met(apart, intervals.add(a, b))
                 difference = {((pair.a, 1),): ONE, ((pair.b, 1),): Fraction(-pair.sign)}
                 rest = self._look(combined((ONE, terms), (-factor, difference)), depth)
-                out = met(out, ranges.add(rest, ranges.scaled(factor, apart)))
+                out = met(out, intervals.add(rest, intervals.scaled(factor, apart)))
         return out
 
     def _by_offset(self, terms: Polynomial, depth: int, out: Interval) -> Interval:
         """The sigmoid of v is w / (w + (1 - w) k), where w is that of u, and k = exp(u - v)."""
         s = Arithmetic(self.table)
         for pair in self._all_pairs(terms.symbols):
-            if pair.op == "sigmoid" and ranges.bounded(pair.distance):
+            if pair.op == "sigmoid" and intervals.bounded(pair.distance):
                 w, k = pair.a, s.function("exp", pair.sign * pair.apart)
                 w = w if pair.sign > 0 else 1 - w
                 denominator = polynomial(self.table, (w + k - w * k).expand())
@@ -170,7 +170,7 @@ class Looks:
         factors = dict.fromkeys(each for _, part in summands for each in self._factors(part) if self._weighs(each))
         for weight in list(factors)[:MAX_LOOKS]:
             interval = self.of(weight)
-            if ranges.bounded(interval):
+            if intervals.bounded(interval):
                 whole = s.atom("linear", weight)
                 parts = [(each, self._with(part, weight, whole)) for each, part in summands]
                 found = met(found, self._look(combined(*parts), depth))
@@ -189,7 +189,7 @@ class Looks:
             if op == "add" and len(todo) + len(found) < MAX_SUMMANDS:
                 todo += [(factor, part) for part in operands]
             elif op == "mul" and operands[0].is_Rational:
-                todo.append((factor * ranges.exact(operands[0]), operands[1]))
+                todo.append((factor * intervals.exact(operands[0]), operands[1]))
             else:
                 found.append((factor, each))
         return found
@@ -205,7 +205,7 @@ class Looks:
             for sign in (1, -1):
                 rest = each - sign * weight
                 if rest.is_Rational:
-                    terms = combined((ranges.exact(rest), {(): ONE}), (Fraction(sign), {((whole, 1),): ONE}))
+                    terms = combined((intervals.exact(rest), {(): ONE}), (Fraction(sign), {((whole, 1),): ONE}))
                     return product(terms, polynomial(self.table, other))
         return polynomial(self.table, expr)
 
@@ -226,4 +226,4 @@ def met(a: Interval, b: Interval) -> Interval:
     """What is in both. In a case that cannot be they may be apart."""
     if b is REAL:  # as most looks say
         return a
-    return a if ranges.disjoint(a, b) else ranges.meet(a, b)
+    return a if intervals.disjoint(a, b) else intervals.meet(a, b)

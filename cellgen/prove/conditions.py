@@ -1,11 +1,11 @@
 """Whether a demand of `domains` is met: by ranges, and by what the arms of `where` that it stands in say."""
 
-from cellgen.ir import POSITIVE, ranges
+from cellgen.ir import POSITIVE, intervals
 from cellgen.prove.domains import NOT_NEGATIVE, NOT_ZERO, Demand, Guard
 from cellgen.prove.enclose import Enclosure
 from cellgen.prove.symbols import Expr
 
-_NO_LESS = ranges.closed(POSITIVE.low, None)
+_NO_LESS = intervals.closed(POSITIVE.low, None)
 
 
 def met(demand: Demand, enclosure: Enclosure) -> bool:
@@ -24,8 +24,8 @@ def under(enclosure: Enclosure, guards: tuple[Guard, ...]) -> Enclosure | None:
 def _keeps(kind: str, enclosure: Enclosure, expr: Expr) -> bool:
     found = enclosure.of(expr)
     if kind == NOT_ZERO:
-        return not ranges.holds_zero(found)
-    return ranges.inside(found, _NO_LESS if kind == NOT_NEGATIVE else POSITIVE)
+        return not intervals.holds_zero(found)
+    return intervals.inside(found, _NO_LESS if kind == NOT_NEGATIVE else POSITIVE)
 
 
 def _where(enclosure: Enclosure, condition: Expr, value: int) -> Enclosure | None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import reduce
 
-from cellgen.ir import BIT, NEGATIVE, POSITIVE, RANGE, REAL, UNIT, Interval, ranges
+from cellgen.ir import BIT, NEGATIVE, POSITIVE, RANGE, REAL, UNIT, Interval, intervals
 from cellgen.prove.bounding import ONE, Looks, Pair, met
 from cellgen.prove.polynomials import Polynomial, at, bernstein, by_power, combined, expression, polynomial
 from cellgen.prove.symbols import Atom, Expr, Table
@@ -93,7 +93,7 @@ class Enclosure(Looks):
     def _operands(self, atom: Atom) -> list[Interval]:
         if not atom.coupled:
             return [self.of(expr) for expr in atom.operands]
-        return [ranges.hull_of(self._any_lane.of(expr) for _, expr in lanes) for lanes in atom.operands]
+        return [intervals.hull_of(self._any_lane.of(expr) for _, expr in lanes) for lanes in atom.operands]
 
     def _mean(self, atom: Atom) -> Interval:
         """Of a sum in which weights stand that sum to 1 along its axes: a mean of what they weigh, and the rest."""
@@ -112,10 +112,10 @@ class Enclosure(Looks):
             or len({(each.operands, each.place[1:]) for each in seen}) > 1
         ):
             return REAL  # they are no weights of one mean
-        mean, rest = ranges.hull_of(means), ranges.hull_of(rests)
+        mean, rest = intervals.hull_of(means), intervals.hull_of(rests)
         if atom.op == "cumsum":
-            mean = ranges.multiply(UNIT, mean)
-        return ranges.add(mean, RANGE["sum"](rest))
+            mean = intervals.multiply(UNIT, mean)
+        return intervals.add(mean, RANGE["sum"](rest))
 
     def _weight(self, terms: Polynomial, atom: Atom) -> Expr | None:
         """The softmax along the axes that are summed over, if it has power 1."""
@@ -164,7 +164,7 @@ class Enclosure(Looks):
         if weight.low == weight.high:
             return self._split(at(terms, symbol, weight.low), depth, False)
         pieces = bernstein(terms, symbol, weight.low, weight.high)
-        return ranges.blend([self._split(piece, depth, False) for piece in pieces], weight)
+        return intervals.blend([self._split(piece, depth, False) for piece in pieces], weight)
 
     def _shared(self, terms: Polynomial) -> list[Expr]:
         """The bounded symbols that a term has beside others, and terms in common; those within [0, 1] first."""
@@ -179,26 +179,26 @@ class Enclosure(Looks):
             companions = set().union(*(monomials[index] for index in mine)) - {symbol}
             joined = companions and (len(mine) > 1 or any(len(where[each]) > 1 for each in companions))
             low, high = terms.degrees[symbol]
-            return joined and low >= 0 and high <= MAX_DEGREE and ranges.bounded(self.of(symbol))
+            return joined and low >= 0 and high <= MAX_DEGREE and intervals.bounded(self.of(symbol))
 
         def order(symbol: Expr) -> tuple:
-            return not ranges.inside(self.of(symbol), UNIT), -len(where[symbol]), symbol.name
+            return not intervals.inside(self.of(symbol), UNIT), -len(where[symbol]), symbol.name
 
         return sorted((symbol for symbol in where if able(symbol)), key=order)
 
     def _sum(self, terms: Polynomial) -> Interval:
         """Term by term, the powers of one symbol together."""
-        out, alone = ranges.point(0), {}
+        out, alone = intervals.point(0), {}
         for term, factor in terms.items():
             if len(term) == 1:
                 alone.setdefault(term[0][0], {})[term[0][1]] = factor
             elif term:
-                first, *others = (ranges.power(self.of(symbol), exponent) for symbol, exponent in term)
-                out = ranges.add(out, reduce(ranges.multiply, others, ranges.scaled(factor, first)))
+                first, *others = (intervals.power(self.of(symbol), exponent) for symbol, exponent in term)
+                out = intervals.add(out, reduce(intervals.multiply, others, intervals.scaled(factor, first)))
             else:
-                out = ranges.add(out, ranges.point(factor))
+                out = intervals.add(out, intervals.point(factor))
         for symbol, powers in alone.items():
-            out = ranges.add(out, _univariate(self.of(symbol), powers))
+            out = intervals.add(out, _univariate(self.of(symbol), powers))
         return out
 
     def _related(self, terms: Polynomial) -> set[Expr]:
@@ -220,8 +220,8 @@ class Enclosure(Looks):
                 factor = terms[lead] / known[lead]
                 rest = combined((ONE, terms), (-factor, known))
                 if not set(rest) - set(terms):
-                    part = ranges.scaled(factor, interval)
-                    out = met(out, ranges.add(part, self._sum(rest)))
+                    part = intervals.scaled(factor, interval)
+                    out = met(out, intervals.add(part, self._sum(rest)))
         return out
 
     def under(self, symbol: Expr, value: int) -> "Enclosure | None":
@@ -235,21 +235,21 @@ class Enclosure(Looks):
     def _narrowed(self, symbol: Expr, value: int) -> "Enclosure | None":
         (compared,) = self.table.atoms[symbol].operands
         side = POSITIVE if value else NEGATIVE
-        if ranges.disjoint(self.of(compared), side):
+        if intervals.disjoint(self.of(compared), side):
             return None
-        terms, narrowed = polynomial(self.table, compared), {symbol: ranges.point(value)}
+        terms, narrowed = polynomial(self.table, compared), {symbol: intervals.point(value)}
         for term, factor in terms.items():
             if len(term) == 1 and term[0][1] == 1:
                 rest = {other: each for other, each in terms.items() if other != term}
-                room = ranges.subtract(side, self._sum(rest))
-                room = ranges.scaled(1 / factor, room)
-                if ranges.disjoint(self.of(term[0][0]), room):
+                room = intervals.subtract(side, self._sum(rest))
+                room = intervals.scaled(1 / factor, room)
+                if intervals.disjoint(self.of(term[0][0]), room):
                     return None
-                narrowed[term[0][0]] = ranges.meet(self.of(term[0][0]), room)
+                narrowed[term[0][0]] = intervals.meet(self.of(term[0][0]), room)
         out = Enclosure(self.table, {**self.leaves, **narrowed}, self)
         constant = terms.get((), Fraction(0))
         fact = {term: factor for term, factor in terms.items() if term}
-        interval = ranges.subtract(side, ranges.point(constant))
+        interval = intervals.subtract(side, intervals.point(constant))
         out.facts = self.facts | ({expression(self.table, fact): interval} if fact else {})
         return out
 
@@ -282,12 +282,14 @@ def _univariate(x: Interval, powers: Mapping[int, Fraction]) -> Interval:
     """Of a polynomial in one symbol, without a constant; of degree 2 exactly: by its square completed."""
     if set(powers) == {1, 2}:
         half = powers[1] / (2 * powers[2])
-        square = ranges.power(ranges.add(x, ranges.point(half)), 2)
-        return ranges.scaled(powers[2], ranges.subtract(square, ranges.point(half * half)))
-    out = reduce(ranges.add, (ranges.scaled(factor, ranges.power(x, power)) for power, factor in powers.items()))
-    if len(powers) > 1 and ranges.bounded(x) and 0 < min(powers) and max(powers) <= MAX_DEGREE:
+        square = intervals.power(intervals.add(x, intervals.point(half)), 2)
+        return intervals.scaled(powers[2], intervals.subtract(square, intervals.point(half * half)))
+    out = reduce(
+        intervals.add, (intervals.scaled(factor, intervals.power(x, power)) for power, factor in powers.items())
+    )
+    if len(powers) > 1 and intervals.bounded(x) and 0 < min(powers) and max(powers) <= MAX_DEGREE:
         symbol = "x"
         terms = {((symbol, power),): factor for power, factor in powers.items()}
-        ends = [ranges.point(each.get((), Fraction(0))) for each in bernstein(terms, symbol, x.low, x.high)]
-        out = met(out, ranges.blend(ends, x))
+        ends = [intervals.point(each.get((), Fraction(0))) for each in bernstein(terms, symbol, x.low, x.high)]
+        out = met(out, intervals.blend(ends, x))
     return out

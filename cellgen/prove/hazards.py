@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cellgen.analyse import Remark, gates
-from cellgen.ir import Activate, Apply, Interval, Level, Node, Path, Program, Ref, ranges
+from cellgen.ir import Activate, Apply, Interval, Level, Node, Path, Program, Ref, intervals
 from cellgen.prove.conditions import met, under
 from cellgen.prove.domains import BASE, NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand, Guard, arms, demands
 from cellgen.prove.enclose import Enclosure
@@ -50,7 +50,7 @@ class _Hazards:
             todo += [(*child, guards + own) for child, own in zip(self.program.below(node, path), more)][::-1]
 
     def _of(self, node: Node, path: Path, enclosure: Enclosure | None = None) -> Interval:
-        return ranges.hull_of((enclosure or self.enclosure).of(expr) for expr in self._lanes(node, path))
+        return intervals.hull_of((enclosure or self.enclosure).of(expr) for expr in self._lanes(node, path))
 
     def _lanes(self, node: Node, path: Path) -> list[Expr]:
         return [*self.meaning.of(node, path, self.program.variant.types).lanes.values()]
@@ -60,7 +60,7 @@ class _Hazards:
     def _gates(self) -> Iterator[Remark]:
         for gate in gates(self.program):
             node = next(node for node, at in self.program.nodes(gate.path[0]) if at == gate.path)
-            if not ranges.bounded(self._of(node, gate.path)):
+            if not intervals.bounded(self._of(node, gate.path)):
                 what = f"`{gate.state}[t-1]`" if gate.state else "a mix"
                 yield Remark(
                     "CG405",
@@ -127,7 +127,7 @@ class _Hazards:
         """The range of what is compared."""
         found = [(each, self._of(each, at)) for each, at in self.program.below(node, path)]
         known = [
-            f"`{notation(self.program.made(each))}` is in {ranges.interval_text(span)}"
+            f"`{notation(self.program.made(each))}` is in {intervals.interval_text(span)}"
             for each, span in found
             if span.low != span.high
         ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from cellgen.ir import DIGITS, REAL, Cell, Interval, Number, Ref, ranges
+from cellgen.ir import DIGITS, REAL, Cell, Interval, Number, Ref, intervals
 from cellgen.prove.enclose import Enclosure
 from cellgen.prove.meaning import Meaning
 from cellgen.prove.symbols import Expr, Table
@@ -26,12 +26,12 @@ def given_ranges(cell: Cell, meaning: Meaning) -> dict[Expr, Interval]:
             most = options[noise.rate.name].high if rate is None else rate
             for expr in meaning.name(Ref(noise.name)).lanes.values():
                 if expr.is_Symbol:
-                    found[expr] = ranges.closed(0, 1 / (1 - most) if most < 1 else None)
+                    found[expr] = intervals.closed(0, 1 / (1 - most) if most < 1 else None)
     for option in cell.options:
         if option.kind in ("number", "maybe", "scheduled") and option.name in meaning.program.variant.names:
             (expr,) = meaning.name(Ref(option.name)).lanes.values()
             if expr.is_Symbol:
-                found[expr] = ranges.closed(option.low, option.high)
+                found[expr] = intervals.closed(option.low, option.high)
     return found
 
 
@@ -39,9 +39,9 @@ def start(cell: Cell, state: str) -> Interval:
     """The range of a state before the first step."""
     match cell.state(state).initial:
         case None:
-            return ranges.point(0)
+            return intervals.point(0)
         case Number(value):
-            return ranges.point(value)
+            return intervals.point(value)
     return REAL
 
 
@@ -70,17 +70,17 @@ def _settled(table: Table, leaves: Mapping, known: Mapping) -> dict[Expr, Interv
 
     def next_of(leaf: Expr, enclosure: Enclosure) -> Interval:
         first, new = leaves[leaf]
-        return ranges.hull(first, enclosure.of(new))
+        return intervals.hull(first, enclosure.of(new))
 
     for turn in range(MAX_ROUNDS):
         enclosure = Enclosure.given(table, {**known, **found})
         wider = {}
         for leaf, so_far in found.items():
-            new = ranges.hull(so_far, next_of(leaf, enclosure))
-            if not ranges.inside(new, so_far):
+            new = intervals.hull(so_far, next_of(leaf, enclosure))
+            if not intervals.inside(new, so_far):
                 limit = _limit(before[leaf], so_far, new) if turn == FREE else REAL
-                new = new if turn < FREE else ranges.meet(limit, _stopped(new, so_far))
-                wider[leaf] = ranges.rounded(new, DIGITS)
+                new = new if turn < FREE else intervals.meet(limit, _stopped(new, so_far))
+                wider[leaf] = intervals.rounded(new, DIGITS)
         if not wider:
             break
         before = dict(found)
@@ -89,14 +89,16 @@ def _settled(table: Table, leaves: Mapping, known: Mapping) -> dict[Expr, Interv
         return dict.fromkeys(found, REAL)
     for _ in range(NARROWINGS):
         enclosure = Enclosure.given(table, {**known, **found})
-        found = {leaf: ranges.rounded(ranges.meet(found[leaf], next_of(leaf, enclosure)), DIGITS) for leaf in found}
+        found = {
+            leaf: intervals.rounded(intervals.meet(found[leaf], next_of(leaf, enclosure)), DIGITS) for leaf in found
+        }
     return found
 
 
 def _limit(first: Interval, second: Interval, third: Interval) -> Interval:
     """Where the ends would come to that move by the same ratio each time; as with any guess, it is tried."""
     upper = _high_limit(first, second, third)
-    return ranges.negate(_high_limit(*(ranges.negate(each) for each in (first, second, upper))))
+    return intervals.negate(_high_limit(*(intervals.negate(each) for each in (first, second, upper))))
 
 
 def _high_limit(first: Interval, second: Interval, third: Interval) -> Interval:
@@ -108,7 +110,7 @@ def _high_limit(first: Interval, second: Interval, third: Interval) -> Interval:
 
 def _stopped(new: Interval, old: Interval) -> Interval:
     """`new`, each end that moved taken out to the next stop."""
-    return ranges.negate(_high_stopped(ranges.negate(_high_stopped(new, old)), ranges.negate(old)))
+    return intervals.negate(_high_stopped(intervals.negate(_high_stopped(new, old)), intervals.negate(old)))
 
 
 def _high_stopped(new: Interval, old: Interval) -> Interval:
@@ -116,6 +118,6 @@ def _high_stopped(new: Interval, old: Interval) -> Interval:
         return new
     for value, is_open in _STOPS:
         outer = Interval(new.low, value, new.low_open, is_open)
-        if ranges.inside(new, outer):
+        if intervals.inside(new, outer):
             return outer
     return Interval(new.low, None, new.low_open, True)

@@ -30,8 +30,8 @@ from cellgen.ir import (
     TypedCell,
     Within,
     interval_text,
+    intervals,
     number_text,
-    ranges,
     walk,
 )
 from cellgen.prove.domains import demands
@@ -190,7 +190,7 @@ class Prover:
         cell, claim = self.program.cell, law.claim
         if not isinstance(claim, Within) or claim.value != Ref(cell.output) or cell.output in self.program.states:
             return ""
-        if cell.mask.kind != "hold" or ranges.inside(ZERO, self._interval(meaning, claim)):
+        if cell.mask.kind != "hold" or intervals.inside(ZERO, self._interval(meaning, claim)):
             return ""
         return "of steps that run; a masked one before them gives 0"
 
@@ -204,8 +204,8 @@ class Prover:
             base = _base(fact.name)
             if base.name in options:
                 numbers[base.name] = fact.value
-                allowed = ranges.closed(options[base.name].low, options[base.name].high)
-                if not ranges.inside(ranges.point(fact.value), allowed):
+                allowed = intervals.closed(options[base.name].low, options[base.name].high)
+                if not intervals.inside(intervals.point(fact.value), allowed):
                     return []
             elif self._is_condition(fact):
                 conditions.append(fact)
@@ -236,7 +236,7 @@ class Prover:
     def _decided(meaning: Meaning, conditions: list[Fact]) -> bool | Expr:
         """Whether the conditions hold; or a symbol on which it depends."""
         lanes = [(expr, fact.value) for fact in conditions for expr in _lanes(meaning, fact.name)]
-        if any(expr.is_Rational and ranges.exact(expr) != value for expr, value in lanes):
+        if any(expr.is_Rational and intervals.exact(expr) != value for expr, value in lanes):
             return False
         undecided = next((expr for expr, _ in lanes if not expr.is_Rational), None)
         return True if undecided is None else min(undecided.free_symbols, key=lambda symbol: symbol.name)
@@ -268,10 +268,10 @@ class Prover:
         while True:
             leaves = dict(found)
             for law in able:
-                claimed = ranges.hull(self._interval(base, law.claim), start(cell, self.state(law.claim.value)))
+                claimed = intervals.hull(self._interval(base, law.claim), start(cell, self.state(law.claim.value)))
                 for leaf in _lanes(base, _before(law.claim.value)):
                     if leaf.is_Symbol:
-                        leaves[leaf] = ranges.meet(leaves.get(leaf, REAL), claimed)
+                        leaves[leaf] = intervals.meet(leaves.get(leaf, REAL), claimed)
             enclosure = Enclosure.given(self.table, leaves)
             kept = [
                 law for law in able if self._encloses(enclosure, law, [base], self.types(law.claim.value, "law"))[0]
@@ -295,7 +295,7 @@ class Prover:
     def _interval(meaning: Meaning, claim: Within) -> Interval:
         """Of a claim whose ends are numbers; an end that is an option is left out."""
         low, high = (_single(meaning, end) for end in (claim.low, claim.high))
-        low, high = (ranges.exact(end) if end is not None and end.is_Rational else None for end in (low, high))
+        low, high = (intervals.exact(end) if end is not None and end.is_Rational else None for end in (low, high))
         return Interval(low, high, low is None or claim.low_open, high is None or claim.high_open)
 
     def _encloses(self, enclosure: Enclosure, law: Law, cases: list[Meaning], types: Types) -> tuple[bool, Interval]:
@@ -309,7 +309,7 @@ class Prover:
             low, high = (_single(case, end) for end in (claim.low, claim.high))
             lanes = [*case.of(claim.value, ("law",), types).lanes.values()]
             for expr in lanes + ([case.arithmetic.number(first.low)] if first else []):
-                whole = ranges.hull(whole or enclosure.of(expr), enclosure.of(expr))
+                whole = intervals.hull(whole or enclosure.of(expr), enclosure.of(expr))
                 shown &= low is None or self._at_most(enclosure, low, expr, claim.low_open)
                 shown &= high is None or self._at_most(enclosure, expr, high, claim.high_open)
         return shown, whole
@@ -317,11 +317,11 @@ class Prover:
     @staticmethod
     def _at_most(enclosure: Enclosure, a: Expr, b: Expr, strictly: bool) -> bool:
         """Whether `a <= b`, or `a < b`."""
-        if b.is_Rational and ranges.inside(enclosure.of(a), Interval(None, ranges.exact(b), True, strictly)):
+        if b.is_Rational and intervals.inside(enclosure.of(a), Interval(None, intervals.exact(b), True, strictly)):
             return True
-        if a.is_Rational and ranges.inside(enclosure.of(b), Interval(ranges.exact(a), None, strictly, True)):
+        if a.is_Rational and intervals.inside(enclosure.of(b), Interval(intervals.exact(a), None, strictly, True)):
             return True
-        return ranges.inside(enclosure.of(b - a), Interval(Fraction(0), None, strictly, True))
+        return intervals.inside(enclosure.of(b - a), Interval(Fraction(0), None, strictly, True))
 
     # --- numbers
 
@@ -341,7 +341,7 @@ class Prover:
                 interval = self._interval(self.cases(law.facts, dict(law.choices))[0], within)
                 state = self.state(value) if not law.facts else None
                 first = start(self.program.cell, state) if state else REAL
-                if ranges.bounded(first) and not ranges.inside(first, interval):
+                if intervals.bounded(first) and not intervals.inside(first, interval):
                     what = f"{notation(value)} starts at {number_text(first.low)}"
                     return Outcome(REFUTED, what, "before any step", help)
                 found = refute.refute_within(trial, within, types, facts)

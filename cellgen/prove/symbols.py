@@ -16,7 +16,7 @@ from fractions import Fraction
 from math import log10
 
 from cellgen.ir import OPS
-from cellgen.prove.recall import Recall
+from cellgen.prove.value_cache import ValueCache
 
 MAX_TERMS = 128
 MAX_POWER = 8
@@ -66,7 +66,7 @@ class Table:
         self.enclosures: dict[tuple, object] = {}
         self.meanings: dict[tuple, object] = {}
         self.partial: dict[object, set[str]] = {}  # of a program, found before by `domains`
-        self.recall = Recall()
+        self.recall = ValueCache()
         self._symbols: dict[Atom, Expr] = {}
         self._order: dict[Expr, int] = {}
         self._below: dict[Expr, set[Expr]] = {}

@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import reduce
 
 from cellgen.analyse import Remark
-from cellgen.ir import Interval, Level, Program, Ref, TypedCell, interval_text, ranges
+from cellgen.ir import Interval, Level, Program, Ref, TypedCell, interval_text, intervals
 from cellgen.prove.enclose import Enclosure
 from cellgen.prove.hazards import hazards
 from cellgen.prove.invariants import invariants, start
@@ -60,7 +60,7 @@ def _mask(program: Program, table: Table, meaning: Meaning) -> tuple[bool, str]:
             kept &= all(s.choose(s.zero, new[path], old[path]) == old[path] for path in old)
         return kept, f"hold: a masked step leaves {_and(states)} as {'they were' if len(states) > 1 else 'it was'}"
     first = {state: start(cell, state) for state in cell.mask.states}
-    if not all(map(ranges.bounded, first.values())):
+    if not all(map(intervals.bounded, first.values())):
         return False, "reset: what the step then starts from is a parameter"
     imposed = tuple((Ref(state, 1), interval.low) for state, interval in first.items())
     after = Meaning.given(program, table, Under(imposed, activations=meaning.under.activations))
@@ -82,13 +82,13 @@ def _and(names) -> str:
 def _range(program: Program, name: str, meaning: Meaning, enclosure: Enclosure) -> Interval:
     """Over all lanes; of a state, its initial value as well."""
     lanes = [enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values()]
-    return reduce(ranges.hull, [*lanes, *([start(program.cell, name)] if name in program.states else ())])
+    return reduce(intervals.hull, [*lanes, *([start(program.cell, name)] if name in program.states else ())])
 
 
 def _fixed(program: Program, meaning: Meaning, enclosure: Enclosure) -> Iterator[tuple[str, Fraction]]:
     """What each step gives the same number, though it reads something."""
     for name in program.equations:
-        found = ranges.hull_of(enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values())
+        found = intervals.hull_of(enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values())
         if program.variant.names[name].level > Level.CONSTANT and found.low is not None and found.low == found.high:
             yield name, found.low
 
@@ -110,7 +110,7 @@ class _Words:
         if expr in self.named:
             return self.named[expr]
         if expr.is_Rational:
-            return ranges.number_text(ranges.exact(expr))
+            return intervals.number_text(intervals.exact(expr))
         if 1 - expr in self.named:
             return f"1 - {self.named[1 - expr]}"
         if expr.is_Symbol:
@@ -130,7 +130,7 @@ class _Words:
 
 
 def _times(factor: Fraction, text: str) -> str:
-    number = ranges.number_text(factor)
+    number = intervals.number_text(factor)
     return number if not text else text if factor == 1 else f"-{text}" if factor == -1 else f"{number} * {text}"
 
 
@@ -143,11 +143,11 @@ def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> s
     weight, rest = new.coeff(leaf, 1), new.coeff(leaf, 0)
     interval, name = enclosure.of(weight), words.of(weight) or "w"
     first = f"{state}[t-1]" if name == "1" else f"{_factor(name)} * {state}[t-1]"
-    where = "" if weight.is_Rational or interval == ranges.REAL else f", {name} in {interval_text(interval)}"
+    where = "" if weight.is_Rational or interval == intervals.REAL else f", {name} in {interval_text(interval)}"
     other = _divided(meaning.table, rest, 1 - weight)
     if other is None:
         return f"{state} = {first} + ...{where}"
-    convex = ranges.inside(interval, ranges.closed(Fraction(0), Fraction(1)))
+    convex = intervals.inside(interval, intervals.closed(Fraction(0), Fraction(1)))
     kind = "a convex mix" if convex else "weights that sum to 1"
     complement = words.of(1 - weight) or f"1 - {_factor(name)}"
     return f"{state} = {first} + {_factor(complement)} * {words.of(other) or 'v'}{where}: {kind}"

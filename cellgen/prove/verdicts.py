@@ -15,7 +15,7 @@ from itertools import zip_longest
 
 from cellgen.analyse import Facts, condition_suffix, tell
 from cellgen.diagnostics import Diagnostic, Report, Span
-from cellgen.ir import Interval, Law, Program, ReducesTo, Ref, TypedCell, ranges, walk
+from cellgen.ir import Interval, Law, Program, ReducesTo, Ref, TypedCell, intervals, walk
 from cellgen.prove.law import ABSENT, ILL_TYPED, PROVED, REFUTED, UNKNOWN, VACUOUS, Outcome, Prover, said_of, spoken
 from cellgen.prove.meaning import defaults
 from cellgen.prove.reduction import reduces
@@ -169,19 +169,19 @@ class _Court:
         for name in (equation.name for equation in self.typed.cell.equations):
             mine = [dict(each.ranges).get(name) for each in found]
             there = [interval for interval in mine if interval is not None]
-            whole = reduce(ranges.hull, there)
-            for interval in dict.fromkeys(there) if whole == ranges.REAL else (whole,):
-                known = interval != ranges.REAL and (interval.low is None or interval.low != interval.high)
+            whole = reduce(intervals.hull, there)
+            for interval in dict.fromkeys(there) if whole == intervals.REAL else (whole,):
+                known = interval != intervals.REAL and (interval.low is None or interval.low != interval.high)
                 if known or name in states:
-                    where = self.where([each == interval for each in mine], bool) if whole == ranges.REAL else ""
+                    where = self.where([each == interval for each in mine], bool) if whole == intervals.REAL else ""
                     together.setdefault((interval, where), []).append(name)
         chosen = said_of(tuple(defaults(self.typed.cell)), defaults(self.typed.cell))
         for (interval, where), names in together.items():
             listed = ", ".join(names)
-            if interval == ranges.REAL:
+            if interval == intervals.REAL:
                 yield Verdict("range", UNKNOWN, f"no bound is shown for {listed}", where.strip())
             else:
-                claim = f"{listed} in {ranges.interval_text(interval)}"
+                claim = f"{listed} in {intervals.interval_text(interval)}"
                 yield Verdict("range", PROVED, claim, (chosen + where).strip())
 
     def _gradients(self, found: list[Traits]) -> Iterator[Verdict]:
@@ -202,7 +202,7 @@ class _Court:
 
 
 def _fixed(name: str, value: Fraction) -> str:
-    return f"{name} == {ranges.number_text(value)}"
+    return f"{name} == {intervals.number_text(value)}"
 
 
 def listing(words: list[str]) -> str:

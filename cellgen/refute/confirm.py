@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from cellgen.interpret import Instance, Scope, evaluate
-from cellgen.ir import OPS, RANGE, Interval, Level, Node, Number, Path, Ref, Said, State, Type, defined, kept, ranges
+from cellgen.ir import OPS, RANGE, Interval, Level, Node, Number, Path, Ref, Said, State, Type, defined, intervals, kept
 
 DIGITS = (40, 160)  # tried one after the other
 
@@ -23,7 +23,7 @@ Types = Mapping[Path, Type]
 
 def number(value) -> Interval:
     """Of a rational, or of the float that it is."""
-    return ranges.point(Fraction(value))
+    return intervals.point(Fraction(value))
 
 
 def numbers(array) -> np.ndarray:
@@ -55,21 +55,21 @@ def _apply(op: str, *args):
     has_value = defined(op, *args)
     if not has_value:
         return UNSURE if has_value is None else UNDEFINED
-    return ranges.rounded(RANGE[op](*args), kept())
+    return intervals.rounded(RANGE[op](*args), kept())
 
 
 def _where(condition, a, b):
     """What is not chosen may be anything."""
     if condition in (UNSURE, UNDEFINED):
         return condition
-    if condition == ranges.point(1):
+    if condition == intervals.point(1):
         return a
-    if condition == ranges.point(0):
+    if condition == intervals.point(0):
         return b
-    return UNSURE if a in (UNSURE, UNDEFINED) or b in (UNSURE, UNDEFINED) else ranges.hull(a, b)
+    return UNSURE if a in (UNSURE, UNDEFINED) or b in (UNSURE, UNDEFINED) else intervals.hull(a, b)
 
 
-_ADD = np.frompyfunc(partial(_apply, "add"), 2, 1, identity=ranges.point(0))
+_ADD = np.frompyfunc(partial(_apply, "add"), 2, 1, identity=intervals.point(0))
 _MUL, _DIV = (np.frompyfunc(partial(_apply, op), 2, 1) for op in ("mul", "div"))
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from math import inf
 from random import Random
 
-from cellgen.ir import Apply, Interval, Node, Number, Path, Program, Ref, Type, Within, precise, ranges, walk
+from cellgen.ir import Apply, Interval, Node, Number, Path, Program, Ref, Type, Within, intervals, precise, walk
 from cellgen.refute.confirm import DIGITS, UNDEFINED, UNSURE, Again, undefined
 from cellgen.refute.random_runs import BATCH, DRAWS, Moment, Trial, moments, numbers, quiet
 from cellgen.text import notation
@@ -56,7 +56,7 @@ class Court:
     def applies(self, again: Again, env: Mapping) -> bool:
         """Whether the conditions hold."""
         for fact, types in zip(self.trial.conditions(), self.facts):
-            wanted = ranges.point(fact.value)
+            wanted = intervals.point(fact.value)
             if any(each != wanted for each in again.value(fact.name, ("fact",), types, env).flat):
                 return False
         return True
@@ -94,9 +94,9 @@ class _OfValue(Court):
                 value = again.value(self.value, ("law",), self.types, env).flat[place % width]
             if value is UNDEFINED:
                 return undefined(env, self._comes_of())  # none: it is the law's own, which says where
-            if value is not UNSURE and ranges.disjoint(value, allowed):
+            if value is not UNSURE and intervals.disjoint(value, allowed):
                 return BEYOND
-            if value is not UNSURE and ranges.inside(value, allowed):
+            if value is not UNSURE and intervals.inside(value, allowed):
                 return None
         return None
 
@@ -128,7 +128,7 @@ class _OfValue(Court):
 
 def unlike(a, b) -> bool:
     """Whether two values of intervals, none of them `UNSURE`, are not the same."""
-    return a != b if UNDEFINED in (a, b) else ranges.disjoint(a, b)
+    return a != b if UNDEFINED in (a, b) else intervals.disjoint(a, b)
 
 
 BEYOND = ""
@@ -165,7 +165,7 @@ def refute_equal(trial: Trial, claim: Apply, types: Types, facts: list[Types]) -
         b = 0 * apart if whole is None else sides[whole] if whole == 1 else sides[whole] - apart
         size = abs(apart) - TOLERANCE * (1 + abs(a) + abs(b))
         for place in suspects(apart, size, court.rows(moment)):
-            wrong = court.confirmed(moment, apart, place, ranges.ZERO)
+            wrong = court.confirmed(moment, apart, place, intervals.ZERO)
             if wrong == BEYOND:
                 values = (a.flat[place], b.flat[place]) if whole is not None else None
                 return Refutation(_unequal(claim.args, values, apart.flat[place]), moment.where)

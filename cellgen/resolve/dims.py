@@ -6,7 +6,7 @@ A dim is declared, or it is implied by a shape: then an input tells its size, or
 from cellgen.diagnostics import Label, Report, Span, nearest
 from cellgen.document import Document, Key
 from cellgen.ir import Axis, Dim, LabelAxis, Shape
-from cellgen.text import MAX_DIM, MAX_RANK, NAME, Scalar, Taken, check, parse
+from cellgen.text import MAX_DIM, MAX_RANK, NAME, Scalar, Taken, check, statements
 
 MAX_LABELS = 64
 
@@ -26,7 +26,7 @@ class Dims:
         """A dim, a number or a product of them; an empty product if it was reported."""
         if isinstance(scalar.value, int):
             return (self.fixed(scalar.value, scalar),)
-        axis = parse.axis(scalar, self.report) or ()
+        axis = statements.axis(scalar, self.report) or ()
         for atom in axis:
             if isinstance(atom, str):
                 self.used.setdefault(atom, scalar.span)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from cellgen.diagnostics import Label, Report, nearest
 from cellgen.document import Key
 from cellgen.ir import EitherInitialiser, Initialiser, LabelAxis, Param
-from cellgen.text import Scalar, parse
+from cellgen.text import Scalar, statements
 
 # initialisers of Keras that take no argument here, and those written as calls
 INITIALISERS = (
@@ -42,10 +42,10 @@ ALSO = {
 
 
 def initialiser(scalar: Scalar, report: Report) -> Initialiser | EitherInitialiser | None:
-    """One that Keras has, with its arguments; None if it was reported (CG113 and those of `parse`)."""
+    """One that Keras has, with its arguments; None if it was reported (CG113 and those of `statements`)."""
     if scalar.number is not None:
         return Initialiser("constant", (scalar.number,))
-    read = parse.initialiser(scalar, report)
+    read = statements.initialiser(scalar, report)
     for each in _leaves(read):
         if each.name not in INITIALISERS and each.name not in CALLED:
             known = (*INITIALISERS, *(call for call in CALLED.values() if call != "constant(value)"))

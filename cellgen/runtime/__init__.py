@@ -19,7 +19,7 @@ from cellgen.runtime.arguments import (
 )
 from cellgen.runtime.cell import Cell
 from cellgen.runtime.constructors import ActivationLike, Constraint, Initializer, Regularizer, given
-from cellgen.runtime.equations import Port
+from cellgen.runtime.declarations import Port
 from cellgen.runtime.functions import (
     gelu,
     hard_silu,

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from cellgen.runtime.arrays import chunk, filled, spread, stand_in, where
-from cellgen.runtime.equations import own_name
+from cellgen.runtime.declarations import own_name
 
 keras = tf.keras
 

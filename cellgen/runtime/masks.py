@@ -6,7 +6,7 @@ A sequence that runs backwards, and its mask, are reversed before (`Layer.inner_
 import tensorflow as tf
 
 from cellgen.runtime.arrays import filled, sound, stand_in, where
-from cellgen.runtime.equations import Equations, own_name
+from cellgen.runtime.declarations import Equations, own_name
 
 keras = tf.keras
 

@@ -33,12 +33,12 @@ from cellgen.ir import (
     when,
 )
 from cellgen.shapes.context import Context, said
-from cellgen.shapes.recall import Recall
+from cellgen.shapes.type_cache import TypeCache
 
 
 def shapes(cell: Cell) -> TypedCell:
     """Types in every variant. A mistake that only some variants have says in which."""
-    recall = Recall(cell)
+    recall = TypeCache(cell)
     typings = [_Typing(cell, alive, recall) for alive in variants(cell)]
     report = Report()
     _tell(typings, report)
@@ -78,7 +78,7 @@ def _tested(axis: LabelAxis, found: list[Alive]) -> LabelAxis:
 def wired_dims(layer: Cell) -> tuple[Mapping[str, str], ...]:
     """For each variant of a layer, first those without one below it, the dims that the wiring gives second names."""
     every = sorted(variants(layer), key=lambda each: each.variant["below"])
-    recall = Recall(layer)
+    recall = TypeCache(layer)
     return tuple(dict(_Typing(layer, each, recall).same) for each in every)
 
 
@@ -87,7 +87,7 @@ def retype(typed: TypedCell, cell: Cell, roots: Iterable[tuple[str, ...]] = repe
 
     `roots` are, for each variant, the names that are wanted besides states and output.
     """
-    recall, living = Recall(cell), Living(cell)
+    recall, living = TypeCache(cell), Living(cell)
     typings = [_Typing(cell, living.alive(each.variant, wanted), recall) for each, wanted in zip(typed.variants, roots)]
     for typing in typings:
         typing.report.stop()
@@ -137,7 +137,7 @@ def _one_shape(cell: Cell, typings: "list[_Typing]", report: Report) -> None:
 class _Typing:
     """The types of one variant."""
 
-    def __init__(self, cell: Cell, alive: Alive, recall: Recall):
+    def __init__(self, cell: Cell, alive: Alive, recall: TypeCache):
         self.cell, self.alive, self.recall, self.report = cell, alive, recall, Report()
         self.same = {
             dim.name: dim.value for dim in cell.dims if dim.kind == "alias" and alive.variant.get(dim.name) is False

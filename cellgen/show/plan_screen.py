@@ -127,7 +127,9 @@ class _Showing:
     def split_by(self, labels: tuple[str, ...], line: "Line", name: str) -> bool:
         """Whether a line takes the value of this name apart by these labels."""
         wanted = (f"{name}_{label}" for label in labels)
-        return all(target in ("_", want) for target, want in zip(line.targets, wanted)) and len(line.targets) > 1
+        if not 1 < len(line.targets) == len(labels):
+            return False
+        return all(target in ("_", want) for target, want in zip(line.targets, wanted))
 
     def part(self, shape: Shape, label: str) -> Shape:
         index, axis = next(self.cell.places(label, shape))

@@ -13,7 +13,6 @@ is told with its place, both numbers, and the command that runs the test again.
 """
 
 from cellgen.testing.difference import Difference
-from cellgen.testing.equations import gradients, scan, step
 from cellgen.testing.masked import (
     a_mask_is_refused,
     a_masked_step_is_as_if_deleted,
@@ -31,6 +30,7 @@ from cellgen.testing.training import (
     what_is_traced,
 )
 from cellgen.testing.trial import BATCH, EVERYTHING, LENGTHS, MASK, STEPS, Trial
+from cellgen.testing.values_and_gradients import gradients, scan, step
 from cellgen.testing.ways import (
     as_a_cell_of_keras,
     every_way,

@@ -1,13 +1,13 @@
 """Files to characters to trees and nodes, and nodes back to text."""
 
-from cellgen.text import names, parse
+from cellgen.text import names, statements
+from cellgen.text.expressions import MAX_DIM, MAX_FACTORS, MAX_RANK, Call, parts
 from cellgen.text.intake import contents, read, spelled
 from cellgen.text.law_text import LawText, laws
 from cellgen.text.logical_lines import lines
 from cellgen.text.names import KERAS, MAX_NAME, NAME, Taken, check, no_module
-from cellgen.text.parse import MAX_STATEMENTS, Statement, equations
 from cellgen.text.printer import condition_text, notation
-from cellgen.text.reader import MAX_DIM, MAX_FACTORS, MAX_RANK, Call, parts
+from cellgen.text.statements import MAX_STATEMENTS, Statement, equations
 from cellgen.text.yaml_tree import NUMBER, Mapping, Scalar, Sequence, Tree, load
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "names",
     "no_module",
     "notation",
-    "parse",
+    "statements",
     "parts",
     "read",
     "spelled",

@@ -9,9 +9,9 @@ from fractions import Fraction
 
 from cellgen.diagnostics import Report, Span
 from cellgen.ir import Node, Number, Pick, Ref
+from cellgen.text.expressions import Call, Reader
 from cellgen.text.logical_lines import Line, each, lines
 from cellgen.text.names import MAX_NAME
-from cellgen.text.reader import Call, Reader
 from cellgen.text.yaml_tree import Scalar
 
 MAX_LAWS = 64

@@ -8,12 +8,12 @@ import sympy
 
 from cellgen.compiler import Spec, proved
 from cellgen.derive import symbolic
+from cellgen.derive.array_cache import ArrayCache
 from cellgen.derive.centring import centre
 from cellgen.derive.derivative_rules import neg, op
 from cellgen.derive.derivative_rules import number as number_of
 from cellgen.derive.hoisting import hoist
 from cellgen.derive.proof import MAX_TRIED, SAMPLES, rederive
-from cellgen.derive.recall import Recall
 from cellgen.derive.reverse_mode import derive
 from cellgen.derive.symbolic import Symbolic
 from cellgen.derive.symbolic_arrays import Lanes
@@ -230,8 +230,8 @@ def test_norms(size, centred):
 
 def test_what_is_the_same_in_several_variants_is_made_and_differentiated_once(monkeypatch):
     asked, made, differentiated = [], [], []
-    of, expression, derivative = Recall.of, Lanes.expression, Symbolic._partial
-    monkeypatch.setattr(Recall, "of", lambda *args: asked.append(1) or of(*args))
+    of, expression, derivative = ArrayCache.of, Lanes.expression, Symbolic._partial
+    monkeypatch.setattr(ArrayCache, "of", lambda *args: asked.append(1) or of(*args))
     monkeypatch.setattr(Lanes, "expression", lambda *args: made.append(1) or expression(*args))
     monkeypatch.setattr(Symbolic, "_partial", lambda *args: differentiated.append(1) or derivative(*args))
     typed = Spec.at("hm_lstm").typed()

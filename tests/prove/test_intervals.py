@@ -14,10 +14,10 @@ import sympy
 from sympy.core.cache import clear_cache
 
 from cellgen.interpret.arithmetic import NUMPY
-from cellgen.ir import elementary, ranges
-from cellgen.ir.images import RANGE, defined
+from cellgen.ir import elementary, intervals
+from cellgen.ir.intervals import BIT, point
+from cellgen.ir.op_ranges import RANGE, defined
 from cellgen.ir.ops import OPS, Interval, interval
-from cellgen.ir.ranges import BIT, point
 from cellgen.prove import enclose
 from cellgen.prove.enclose import Enclosure
 from cellgen.prove.polynomials import by_power, polynomial
@@ -78,7 +78,7 @@ OF_ONE = {
 
 @pytest.mark.parametrize("name", OF_TWO)
 def test_an_operation_of_two_intervals(name):
-    own, of_numbers = getattr(ranges, name), OF_TWO[name]
+    own, of_numbers = getattr(intervals, name), OF_TWO[name]
     for a, b in product(INTERVALS, repeat=2):
         values = {of_numbers(x, y) for x in numbers(a) for y in numbers(b)}
         assert exactly(own(a, b), values), (a, b, own(a, b))
@@ -88,16 +88,16 @@ def test_an_operation_of_two_intervals(name):
 def test_an_operation_of_an_interval(name):
     word, _, exponent = name.partition(" ")
     for a in INTERVALS:
-        came = getattr(ranges, word)(a, *([int(exponent)] if exponent else []))
+        came = getattr(intervals, word)(a, *([int(exponent)] if exponent else []))
         assert exactly(came, {OF_ONE[name](x) for x in numbers(a)}), (a, came)
 
 
 def test_one_over_an_interval():
     """Unbounded where zero is among the numbers, or between them."""
     for a in INTERVALS:
-        for came, of_number in ((ranges.invert(a), lambda x: 1 / x), (ranges.power(a, -3), lambda x: 1 / x**3)):
+        for came, of_number in ((intervals.invert(a), lambda x: 1 / x), (intervals.power(a, -3), lambda x: 1 / x**3)):
             if among(0, a):
-                assert came == ranges.REAL
+                assert came == intervals.REAL
             else:
                 assert exactly(came, {of_number(x) for x in numbers(a)}), (a, came)
 
@@ -106,21 +106,21 @@ def test_two_intervals_side_by_side():
     for a, b in product(INTERVALS, repeat=2):
         both = [*numbers(a), *numbers(b)]
         common = [x for x in both if among(x, a) and among(x, b)]
-        assert exactly(ranges.hull(a, b), both)
-        assert ranges.disjoint(a, b) == (not common)
-        assert ranges.inside(a, b) == all(among(x, b) for x in numbers(a))
+        assert exactly(intervals.hull(a, b), both)
+        assert intervals.disjoint(a, b) == (not common)
+        assert intervals.inside(a, b) == all(among(x, b) for x in numbers(a))
         if common:
-            assert exactly(ranges.meet(a, b), common), (a, b, ranges.meet(a, b))
+            assert exactly(intervals.meet(a, b), common), (a, b, intervals.meet(a, b))
 
 
 def test_where_an_interval_is():
     for a in INTERVALS:
         values = numbers(a)
-        assert ranges.holds_zero(a) == among(0, a)
-        assert ranges.bounded(a) == (max(map(abs, values)) < FAR)
-        assert ranges.sign(a) == (all(x > 0 for x in values) - all(x < 0 for x in values))
+        assert intervals.holds_zero(a) == among(0, a)
+        assert intervals.bounded(a) == (max(map(abs, values)) < FAR)
+        assert intervals.sign(a) == (all(x > 0 for x in values) - all(x < 0 for x in values))
         if values != {0}:
-            assert ranges.sign(a, or_zero=True) == (all(x >= 0 for x in values) - all(x <= 0 for x in values))
+            assert intervals.sign(a, or_zero=True) == (all(x >= 0 for x in values) - all(x <= 0 for x in values))
 
 
 def test_a_clip_of_intervals():
@@ -128,7 +128,7 @@ def test_a_clip_of_intervals():
     few = INTERVALS[1::4]
     for x, low, high in product(few, repeat=3):
         values = {max(min(a, c), b) for a in numbers(x) for b in numbers(low) for c in numbers(high)}
-        assert exactly(ranges.clip(x, low, high), values), (x, low, high)
+        assert exactly(intervals.clip(x, low, high), values), (x, low, high)
 
 
 def test_a_mean_of_intervals():
@@ -138,7 +138,7 @@ def test_a_mean_of_intervals():
         ways = numbers(weight)
         for a, b in product(INTERVALS[::2], repeat=2):
             values = {x * (1 - t) + y * t for x in numbers(a) for y in numbers(b) for t in ways}
-            assert exactly(ranges.blend([a, b], weight), values), (a, b, weight, ranges.blend([a, b], weight))
+            assert exactly(intervals.blend([a, b], weight), values), (a, b, weight, intervals.blend([a, b], weight))
 
 
 # --- the range of each operation of the language ----------------------------------------------------------------------
@@ -202,8 +202,8 @@ def test_the_range_of_a_quotient_a_choice_and_a_sum():
             several = {x * count for x in numbers(a) for count in (1, 2, FAR**4)}
             assert exactly(RANGE[op](a), several | {x + y for x in numbers(a) for y in numbers(a)}), (op, a)
     for op in ("matmul", "normalize"):
-        assert RANGE[op](point(1), point(1)) == ranges.REAL
-    assert RANGE["softmax"](ranges.REAL) == Interval(Fraction(0), Fraction(1), True, False)
+        assert RANGE[op](point(1), point(1)) == intervals.REAL
+    assert RANGE["softmax"](intervals.REAL) == Interval(Fraction(0), Fraction(1), True, False)
 
 
 # functions that grow: their limits on both sides (None: they have none), and where they take a number that is known
@@ -245,7 +245,7 @@ def test_the_range_of_a_function_that_grows_is_the_smallest(op):
     start = {"log": 0, "sqrt": 0}.get(op)
     for a in SOME:
         if start is not None and (a.high is None or a.high > start):
-            a = ranges.meet(a, Interval(Fraction(0), None, op == "log", True))
+            a = intervals.meet(a, Interval(Fraction(0), None, op == "log", True))
         elif start is not None:
             continue
         found = RANGE[op](a)
@@ -365,7 +365,7 @@ def test_where_an_operation_has_a_result(op):
     ],
 )
 def test_how_a_range_is_told(written, told):
-    assert ranges.interval_text(interval(written)) == told
+    assert intervals.interval_text(interval(written)) == told
 
 
 @pytest.mark.parametrize(
@@ -384,18 +384,18 @@ def test_how_a_range_is_told(written, told):
 )
 def test_how_a_number_is_told(number, told):
     """Exactly, as far as what a spec writes goes; of one that is longer a few digits."""
-    assert ranges.number_text(number) == told
+    assert intervals.number_text(number) == told
 
 
 def test_sums_and_products_with_an_end_that_no_float_holds():
     far = Interval(None, Fraction(10**400))
-    assert ranges.add(far, point(1)) == ranges.REAL
-    assert ranges.add(point(10**400), ranges.POSITIVE) == Interval(Fraction(2**1022), None, True, True)
-    assert ranges.multiply(ranges.UNIT, point(Fraction(1, 10**400))) == Interval(
+    assert intervals.add(far, point(1)) == intervals.REAL
+    assert intervals.add(point(10**400), intervals.POSITIVE) == Interval(Fraction(2**1022), None, True, True)
+    assert intervals.multiply(intervals.UNIT, point(Fraction(1, 10**400))) == Interval(
         Fraction(0), Fraction(1, 2**1022), False, True
     )
-    assert ranges.multiply(ranges.POSITIVE, point(10**400)) == ranges.POSITIVE
-    assert ranges.multiply(point(-(10**400)), ranges.POSITIVE) == interval("(-inf, 0)")
+    assert intervals.multiply(intervals.POSITIVE, point(10**400)) == intervals.POSITIVE
+    assert intervals.multiply(point(-(10**400)), intervals.POSITIVE) == interval("(-inf, 0)")
 
 
 # --- the range of a polynomial ----------------------------------------------------------------------------------------
@@ -419,7 +419,7 @@ def test_a_polynomial_of_degree_1_in_each_symbol_lies_between_its_corners(seed):
     rng = random.Random(seed)
     ends = {name: sorted(rng.sample([Fraction(n, 2) for n in range(-6, 7)], 2)) for name in "abcde"}
     table = Table()
-    named = leaves_of(table, **{name: ranges.closed(*pair) for name, pair in ends.items()})
+    named = leaves_of(table, **{name: intervals.closed(*pair) for name, pair in ends.items()})
     terms = {}
     for _ in range(rng.randint(2, 6)):
         terms[tuple(sorted(rng.sample("abcde", rng.randint(0, 3))))] = rng.choice([-3, -2, -1, 1, 2, 3])
@@ -429,7 +429,7 @@ def test_a_polynomial_of_degree_1_in_each_symbol_lies_between_its_corners(seed):
         sum(number * math.prod((at[name] for name in term), start=Fraction(1)) for term, number in terms.items())
         for at in corners
     ]
-    assert range_of(table, named, Arithmetic(table).zero + expr) == ranges.closed(min(values), max(values))
+    assert range_of(table, named, Arithmetic(table).zero + expr) == intervals.closed(min(values), max(values))
 
 
 @pytest.mark.parametrize("power", [3, 4])
@@ -440,7 +440,7 @@ def test_an_end_of_a_polynomial_is_taken_where_that_of_its_symbol_is(within, tol
     named = leaves_of(table, x=interval(within))
     x = named["x"][0]
     assert range_of(table, named, x + x**power) == interval(told)
-    assert range_of(table, named, -x - x**power) == ranges.negate(interval(told))
+    assert range_of(table, named, -x - x**power) == intervals.negate(interval(told))
 
 
 def test_a_symbol_is_known_by_its_name():
@@ -467,23 +467,23 @@ def test_a_mix_by_a_power_is_a_mix():
     """In Bernstein's basis, up to the fourth power."""
     for power in (1, 2, 3, 4):
         table = Table()
-        named = leaves_of(table, z=ranges.UNIT, a=ranges.closed(Fraction(-1), Fraction(2)), b=point(1))
+        named = leaves_of(table, z=intervals.UNIT, a=intervals.closed(Fraction(-1), Fraction(2)), b=point(1))
         z, a, b = (symbol for symbol, _ in named.values())
-        assert range_of(table, named, z**power * a + (1 - z**power) * b) == ranges.closed(Fraction(-1), Fraction(2))
+        assert range_of(table, named, z**power * a + (1 - z**power) * b) == intervals.closed(Fraction(-1), Fraction(2))
         if power < 4:
-            assert ranges.sign(range_of(table, named, z**power - z**4), or_zero=True) == 1
+            assert intervals.sign(range_of(table, named, z**power - z**4), or_zero=True) == 1
 
 
 def test_what_a_fact_says_of_a_polynomial():
     table = Table()
-    wide = ranges.closed(Fraction(-10), Fraction(10))
-    named = leaves_of(table, a=wide, b=wide, c=ranges.closed(Fraction(1), Fraction(2)))
+    wide = intervals.closed(Fraction(-10), Fraction(10))
+    named = leaves_of(table, a=wide, b=wide, c=intervals.closed(Fraction(1), Fraction(2)))
     a, b, c = (symbol for symbol, _ in named.values())
-    facts = {3 * a + 2 * b: ranges.UNIT}
-    assert range_of(table, named, 3 * a + 2 * b, facts) == ranges.UNIT
-    assert range_of(table, named, 6 * a + 4 * b, facts) == ranges.closed(Fraction(0), Fraction(2))
-    assert range_of(table, named, -3 * a - 2 * b + c, facts) == ranges.closed(Fraction(0), Fraction(2))
-    assert ranges.inside(range_of(table, named, 4 * a + 2 * b, facts), ranges.closed(Fraction(-10), Fraction(11)))
+    facts = {3 * a + 2 * b: intervals.UNIT}
+    assert range_of(table, named, 3 * a + 2 * b, facts) == intervals.UNIT
+    assert range_of(table, named, 6 * a + 4 * b, facts) == intervals.closed(Fraction(0), Fraction(2))
+    assert range_of(table, named, -3 * a - 2 * b + c, facts) == intervals.closed(Fraction(0), Fraction(2))
+    assert intervals.inside(range_of(table, named, 4 * a + 2 * b, facts), intervals.closed(Fraction(-10), Fraction(11)))
 
 
 def test_the_work_for_a_range_is_bounded():
@@ -491,7 +491,7 @@ def test_the_work_for_a_range_is_bounded():
     budget = enclose._Budget()
     assert [budget.take_case() for _ in range(enclose.MAX_CASES + 1)] == [True] * enclose.MAX_CASES + [False]
     table = Table()
-    named = leaves_of(table, a=ranges.UNIT, b=ranges.UNIT)
+    named = leaves_of(table, a=intervals.UNIT, b=intervals.UNIT)
     a, b = (symbol for symbol, _ in named.values())
     found = Enclosure(table, dict(named.values()))
     terms = polynomial(table, Arithmetic(table).sum(a, -a * b))
@@ -500,7 +500,7 @@ def test_the_work_for_a_range_is_bounded():
     step = Arithmetic(table).positive(a - b)
     assert found.under(step, 1) is found
     fresh = Enclosure(table, dict(named.values()))
-    assert fresh._look(terms, 1) == ranges.UNIT and fresh.under(step, 1) is not fresh
+    assert fresh._look(terms, 1) == intervals.UNIT and fresh.under(step, 1) is not fresh
 
 
 # --- functions of one number ------------------------------------------------------------------------------------------
@@ -580,7 +580,7 @@ def test_far_out_a_function_is_between_what_it_is_nearer(name, at, ends):
 
 def test_ends_are_exact():
     """The reciprocal of infinity is a whole 0: a float would round what it is added to."""
-    found = ranges.invert(interval("[2, inf)"))
+    found = intervals.invert(interval("[2, inf)"))
     assert (found, type(found.low)) == (interval("(0, 1/2]"), Fraction)
 
 

@@ -14,10 +14,10 @@ from cellgen.compiler import Spec
 from cellgen.diagnostics.diagnostic import Report
 from cellgen.interpret.arithmetic import NUMPY
 from cellgen.interpret.instance import Instance
-from cellgen.ir import ranges
+from cellgen.ir import intervals
 from cellgen.ir.elementary import FUNCTIONS, precise, value
 from cellgen.ir.expr import Apply
-from cellgen.ir.images import RANGE, defined
+from cellgen.ir.op_ranges import RANGE, defined
 from cellgen.ir.ops import OPS, Interval
 from cellgen.refute.confirm import ENCLOSED
 from cellgen.refute.random_runs import given as drawn
@@ -34,7 +34,7 @@ NUMBERS = st.one_of(
 
 
 @st.composite
-def intervals(draw):
+def drawn_intervals(draw):
     """An interval, and a number of it."""
     low, middle, high = sorted(draw(st.tuples(NUMBERS, NUMBERS, NUMBERS)))
     at_low, at_high = middle == low, middle == high
@@ -49,22 +49,22 @@ def intervals(draw):
 @given(data=st.data())
 def test_the_range_of_an_operation_holds_every_value(op, data):
     """Ends taken or not, at any scale: the range of a number, in 40 digits, lies in that of an interval around it."""
-    around, at = zip(*(data.draw(intervals()) for _ in range(OPS[op].arity)))
+    around, at = zip(*(data.draw(drawn_intervals()) for _ in range(OPS[op].arity)))
     if op == "pow":
         exponent = data.draw(st.sampled_from([Fraction(each) for each in (-2, -1, 0, 1, 2, 3)] + [Fraction(1, 2)]))
         width = data.draw(st.sampled_from([0, Fraction(1, 3), 1]))
-        around, at = (around[0], ranges.closed(exponent - width, exponent + width)), (at[0], exponent)
-    points = [ranges.point(each) for each in at]
+        around, at = (around[0], intervals.closed(exponent - width, exponent + width)), (at[0], exponent)
+    points = [intervals.point(each) for each in at]
     if op == "where":
-        points[0] = ranges.point(1 if at[0] > 0 else 0)
-        around = (ranges.BIT, *around[1:])
+        points[0] = intervals.point(1 if at[0] > 0 else 0)
+        around = (intervals.BIT, *around[1:])
     whole = RANGE[op](*around)
     if defined(op, *points):
         with precise(40):
             number = RANGE[op](*points)
-        assert not ranges.disjoint(number, whole), (around, at)
+        assert not intervals.disjoint(number, whole), (around, at)
         if number.low is not None and number.low == number.high:
-            assert ranges.inside(number, whole), (around, at)
+            assert intervals.inside(number, whole), (around, at)
     if defined(op, *around):
         assert defined(op, *points)
 
@@ -74,7 +74,7 @@ def test_the_range_of_an_operation_holds_every_value(op, data):
 @given(data=st.data())
 def test_an_operation_in_intervals_is_that_of_numpy(op, data):
     at = [float(data.draw(st.fractions(-20, 20, max_denominator=64))) for _ in range(OPS[op].arity)]
-    points = [ranges.point(Fraction(each)) for each in at]
+    points = [intervals.point(Fraction(each)) for each in at]
     if defined(op, *points):
         with precise(40):
             found = ENCLOSED[op](*(np.array(each, dtype=object) for each in _boxed(points)))[()]

@@ -15,7 +15,7 @@ from cellgen.compiler import Spec, shipped
 from cellgen.diagnostics.diagnostic import Report
 from cellgen.interpret.arithmetic import NUMPY
 from cellgen.interpret.instance import Instance
-from cellgen.ir import images, ranges
+from cellgen.ir import intervals, op_ranges
 from cellgen.ir.cell import ReducesTo
 from cellgen.ir.expr import Ref
 from cellgen.ir.ops import OPS, Interval
@@ -25,8 +25,8 @@ from cellgen.prove.invariants import invariants
 from cellgen.prove.law import Prover
 from cellgen.prove.meaning import Meaning, Under, defaults
 from cellgen.prove.polynomials import polynomial
-from cellgen.prove.recall import Recall
 from cellgen.prove.symbols import Arithmetic, Table
+from cellgen.prove.value_cache import ValueCache
 from cellgen.prove.verdicts import SYMPY, laws
 from cellgen.refute.random_runs import Trial, given, moments
 
@@ -777,14 +777,14 @@ def _within(value, interval, slack=1e-7):
 def test_the_range_of_an_operation_holds_its_values(op):
     rng = random.Random(2)
     for _ in range(300):
-        intervals = [_interval(rng) for _ in range(OPS[op].arity)]
-        found = images.RANGE[op](*intervals)
+        given = [_interval(rng) for _ in range(OPS[op].arity)]
+        found = op_ranges.RANGE[op](*given)
         for _ in range(10):
-            values = [np.float64(_inside(rng, interval)) for interval in intervals]
+            values = [np.float64(_inside(rng, interval)) for interval in given]
             with np.errstate(all="ignore"):
                 value = float(NUMPY[op](*values))
             if np.isfinite(value) and abs(value) < 1e12:
-                assert _within(value, found, 1e-7 * (1 + abs(value))), (op, intervals, values)
+                assert _within(value, found, 1e-7 * (1 + abs(value))), (op, given, values)
 
 
 def test_ends_that_are_taken_are_in_the_range():
@@ -797,27 +797,27 @@ def test_ends_that_are_taken_are_in_the_range():
         a, b = _interval(rng), _interval(rng)
         for p in taken(a):
             for q in taken(b):
-                assert ranges.inside(ranges.point(p + q), ranges.add(a, b))
-                assert ranges.inside(ranges.point(p * q), ranges.multiply(a, b))
-                assert ranges.inside(ranges.point(min(p, q)), ranges.minimum(a, b))
-                assert ranges.inside(ranges.point(max(p, q)), ranges.maximum(a, b))
-            assert ranges.inside(ranges.point(p**3), ranges.power(a, 3))
-            assert ranges.inside(ranges.point(p**2), ranges.power(a, 2))
-            assert ranges.inside(ranges.point(p), ranges.hull(a, b))
+                assert intervals.inside(intervals.point(p + q), intervals.add(a, b))
+                assert intervals.inside(intervals.point(p * q), intervals.multiply(a, b))
+                assert intervals.inside(intervals.point(min(p, q)), intervals.minimum(a, b))
+                assert intervals.inside(intervals.point(max(p, q)), intervals.maximum(a, b))
+            assert intervals.inside(intervals.point(p**3), intervals.power(a, 3))
+            assert intervals.inside(intervals.point(p**2), intervals.power(a, 2))
+            assert intervals.inside(intervals.point(p), intervals.hull(a, b))
 
 
 def test_ends_that_are_not_taken_are_not():
     unit = Interval(Fraction(0), Fraction(1), True, True)
     half = Interval(Fraction(0), Fraction(1), False, True)
-    assert ranges.multiply(unit, unit) == unit
-    assert ranges.multiply(unit, half) == half
+    assert intervals.multiply(unit, unit) == unit
+    assert intervals.multiply(unit, half) == half
     both = Interval(Fraction(-1), Fraction(1), True, True)
-    assert ranges.multiply(unit, both) == both
-    assert ranges.blend((unit, unit), unit) == unit
-    assert ranges.blend((ranges.point(0), ranges.point(1)), unit) == unit
-    assert ranges.blend((ranges.point(0), ranges.point(1)), half) == half
-    assert ranges.blend((ranges.point(0), unit), unit) == unit
-    assert ranges.blend((ranges.point(2), ranges.point(2)), unit) == ranges.point(2)
+    assert intervals.multiply(unit, both) == both
+    assert intervals.blend((unit, unit), unit) == unit
+    assert intervals.blend((intervals.point(0), intervals.point(1)), unit) == unit
+    assert intervals.blend((intervals.point(0), intervals.point(1)), half) == half
+    assert intervals.blend((intervals.point(0), unit), unit) == unit
+    assert intervals.blend((intervals.point(2), intervals.point(2)), unit) == intervals.point(2)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -829,7 +829,7 @@ def test_the_range_of_a_polynomial_holds_its_values(seed):
     names = {leaf: table.atoms[leaf].place[0] for leaf in leaves}
     for leaf in leaves:
         if table.atoms[leaf].binary:
-            leaves[leaf] = ranges.closed(Fraction(0), Fraction(1))
+            leaves[leaf] = intervals.closed(Fraction(0), Fraction(1))
     expr = s.zero
     for _ in range(rng.randint(2, 6)):
         term = s.number(Fraction(rng.randint(-3, 3)))
@@ -858,7 +858,7 @@ def test_the_ranges_that_are_found_hold_in_runs(stem):
                 value = moment.env[name]
                 lanes = [enclosure.of(expr) for expr in meaning.name(Ref(name)).lanes.values()]
                 if np.isfinite(value).all():  # it is not where an epsilon is negative
-                    whole = reduce(ranges.hull, lanes)
+                    whole = reduce(intervals.hull, lanes)
                     assert _within(value.max(), whole) and _within(value.min(), whole)
                     checked += 1
     assert checked >= 24
@@ -869,8 +869,8 @@ def test_the_ranges_that_are_found_hold_in_runs(stem):
 
 def test_what_is_the_same_in_several_variants_is_found_once(monkeypatch):
     asked, found = [], []
-    value, named = Recall.value, Meaning._named
-    monkeypatch.setattr(Recall, "value", lambda *args: asked.append(1) or value(*args))
+    value, named = ValueCache.value, Meaning._named
+    monkeypatch.setattr(ValueCache, "value", lambda *args: asked.append(1) or value(*args))
     monkeypatch.setattr(Meaning, "_named", lambda *args: found.append(1) or named(*args))
     typed = Spec.at("hm_lstm").typed()
     laws(typed, analyse(typed))
@@ -881,7 +881,7 @@ def test_what_is_the_same_in_several_variants_is_found_once(monkeypatch):
 def test_what_is_recalled_is_what_would_be_found(stem, monkeypatch):
     typed = Spec.at(stem).typed()
     once = laws(typed, analyse(typed))
-    monkeypatch.setattr(Recall, "value", lambda self, origin, find: find())
+    monkeypatch.setattr(ValueCache, "value", lambda self, origin, find: find())
     assert laws(typed, analyse(typed)) == once
 
 

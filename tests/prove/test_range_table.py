@@ -12,9 +12,9 @@ import pytest
 
 from cellgen.compiler import Spec
 from cellgen.interpret.instance import Instance
+from cellgen.ir.intervals import interval_text
 from cellgen.ir.ops import Interval
 from cellgen.ir.program import Program
-from cellgen.ir.ranges import interval_text
 from cellgen.prove.symbols import Table
 from cellgen.prove.traits import traits
 

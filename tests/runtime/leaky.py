@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from cellgen.runtime.equations import Port
+from cellgen.runtime.declarations import Port
 from cellgen.runtime.noise import Draw, keep
 from cellgen.runtime.scan import Scan
 

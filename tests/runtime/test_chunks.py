@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from cellgen.runtime.chunks import Chunks, size_of_chunk
-from cellgen.runtime.equations import own_name
+from cellgen.runtime.declarations import own_name
 from tests.runtime import leaky
 from tests.runtime.leaky import BATCH
 

@@ -15,7 +15,7 @@ from cellgen.derive.proof import rederive
 from cellgen.derive.reverse_mode import derive
 from cellgen.ir.expr import Apply, Ref, walk
 from cellgen.ir.ops import ACTIVATIONS
-from cellgen.runtime.equations import Equations
+from cellgen.runtime.declarations import Equations
 from cellgen.schedule import Run
 from cellgen.schedule.flow import made
 from cellgen.schedule.parts import uses
@@ -122,6 +122,24 @@ equations: |
         "on * (x @ W)" in shown.partition("in the loop")[0] or "_matmul_x = x @ W" in shown.partition("in the loop")[0]
     )
     assert "(on * h_prev) @ U" in shown or "_mul_on @ U" in shown
+
+
+def test_the_parts_of_a_value_are_those_of_its_own_axis():
+    """Where the first part is not read, and another axis has a single label."""
+    text = """
+cell: Parts
+gates: [i]
+axes: {side: [left, right]}
+state: {h: [side, units], c: [gates, units]}
+params: {W: [input, gates, units], U: [units, side*units]}
+equations: |
+  a = h[t-1]
+  c = tanh(x @ W) * a.right + 0.5 * c[t-1]
+  z: [side, units] = a.right @ U
+  h = z + z.left + c.i
+"""
+    shown = planscreen(planned(Spec.of(text).typed()))
+    assert "_, a_right = tf.unstack(a, axis=-2)" in shown and "a_right [units]" in shown
 
 
 # --- means off weights -----------------------------------------------------------------------------------------------

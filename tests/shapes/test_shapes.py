@@ -11,8 +11,8 @@ from cellgen.compiler import Spec, shipped
 from cellgen.diagnostics.diagnostic import SpecError
 from cellgen.ir.cell import Level
 from cellgen.ir.expr import shape_text
-from cellgen.shapes import recall
-from cellgen.shapes.recall import Recall
+from cellgen.shapes import type_cache
+from cellgen.shapes.type_cache import TypeCache
 from tests.checkout import CHECKOUT
 
 EVERY = sorted((*shipped().glob("*.yaml"), *(CHECKOUT / "tests" / "specs").glob("*.yaml")))
@@ -301,9 +301,9 @@ def test_where_one_width_alone_would_not_do_the_help_does_not_come(line):
 
 def test_types_that_are_the_same_in_several_variants_are_found_once(monkeypatch):
     asked, found = [], []
-    of, infer = Recall.infer, recall.infer
-    monkeypatch.setattr(Recall, "infer", lambda *args: asked.append(1) or of(*args))
-    monkeypatch.setattr(recall, "infer", lambda *args: found.append(1) or infer(*args))
+    of, infer = TypeCache.infer, type_cache.infer
+    monkeypatch.setattr(TypeCache, "infer", lambda *args: asked.append(1) or of(*args))
+    monkeypatch.setattr(type_cache, "infer", lambda *args: found.append(1) or infer(*args))
     typed = Spec.at("hm_lstm").typed()
     assert len(typed.variants) == 32 and len(asked) == 512 and len(found) < 30  # equations
 
@@ -311,5 +311,7 @@ def test_types_that_are_the_same_in_several_variants_are_found_once(monkeypatch)
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
 def test_types_that_are_recalled_are_what_would_be_found(path, monkeypatch):
     once = Spec.at(path).typed()
-    monkeypatch.setattr(Recall, "infer", lambda self, each, context: recall.infer(each.value, (each.name,), context))
+    monkeypatch.setattr(
+        TypeCache, "infer", lambda self, each, context: type_cache.infer(each.value, (each.name,), context)
+    )
     assert Spec.at(path).typed() == once

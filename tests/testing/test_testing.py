@@ -12,7 +12,7 @@ import pytest
 
 from cellgen import testing
 from cellgen.testing.difference import Value, close, refuses, same
-from cellgen.testing.equations import Point
+from cellgen.testing.values_and_gradients import Point
 from tests.generated import CHECKOUT, committed, imported
 
 SPEC = """\

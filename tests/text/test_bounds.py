@@ -18,7 +18,7 @@ from cellgen.document.cell_document import Document
 from cellgen.document.kinds import MAX_ITEMS
 from cellgen.ir import choices
 from cellgen.resolve import binding, dims
-from cellgen.text import law_text, logical_lines, names, parse, reader, yaml_tree
+from cellgen.text import expressions, law_text, logical_lines, names, statements, yaml_tree
 from tests.checkout import CHECKOUT
 
 SPECS = sorted((CHECKOUT / "specs").glob("*.yaml"))
@@ -607,7 +607,7 @@ def test_the_length_of_a_line():
 
 
 def test_the_number_of_equations():
-    for count, found in ((parse.MAX_STATEMENTS, set()), (parse.MAX_STATEMENTS + 1, {"CG108"})):
+    for count, found in ((statements.MAX_STATEMENTS, set()), (statements.MAX_STATEMENTS + 1, {"CG108"})):
         chain = "".join(f"  a{index} = {'z' if index == 0 else f'a{index - 1}'}\n" for index in range(count - 2))
         assert codes(ELMAN.replace("  h = tanh(z)\n", chain + f"  h = tanh(a{count - 3})\n")) == found
 
@@ -618,7 +618,7 @@ def test_the_number_of_laws():
 
 
 def test_the_depth_of_operations():
-    for depth, found in ((reader.MAX_DEPTH - 1, set()), (reader.MAX_DEPTH + 1, {"CG108"})):
+    for depth, found in ((expressions.MAX_DEPTH - 1, set()), (expressions.MAX_DEPTH + 1, {"CG108"})):
         assert codes(ELMAN.replace("tanh(z)", "tanh(" * depth + "z" + ")" * depth)) == found
         assert codes(ELMAN.replace("tanh(z)", "z" + " + z" * depth)) == found
         assert codes(ELMAN.replace("tanh(z)", "-" * depth + "z")) == found
@@ -679,7 +679,7 @@ def test_the_number_of_variants():
 
 
 def test_the_rank_of_values():
-    for rank, found in ((reader.MAX_RANK, set()), (reader.MAX_RANK + 1, {"CG108"})):
+    for rank, found in ((expressions.MAX_RANK, set()), (expressions.MAX_RANK + 1, {"CG108"})):
         dims = ", ".join(f"d{index}" for index in range(rank))
         assert codes(f"cell: X\nstate: {{h: [{dims}]}}\nequations: |\n  h = h[t-1] * mean(x)\n") == found
         assert (
@@ -693,7 +693,7 @@ def test_the_rank_of_values():
 
 
 def test_the_factors_of_a_dim():
-    for count, found in ((reader.MAX_FACTORS, set()), (reader.MAX_FACTORS + 1, {"CG108"}), (900, {"CG108"})):
+    for count, found in ((expressions.MAX_FACTORS, set()), (expressions.MAX_FACTORS + 1, {"CG108"}), (900, {"CG108"})):
         product = "*".join("a" for _ in range(count))
         assert codes(f"cell: X\nstate: {{h: [{product}]}}\nequations: |\n  h = h[t-1] * mean(x)\n") == found
 
@@ -701,8 +701,8 @@ def test_the_factors_of_a_dim():
 def test_the_size_of_fixed_dims():
     for size, found in (
         (1, set()),
-        (reader.MAX_DIM, set()),
-        (reader.MAX_DIM + 1, {"CG106"}),
+        (expressions.MAX_DIM, set()),
+        (expressions.MAX_DIM + 1, {"CG106"}),
         (0, {"CG106"}),
         (-1, {"CG106"}),
         (10**400, {"CG106", "CG216"}),
@@ -815,12 +815,12 @@ def test_the_bounds_are_the_ones_that_are_explained():
     bounds = (
         yaml_tree.MAX_VALUES,
         logical_lines.MAX_LENGTH,
-        parse.MAX_STATEMENTS,
-        parse.MAX_SIZE,
+        statements.MAX_STATEMENTS,
+        statements.MAX_SIZE,
         law_text.MAX_LAWS,
         names.MAX_NAME,
     )
-    others = (reader.MAX_RANK, reader.MAX_DEPTH, dims.MAX_LABELS, extends.MAX_DEPTH, binding.MAX_EXPONENT)
+    others = (expressions.MAX_RANK, expressions.MAX_DEPTH, dims.MAX_LABELS, extends.MAX_DEPTH, binding.MAX_EXPONENT)
     told = re.findall(r"[\d,]*\d", CODES["CG108"].about)
     assert yaml_tree.MAX_BYTES == 128 * 1024
     assert {f"{each:,}" for each in (128, *bounds, *others)} == set(told)

@@ -8,7 +8,7 @@ from cellgen.derive.symbolic_arrays import Lanes
 from cellgen.ir import Node, Path, Sources, Type
 
 
-class Recall:
+class ArrayCache:
     """The arrays that were found of expressions, by all that an expression's value depends on.
 
     Nodes, and the arrays that names stand for, are told apart by identity: what is recalled is one array everywhere,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from cellgen.ir import Program, Ref, Sources
 
 
-class Recall:
+class ValueCache:
     """The values of names, each by its *origin*: a number that says all that the value depends on."""
 
     def __init__(self):

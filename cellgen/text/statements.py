@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from cellgen.diagnostics import Refused, Report, Span
 from cellgen.ir import Axis, EitherInitialiser, Initialiser, Node, Number, Shape
+from cellgen.text.expressions import INSTEAD, MAX_DEPTH, SIGNS, Call, Reader, parts
 from cellgen.text.logical_lines import Line, each, is_plain, lines
-from cellgen.text.reader import INSTEAD, MAX_DEPTH, SIGNS, Call, Reader, parts
 from cellgen.text.yaml_tree import Scalar
 
 MAX_STATEMENTS = 256

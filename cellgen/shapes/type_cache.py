@@ -5,7 +5,7 @@ from cellgen.shapes.context import Context
 from cellgen.shapes.infer import infer
 
 
-class Recall:
+class TypeCache:
     """What was found of the equations of one cell, by all that their types depend on.
 
     What has more effects than types is found each time: a mistake, which is told; a norm, whose weights get a shape;

@@ -9,8 +9,7 @@ from fractions import Fraction
 from math import ceil, floor, inf
 
 from cellgen.ir import elementary
-from cellgen.ir.ops import OPS, Interval
-from cellgen.ir.ranges import (
+from cellgen.ir.intervals import (
     BIT,
     POSITIVE,
     REAL,
@@ -40,6 +39,7 @@ from cellgen.ir.ranges import (
     subtract,
     upper,
 )
+from cellgen.ir.ops import OPS, Interval
 
 _LAST_DIGIT = Fraction(1, 10**11)
 SELU = Interval(-elementary.SELU[0] * elementary.SELU[1], None, True, True)

@@ -16,7 +16,7 @@ RUNTIME = f"recurrent_{INTERFACE}"
 
 MODULES = (
     *("revision", "arguments", "functions", "activations", "constructors", "arrays", "custom_gradient", "traces"),
-    *("noise", "declarations", "masks", "chunks", "scan", "cell", "stack", "layer"),
+    *("shares", "noise", "declarations", "masks", "chunks", "scan", "cell", "stack", "layer"),
 )
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 

@@ -24,7 +24,8 @@ from cellgen.runtime.chunks import Chunks, size_of_chunk
 from cellgen.runtime.custom_gradient import derivative, hidden, known, refuse_vectorised
 from cellgen.runtime.declarations import own_name
 from cellgen.runtime.masks import Masks
-from cellgen.runtime.traces import bucket, in_shares, shares_of, traced, widths
+from cellgen.runtime.shares import in_shares, shares_of
+from cellgen.runtime.traces import bucket, traced, widths
 
 keras = tf.keras
 

@@ -14,7 +14,8 @@ keras = tf.keras
 @check
 def every_way(subject: Subject, monkeypatch) -> None:
     """In chunks or with low memory, by XLA in two shares of the batch, unrolled and step by step in Python: values and
-    two orders of gradients, whatever stands in masked steps; by XLA one, for the next is a graph like that in chunks.
+    gradients, whatever stands in masked steps; and the derivatives of the way back, which the unrolled loop has by
+    TensorFlow.
     """
     trial = subject.trial({})
     in_every_way(trial, trial.hidden(), monkeypatch, **trial.masks)
@@ -23,19 +24,46 @@ def every_way(subject: Subject, monkeypatch) -> None:
 def in_every_way(trial: Trial, x, monkeypatch, **how) -> None:
     """The same, of a trial and further arguments of a call."""
     values, against = [*trial.everything, *_slopes_of(trial)], "against unroll=True"
-    wanted = _slopes(trial.twin(unroll=True), trial, x, how)
-    trial.close(_slopes(trial.layer, trial, x, how), wanted, values, 1e-9, f"in chunks, {against}")
-    low = _slopes(trial.twin(memory="low"), trial, x, how)
-    trial.close(low, wanted, values, 1e-9, f"memory='low', {against}")
-    in_python = trial.twin(debug=True)(x, initial_state=trial.state, **how)
-    trial.close(in_python, wanted[: len(trial.everything)], how=f"debug=True, {against}")
-    monkeypatch.setattr(trial.subject.built.recurrent.Scan, "shares", lambda scan, batch_size: 2)
-    by_xla = _slopes(trial.twin(jit_compile=True), trial, x, how, twice=False)
-    few = len(by_xla)
-    trial.close(by_xla, wanted[:few], values[:few], 1e-9, f"jit_compile=True, in two shares, {against}")
+    scan, traced = trial.subject.built.recurrent.Scan, {"autograph": False, "jit_compile": True}
+    wanted = _told(_slopes(trial.twin(unroll=True), trial, x, how, twice=True))
+
+    def agrees(slopes, way: str) -> None:
+        came = _told(slopes)
+        trial.close(came, wanted[: len(came)], values[: len(came)], 1e-9, f"{way}, {against}")
+
+    agrees(_slopes(trial.twin(memory="low"), trial, x, how), "memory='low'")
+    agrees(trial.twin(debug=True)(x, initial_state=trial.state, **how), "debug=True")
+    agrees(_slopes(trial.layer, trial, x, how), "in chunks")
+    with monkeypatch.context() as patched:
+        patched.setattr(scan, "run", _openly)
+        agrees(_slopes(trial.layer, trial, x, how, twice=True), "in chunks, the way back differentiated")
+    monkeypatch.setattr(scan, "shares", lambda scan, batch_size: 2)
+    by_xla = trial.twin(jit_compile=True)
+    agrees(tf.function(lambda: _slopes(by_xla, trial, x, how), **traced)(), "jit_compile=True, in two shares")
 
 
-def _slopes(layer, trial: Trial, x, how, twice: bool = True) -> list[tf.Tensor]:
+def _openly(scan, xs, mask, state, fresh, arguments, *, traces, way, keep, **how):
+    """`Scan.run`, whose way back a tape sees operation by operation: what a cell's own functions are differentiated to.
+    That a graph of them has the same derivatives is the runtime's matter, not one cell's.
+    """
+    sources = scan.sources(xs, state, fresh, arguments)
+    given = tf.nest.map_structure(
+        lambda value: tf.stop_gradient(value) if tf.is_tensor(value) else value, (xs, mask, state, fresh, arguments)
+    )
+    results, _ = scan.all_steps(given, keep=False, **how)
+
+    @tf.custom_gradient
+    def run(*tensors):
+        def back(*d_results):
+            here = tf.nest.pack_sequence_as(sources, tensors), tf.nest.pack_sequence_as(results, d_results)
+            return tf.nest.flatten(scan.slopes(given, here, **how))
+
+        return tf.nest.flatten(results), back
+
+    return tf.nest.pack_sequence_as(results, run(*map(tf.identity, tf.nest.flatten(sources))))
+
+
+def _slopes(layer, trial: Trial, x, how, twice: bool = False) -> list[tf.Tensor]:
     """What a layer returns, and the derivatives of a loss of all of it, by state, x and weights; twice: and those of
     these.
     """
@@ -50,12 +78,13 @@ def _slopes(layer, trial: Trial, x, how, twice: bool = True) -> list[tf.Tensor]:
         first = tape.gradient(loss, [*sources, *layer.trainable_weights], unconnected_gradients="none")
         size = tf.add_n([tf.reduce_sum(tf.square(slope)) for slope in first if slope is not None])
     more = second.gradient(size, sources) if twice else []
-    return [*values, *(_zeros(value, loss) for value in (*first, *more))]
+    return [*values, *first, *more]
 
 
-def _zeros(value, like):
+def _told(slopes) -> list[np.ndarray]:
     """A gradient is None where the loss does not depend on it."""
-    return tf.zeros([], like.dtype) if value is None or not np.any(value) else value
+    flat = tf.nest.flatten(slopes)
+    return [np.zeros([]) if value is None or not np.any(value) else np.asarray(value) for value in flat]
 
 
 def _slopes_of(trial: Trial) -> list[Value]:

@@ -15,10 +15,9 @@ from cellgen.interpret import Instance
 from cellgen.ir import Apply, Cell, Ref, TypedCell, walk
 from cellgen.stack import Stack
 from cellgen.testing.check import told_in_full
-from cellgen.testing.trial import LENGTHS, MASK, Trial
+from cellgen.testing.trial import Trial
 
 SIZES = ("small", "other")
-MASKS = ({"mask": MASK}, {"lengths": LENGTHS}, {"mask": MASK, "lengths": LENGTHS})
 HALVES = {"mixed_bfloat16": 0.2, "mixed_float16": 0.03}  # how near a policy comes
 RATE = 0.4  # of what training drops, where an option says how much
 JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
@@ -60,7 +59,7 @@ class Subject:
         signature = inspect.signature(check)
         names = [name for name in signature.parameters if name != "subject"]
         test.__signature__ = signature.replace(parameters=[signature.parameters[name] for name in names])
-        choices = {"case": self.cases, "sizes": self.sizes, "masks": MASKS, "policy": HALVES}
+        choices = {"case": self.cases, "sizes": self.sizes, "policy": HALVES}
         for name in names:
             if name in choices:
                 ids = SIZES if name == "sizes" else [self.id_of(name, each) for each in choices[name]]
@@ -74,8 +73,6 @@ class Subject:
                 return ",".join(value) or "default"
             case "sizes":
                 return SIZES[self.sizes.index(value)]
-            case "masks":
-                return "-".join(value)
             case "policy":
                 return value
         return ""

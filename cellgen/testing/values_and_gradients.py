@@ -25,11 +25,15 @@ def step(subject: Subject, case, sizes) -> None:
 
 @check
 def scan(subject: Subject, case) -> None:
-    """The layer, from its own first state and from a given one, forwards, backwards, and the last output alone."""
+    """The layer, from its own first state and from a given one; backwards, and the last output alone, where no option
+    is given: none is asked for what to run.
+    """
     trial = subject.trial(case)
     trial.close(trial.layer(trial.x), trial.scanned(with_state=False), how="from the cell's own first state")
     wanted = trial.scanned()
     trial.close(trial.layer(trial.x, initial_state=trial.state), wanted, how="from a given state")
+    if case:
+        return
     turned = trial.twin(go_backwards=True)(trial.each_step(lambda x: x[:, ::-1]), initial_state=trial.state)
     trial.close(turned, wanted, how="go_backwards=True, of the input turned")
     last = trial.twin(**dict.fromkeys(EVERYTHING, False))(trial.x, initial_state=trial.state)

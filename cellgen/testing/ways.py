@@ -1,5 +1,7 @@
 """One result, however the layer is run."""
 
+import json
+
 import numpy as np
 import tensorflow as tf
 
@@ -143,7 +145,16 @@ def samples_do_not_mix(subject: Subject) -> None:
 
 @check
 def save_and_load(subject: Subject, case, tmp_path) -> None:
-    """As a model in a file of Keras's."""
+    """From what is saved of its arguments; as it is, and with all options together, as a model in a file of Keras's."""
+    if case not in (subject.cases[0], subject.cases[-1]):
+        trial = subject.trial(case)
+        saved = json.dumps(keras.layers.serialize(trial.layer))
+        loaded = keras.layers.deserialize(json.loads(saved))
+        loaded.build(trial.each(np.shape))
+        set_weights(loaded, trial.weights)
+        trial.close(loaded(trial.x), trial.layer(trial.x), how="made from its config, against as it was")
+        same("the layer's config", loaded.get_config(), trial.layer.get_config())
+        return
     trial = Trial(subject, case, return_state=False, return_all_states=False)
     inputs = {
         name: keras.Input(x.shape[1:] if name in trial.constants else (None, *x.shape[2:]), dtype="float64", name=name)

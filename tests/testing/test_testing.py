@@ -84,11 +84,11 @@ def test_the_place_of_a_masked_step(subject, monkeypatch):
         return [outputs + wrong, *rest]
 
     monkeypatch.setattr(type(trial.layer), "__call__", off)
-    found = told(testing.masks, subject, {}, {"lengths": testing.LENGTHS})
+    found = told(testing.masks, subject, {})
     assert found["value"] == "outputs, step 2, sample 3, [1]"
     assert float(found["came"]) - float(found["wanted"]) == pytest.approx(1e-3)
     assert found["apart"] == "0.001, more than 1e-11, as are 2 of 96 numbers"
-    assert found["again"].endswith("test_simple_rnn.py::test_masks[default-lengths]'")
+    assert found["again"].endswith("test_simple_rnn.py::test_masks[default]'")
 
 
 def test_the_weight_whose_gradient_is_wrong(subject, monkeypatch):

@@ -9,6 +9,14 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "generated"))  # fo
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
 
 
+QUICK = "--xla_backend_optimization_level=0"  # XLA spends half its time on what makes its code quick, not right
+
+
+def pytest_configure(config):
+    if not config.getoption("--full"):
+        os.environ.setdefault("XLA_FLAGS", QUICK)
+
+
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="also run the tests marked `full`, which take minutes")
 

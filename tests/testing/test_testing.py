@@ -1,5 +1,6 @@
 """What generated tests say of a cell that is not what its spec says: where, both numbers, and how to see it again."""
 
+import functools
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cellgen import testing
 from cellgen.testing.difference import Value, close, refuses, same
@@ -110,7 +112,21 @@ def test_the_way_that_differs(subject, monkeypatch):
     monkeypatch.setattr(testing.Trial, "twin", twin)
     found = told(testing.every_way, subject, monkeypatch)
     assert found["how"] == "memory='low', against unroll=True"
-    assert found["also"].endswith("the second gradient of state `h`, the second gradient of input `x`")
+    assert found["also"].endswith("the gradient of weight `bias`")
+
+
+def test_a_way_back_that_is_right_once(subject, monkeypatch):
+    """Values and gradients are right, but what the way back reads of the step is taken for a number."""
+    scan = subject.Cell.scan
+
+    @functools.wraps(scan.backward)
+    def backward(*d, **values):
+        return scan.backward(*d, **{n: tf.stop_gradient(v) if tf.is_tensor(v) else v for n, v in values.items()})
+
+    monkeypatch.setattr(subject.Cell, "scan", replace(scan, backward=backward))
+    found = told(testing.every_way, subject, monkeypatch)
+    assert found["how"] == "in chunks, the way back differentiated, against unroll=True"
+    assert found["value"].startswith("the second gradient of state `h`")
 
 
 def test_tests_of_another_build(subject):

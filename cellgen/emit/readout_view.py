@@ -7,8 +7,7 @@ from cellgen.emit.expressions import Emitter
 from cellgen.emit.records import ReadoutView, ReadoutWeightView, StatementView
 from cellgen.ir import Node, Ref, children, rebuild
 from cellgen.schedule import Block, statements
-from cellgen.shapes import shapes
-from cellgen.stack import ALL, EACH, LAYERS, Readout, Stack, Step, flatten
+from cellgen.stack import ALL, EACH, LAYERS, Readout, Stack, Step, unrolled
 
 NONE = ReadoutView((), (), (), (), (), "")
 
@@ -22,7 +21,7 @@ class _Viewing:
     def __init__(self, stack: Stack, readout: Readout, initializer, size):
         self.stack, self.readout, self.initializer, self.size = stack, readout, initializer, size
         # of one layer, a term is what it is of any
-        self.one = shapes(flatten(stack, 1))
+        self.one = unrolled(stack, 1)
         self.blocks = {block.name: block for block in statements(self.one).blocks}
         self.emitter = Emitter(self.one.cell)
         self.labelled: list[str] = []

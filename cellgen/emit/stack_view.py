@@ -16,9 +16,9 @@ from cellgen.emit.records import (
     StackView,
     StepView,
 )
-from cellgen.ir import Shape, TypedCell, axis_text
+from cellgen.ir import Shape, axis_text
 from cellgen.schedule import GIVEN, Plan, Step
-from cellgen.stack import ROLES, Stack
+from cellgen.stack import ROLES, Stack, unrolled
 
 
 def stackview(stack: Stack, step: Step, plan: Plan) -> StackView:
@@ -237,11 +237,7 @@ class _StackViewing(Viewing):
         stack = self.stack
         if stack.readout is None:
             return replace(own, size=self.of_all(own.size, at="[-1]"))
-        from cellgen.shapes import shapes
-        from cellgen.stack import flatten
-
-        typed: TypedCell = shapes(flatten(stack, 1))
-        shape = typed.default.names[stack.output].shape
+        shape = unrolled(stack, 1).default.names[stack.output].shape
         sizes = [self.shared_size(axis) for axis in shape]
         size = sizes[0] if len(sizes) == 1 else f"({', '.join(sizes)})"
         return replace(own, name=stack.output, size=size, width=", ".join(map(axis_text, shape)))

@@ -149,6 +149,11 @@ class Initialiser:
     name: str
     arguments: tuple[Fraction, ...] = ()
 
+    @classmethod
+    def of(cls, shape: Shape) -> "Initialiser":
+        """That of a weight which is given none."""
+        return cls("glorot_uniform" if len(shape) > 1 else "zeros")
+
 
 @dataclass(frozen=True, slots=True)
 class EitherInitialiser:

@@ -170,7 +170,7 @@ class _Declaring:
         shape = self.dims.shape(section.shape)
         init = []
         if section.init is None:
-            init.append((None, Initialiser("glorot_uniform" if len(shape) > 1 else "zeros")))
+            init.append((None, Initialiser.of(shape)))
         for label, scalar in (section.init or {}).items():
             read = initialiser(scalar, self.report)
             if read is not None:

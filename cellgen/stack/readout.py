@@ -104,7 +104,7 @@ class _Reading:
             elif read is not None:
                 init.append((None, read))
         if not init:
-            init.append((None, Initialiser("glorot_uniform" if len(shape) > 1 else "zeros")))
+            init.append((None, Initialiser.of(shape)))
         span = section.shape[0].span.to(section.shape[-1].span) if section.shape else name.span
         return Param(str(name), shape, tuple(init), name.span, span)
 

@@ -1,9 +1,9 @@
 """One rule for tapes: whatever asks for a derivative, and however the layer runs, it is that of the plain steps."""
 
+import functools
 import gc
 import os
 import threading
-from functools import partial
 
 import keras
 import numpy as np
@@ -13,6 +13,11 @@ import tensorflow as tf
 from tests.generated import GENERATED, child, close, committed, layer_class
 
 full = pytest.mark.full
+
+
+@functools.cache  # so that tests share what is traced and compiled
+def shared(stem, **how):
+    return made(stem, **how)
 
 
 def made(stem, **how):
@@ -151,17 +156,17 @@ CASES = [
 def test_every_tape(stem, steps, batch, mode, kind, request):
     """What XLA was chosen for, or not, tells nobody: the values are those of the plain steps, for masks too."""
     x, mask, along = drawn(batch, steps)
-    ways = WAYS if request.config.getoption("--full") else WAYS[: 1 if steps > 60 else 2]
+    ways = WAYS if request.config.getoption("--full") else WAYS[:1]
     for arguments in ({"mask": mask},) if kind is not each_example else ({},):
-        wanted = told(kind, made(stem, unroll=True), x, along, "eager", **arguments)
+        wanted = told(kind, shared(stem, unroll=True), x, along, "eager", **arguments)
         for how in ways:
             if kind is pfor:
                 with pytest.raises(
                     NotImplementedError, match=r"use tf.map_fn, tape.jacobian\(.*experimental_use_pfor=False"
                 ):
-                    told(kind, made(stem, **how), x, along, mode, **arguments)
+                    told(kind, shared(stem, **how), x, along, mode, **arguments)
                 continue
-            close(told(kind, made(stem, **how), x, along, mode, **arguments), wanted, 1e-8)
+            close(told(kind, shared(stem, **how), x, along, mode, **arguments), wanted, 1e-8)
 
 
 def test_forward_mode_inside_of_a_graph_is_refused():
@@ -189,7 +194,7 @@ def test_a_few_steps_a_call_run_as_they_stand(steps, monkeypatch):
     layer = layer_class(module)(64)
     layer.build([1, steps, 64])
     d_x, d_kernel, *_ = plain(
-        partial(layer, training=True), tf.random.normal([1, steps, 64]), None, layer.trainable_weights
+        functools.partial(layer, training=True), tf.random.normal([1, steps, 64]), None, layer.trainable_weights
     )
     assert np.any(d_x) and np.any(d_kernel)
 

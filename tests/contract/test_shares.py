@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tests.generated import GENERATED, child, committed, layer_class
 
+
 @pytest.mark.parametrize(
     ("batch", "cores", "threads", "gpus", "shares"),
     [

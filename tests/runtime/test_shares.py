@@ -10,7 +10,7 @@ import tensorflow as tf
 from cellgen.runtime import shares as of_a_batch
 from cellgen.runtime.scan import Scan
 from tests.runtime import leaky
-from tests.runtime.classes import Resetting, Tower
+from tests.runtime.classes import Resetting
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,15 @@ def test_a_batch_in_shares(shares):
             np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind, size, compiled", [(Resetting, 3, True), (Tower, 2, False)])
-def test_shares_of_any_batch(kind, size, compiled, monkeypatch):
-    """In a graph that does not know the batch, compiled or with XLA apart: of one that has no equal shares, and of one
-    that has an empty one.
-    """
+def test_shares_of_any_batch(monkeypatch):
+    """Compiled in a graph that does not know the batch: of one with no equal shares, and of one with an empty one."""
     asked = []
-    if not compiled:
-        monkeypatch.setattr("cellgen.runtime.scan.traced", lambda traces, key, function, **_: function)
     monkeypatch.setattr(Scan, "shares", lambda scan, batch_size: asked.append(batch_size) or 2)
     monkeypatch.setattr(Scan, "chunk_size", lambda *_: 3)
     rng, values = np.random.default_rng(0), []
     every = {"return_sequences": True, "return_state": True, "return_all_states": True, "dtype": "float64"}
     x, mask = rng.normal(size=(3, 7, 2)), rng.random((3, 7)) < 0.6
-    layers = [kind(size, jit_compile=how, **every) for how in (True, False)]
+    layers = [Resetting(2, jit_compile=how, **every) for how in (True, False)]
     for layer in layers:
         layer.build(x.shape)
     layers[0].set_weights([rng.normal(scale=0.5, size=each.shape) for each in layers[0].get_weights()])

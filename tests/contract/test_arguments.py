@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.generated import BATCH, MASK, STEPS, WIDTH, close, sequences, subject, two_subjects
+from tests.generated import BATCH, MASK, STEPS, WIDTH, close, one_subject, sequences, subject, two_subjects
 
 # --- what a call is given -------------------------------------------------------------------------------------------
 
@@ -43,7 +43,7 @@ def arguments(subject, wrong):
 
 @pytest.mark.parametrize("path", ["eager", "graph", "compiled"])
 @pytest.mark.parametrize("wrong", WRONG)
-@two_subjects
+@one_subject
 def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
     """Neither stretched, nor broadcast, nor cut off. XLA has no assertions: there, all that is known is checked."""
     layer, x = subject.layer(jit_compile=path == "compiled"), tf.constant(sequences())
@@ -74,7 +74,7 @@ def of_unknown_sizes(stem, name):
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-@two_subjects
+@one_subject
 def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong):
     """What is asserted is taken for true where the graph is optimised: an operation that runs first fails otherwise."""
     given, sentence = arguments(subject, wrong)

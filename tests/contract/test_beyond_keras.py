@@ -166,7 +166,7 @@ def test_partial_unrolling(subject):
     """So many steps at once, and the rest one by one, give what one by one gives, forward and back."""
     x, state, plain = sequences(), subject.state(), subject.layer(**BOTH)
     wanted = gradients(plain, x, state, mask=MASK)
-    for count in (2, 4, 100):
+    for count in (4, 100):
         layer = subject.layer(unroll=count, **BOTH)
         close(gradients(layer, x, state, mask=MASK), wanted)
         assert subject.Layer.from_config(layer.get_config()).unroll == count

@@ -24,7 +24,6 @@ from tests.generated import (
     sequences,
     set_weights,
     subject,
-    two_subjects,
 )
 
 # --- weights and configs --------------------------------------------------------------------------------------------
@@ -143,7 +142,7 @@ def test_a_model_loads(subject, tmp_path):
 # --- models ---------------------------------------------------------------------------------------------------------
 
 
-@two_subjects
+@one_subject
 def test_what_a_functional_model_expects(subject):
     """Keras asks `compute_output_shape` only: what comes must be what it says, whatever is returned."""
     x, state = sequences(), subject.state()

@@ -2,6 +2,7 @@
 by an assertion that reads the same.
 """
 
+import functools
 import re
 import time
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.generated import BATCH, MASK, STEPS, WIDTH, close, sequences, subject, two_subjects
+from tests.generated import BATCH, MASK, STEPS, WIDTH, close, one_subject, sequences, subject, two_subjects
 
 # --- what a call is given -------------------------------------------------------------------------------------------
 
@@ -40,27 +41,11 @@ def arguments(subject, wrong):
     return {name: tf.nest.map_structure(tf.constant, value) for name, value in given.items()}, sentence
 
 
-def of_unknown_sizes(subject, wrong):
-    """A layer in a graph that knows no size before it runs, what to call it with, and the sentence."""
-    given, sentence = arguments(subject, wrong)
-    specs = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), given)
-    if "initial_state" in given:
-        specs["initial_state"] = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in given["initial_state"]]
-    layer = subject.layer()
-    run = tf.function(lambda x, given: layer(x, **given), input_signature=[ROWS, specs], autograph=False)
-    return run, tf.constant(sequences()), given, sentence
-
-
-@pytest.mark.parametrize("path", ["eager", "graph", "compiled", "sizes unknown"])
+@pytest.mark.parametrize("path", ["eager", "graph", "compiled"])
 @pytest.mark.parametrize("wrong", WRONG)
-@two_subjects
+@one_subject
 def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
     """Neither stretched, nor broadcast, nor cut off. XLA has no assertions: there, all that is known is checked."""
-    if path == "sizes unknown":
-        run, x, given, sentence = of_unknown_sizes(subject, wrong)
-        with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
-            run(x, given)
-        return
     layer, x = subject.layer(jit_compile=path == "compiled"), tf.constant(sequences())
     given, sentence = arguments(subject, wrong)
     call = tf.function(layer, autograph=False) if path == "graph" else layer
@@ -69,25 +54,37 @@ def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
         call(x, **given)
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-@two_subjects
-def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong, monkeypatch):
-    """What is asserted is taken for true where the graph is optimised: an operation that runs first fails otherwise."""
-    at_once = tf.debugging.Assert
+@functools.cache
+def of_unknown_sizes(stem, name):
+    """A layer in a graph that knows no size before it runs, for x and one more argument. Its assertions are late."""
+    layer, at_once = subject(stem).layer(), tf.debugging.Assert
+    state = [tf.TensorSpec([None, size], tf.float64) for size in tf.nest.flatten(layer.cell.state_size)]
+    more = {"mask": tf.TensorSpec([None, None], tf.bool), "lengths": tf.TensorSpec([None], tf.int32)}
+    specs = [ROWS, {**more, "initial_state": state}[name]]
 
     def late(fits, data):
         waited = tf.py_function(lambda fits: time.sleep(0.3) or fits, [fits], tf.bool)
         return at_once(waited, data)
 
-    monkeypatch.setattr(tf.debugging, "Assert", late)
-    run, x, given, sentence = of_unknown_sizes(subject, wrong)
+    run = tf.function(lambda x, given: layer(x, **{name: given}), input_signature=specs, autograph=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tf.debugging, "Assert", late)
+        run.get_concrete_function()
+    return run
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@one_subject
+def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong):
+    """What is asserted is taken for true where the graph is optimised: an operation that runs first fails otherwise."""
+    given, sentence = arguments(subject, wrong)
+    ((name, value),) = given.items()
     with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
-        run(x, given)
+        of_unknown_sizes(subject.stem, name)(tf.constant(sequences()), value)
 
 
-@two_subjects
-def test_lengths_are_integers(subject):
-    layer, x = subject.layer(), sequences()
+def test_lengths_are_integers():
+    layer, x = subject("simple_rnn").layer(jit_compile=False), sequences()
     for bad in ([3.5, 1, 1, 1], np.ones(4)):
         with pytest.raises(ValueError, match="`lengths` must be integers. Received: 'float"):
             layer(x, lengths=bad)

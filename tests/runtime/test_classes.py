@@ -102,10 +102,11 @@ ZERO = {"zero_output_for_mask": True}
 
 @pytest.mark.parametrize(
     "name, arguments",
-    [("leaky", {"jit_compile": True}), ("leaky", LOW), ("leaky", ZERO), ("read tower", LOW), ("read tower", ZERO)],
+    [("leaky", LOW), ("leaky", ZERO), ("read tower", LOW), ("read tower", ZERO)],
     ids=str,
 )
 def test_ways_to_run(name, arguments):
+    """By XLA: every cell's own tests (`testing.every_way`)."""
     layer, x = made(name, **arguments)
     other, _ = made(name, debug=True, **{k: v for k, v in arguments.items() if k.startswith("zero")})
     other.set_weights(layer.get_weights())

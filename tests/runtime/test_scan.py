@@ -135,10 +135,10 @@ def test_what_is_wanted_of_all_steps(wanted, rows):
 # --- ways to run ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule, how", [("hold", KEEPING[3]), ("reset", KEEPING[2])], ids=str)
-def test_in_a_graph(rule, how):
-    given = case(7, rule, noise=True)
-    close(by_scan(leaky.scan(rule), "in_graph", *given, **how), by_loop(rule, *given))
+def test_in_a_graph():
+    given = case(7, "reset", noise=True)
+    how = {"keep": False, "low_memory": True, "unroll": 2}
+    close(by_scan(leaky.scan("reset"), "in_graph", *given, **how), by_loop("reset", *given))
 
 
 @pytest.mark.parametrize("rule, how", [("hold", {}), ("reset", {"low_memory": True})], ids=str)
@@ -312,10 +312,11 @@ def second(function, xs, mask, state, arguments):
     return slopes, tape.gradient(loss, watched)
 
 
-@pytest.mark.parametrize("rule, way, how", [("hold", "inline", {}), ("reset", "in_graph", KEEPING[2])], ids=str)
-def test_second_derivatives(rule, way, how):
+def test_second_derivatives():
+    """In a graph, and run again with low memory; as it stands in every cell's own tests (`testing.every_way`)."""
+    rule = "reset"
     given, scan = case(3, rule), leaky.scan(rule, 2 * BATCH)
-    how = {"low_memory": False, "keep": True, **how, "traces": {}, "way": getattr(scan, way), "unroll": 1}
+    how = {"low_memory": True, "keep": False, "traces": {}, "way": scan.in_graph, "unroll": 1}
 
     def by_scan(xs, mask, state, arguments):
         return scan.run(xs, mask, state, state, arguments, zero_output=False, **how, **ALL)

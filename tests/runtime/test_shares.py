@@ -2,12 +2,15 @@
 
 import os
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from cellgen.runtime import shares as of_a_batch
+from cellgen.runtime.scan import Scan
 from tests.runtime import leaky
+from tests.runtime.classes import Resetting
 
 
 @pytest.mark.parametrize(
@@ -63,3 +66,40 @@ def test_a_batch_in_shares(shares):
         came = of_a_batch.in_shares(scan.way_back, shares, given, each, d_results, **how)
         for one, other in zip(tf.nest.flatten(came), tf.nest.flatten(wanted), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+def test_shares_of_any_batch(monkeypatch):
+    """Compiled in a graph that does not know the batch: of one with no equal shares, and of one with an empty one."""
+    asked = []
+    monkeypatch.setattr(Scan, "shares", lambda scan, batch_size: asked.append(batch_size) or 2)
+    monkeypatch.setattr(Scan, "chunk_size", lambda *_: 3)
+    rng, values = np.random.default_rng(0), []
+    every = {"return_sequences": True, "return_state": True, "return_all_states": True, "dtype": "float64"}
+    x, mask = rng.normal(size=(3, 7, 2)), rng.random((3, 7)) < 0.6
+    layers = [Resetting(2, jit_compile=how, **every) for how in (True, False)]
+    for layer in layers:
+        layer.build(x.shape)
+    layers[0].set_weights([rng.normal(scale=0.5, size=each.shape) for each in layers[0].get_weights()])
+    layers[1].set_weights(layers[0].get_weights())
+    state = [rng.normal(size=(3, size)) for size in keras.tree.flatten(layers[0].cell.state_size)]
+    whole = [tf.constant(value) for value in (x, mask, *state)]
+    of_any = [tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in whole]
+
+    def of_any_batch(layer):
+        return tf.function(lambda x, mask, *state: layer(x, mask=mask, initial_state=state), input_signature=of_any)
+
+    runs = [of_any_batch(layer) for layer in layers]
+    for batch in (3, 1):
+        x, mask, *state = (value[:batch] for value in whole)
+        found = []
+        for layer, run in zip(layers, runs, strict=True):
+            with tf.GradientTape() as tape:
+                tape.watch([x, *state])
+                values = tf.nest.flatten(run(x, mask, *state))
+                loss = tf.add_n([tf.reduce_sum(tf.sin(value)) for value in values])
+            slopes = tape.gradient(loss, [x, *state, *layer.trainable_weights], unconnected_gradients="zero")
+            found.append([*values, *slopes])
+        for came, wanted in zip(*found, strict=True):
+            assert came.shape == wanted.shape
+            np.testing.assert_allclose(came, wanted, rtol=1e-9, atol=1e-9)
+    assert set(asked) == {None}

@@ -98,7 +98,8 @@ def test_two_devices(arguments, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        given("lstm", "adam", "loop"),
+        given("lstm", "adam", "loop", steps=8),  # XLA on more than one device: above
+        given("lstm", "adam", "loop", full),
         given("lstm", "sgd", "loop", full, steps=8),
         given("lstm", "adam", "loop", full, dtype="float32"),
         given("layer_norm_lstm", "sgd", "loop", full),

@@ -15,7 +15,7 @@ from cellgen.output import files
 from cellgen.output.files import READY, WRITING
 from cellgen.output.stamp import STAMP, changed
 from tests.checkout import CHECKOUT
-from tests.programs import ran
+from tests.generated import imported
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
@@ -94,21 +94,20 @@ def test_where_there_are_no_locks_a_folder_shows_that_it_is_written_to(tmp_path,
 
 
 def test_tests_of_another_build_say_so(tmp_path, monkeypatch):
-    """Whoever runs them between two moves, or after a kill, gets a sentence and no result."""
-    spec = tmp_path / "leaky.yaml"
+    """Whoever runs them between two moves, or after a kill, gets a sentence and no result: they are not imported."""
+    spec = tmp_path / "unmatched.yaml"
     cell = "cell: Leaky\nstate: {h: units}\nequations: |\n  h = 0.5 * h[t-1] + affine(x)\n"
     spec.write_text(cell.replace("affine(x)", "mean(x)"))
     monkeypatch.chdir(tmp_path)
-    assert main(["build", "leaky.yaml"]) == 0
-    built, tests = (tmp_path / "generated" / name for name in ("leaky.py", "test_leaky.py"))
+    assert main(["build", "unmatched.yaml"]) == 0
+    built = tmp_path / "generated" / "unmatched.py"
     old = built.read_bytes()
     spec.write_text(cell.replace("affine(x)", "mean(x)").replace("0.5", "0.25"))
-    assert main(["build", "leaky.yaml"]) == 0
+    assert main(["build", "unmatched.yaml"]) == 0
     assert STAMP.match(old)[1] != STAMP.match(built.read_bytes())[1]
     built.write_bytes(old)
-    options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, str(tests)]
-    (done,) = ran(f"import pytest, sys; sys.exit(pytest.main({options}))", tmp_path, CHECKOUT)
-    assert done.returncode == 2 and "leaky.py is not of the same build as these tests" in done.stdout
+    with pytest.raises(ImportError, match="unmatched.py is not of the same build as these tests"):
+        imported("test_unmatched", built.parent)
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.full)])

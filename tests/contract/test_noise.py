@@ -157,7 +157,8 @@ def test_fit(jit_compile, steps):
     y = x[:, -1, :1]
     losses = model.fit(x, y, batch_size=8, shuffle=False, epochs=3, verbose=0).history["loss"]
     assert len(set(losses)) == 3
-    assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
+    if not jit_compile:
+        assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
 
 
 def test_each_device_draws_its_own(tmp_path):

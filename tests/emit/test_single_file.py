@@ -108,8 +108,8 @@ assert not any("recurrent_1" in each or each.startswith("cellgen") for each in s
 x, wanted = (np.load("wanted.npz")[name] for name in ("x", "y"))
 came = keras.models.load_model("model.keras")(x)
 assert abs(came - wanted).numpy().max() < 1e-6
-exported = tf.saved_model.load("exported")
-assert abs(exported.serve(x) - wanted).numpy().max() < 1e-6
+if {exported}:
+    assert abs(tf.saved_model.load("exported").serve(x) - wanted).numpy().max() < 1e-6
 """
 
 
@@ -130,7 +130,7 @@ def saved(alone, tmp_path_factory):
 def test_saved_models_load_in_a_process_that_has_this_file_alone(how, alone, saved):
     path = [str(alone.parent if how == "package" else alone)]
     names = [f"{alone.name}.alone_{stem}" if how == "package" else f"alone_{stem}" for stem in SIZES]
-    child(PROGRAM.format(path=path, names=names), saved)
+    child(PROGRAM.format(path=path, names=names, exported=how == "top"), saved)  # what is exported names no module
 
 
 def test_it_works_as_a_module_that_nobody_registers(alone):

@@ -38,7 +38,7 @@ def test_a_wrong_cell_is_told_with_its_place_and_again_by_the_command_that_is_to
     place = text.index("c = rate * c_prev + ", text.index("def _forward"))
     file.write_text(text[:place] + text[place:].replace("rate *", "-rate *", 1), encoding="utf-8")
 
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-k scan")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k 'scan and rate'")
     assert main(["test", "generated"]) == 1
     report = capfd.readouterr().out.partition("_ test_scan[rate] _")[2].partition("\nAll traceback")[0]
     words = ["E", "case", "how", "value", "came", "wanted", "apart", "also", "again"]

@@ -1,11 +1,9 @@
-"""Generated layers for the tests: the committed ones, those of other specs, and processes that know only them."""
+"""Generated layers for the tests: the committed ones, those of other specs, and what they are tried with."""
 
 import importlib
 import inspect
 import os
-import subprocess
 import sys
-import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +14,7 @@ import tensorflow as tf
 
 from cellgen.compiler import Spec
 from tests.checkout import CHECKOUT
+from tests.programs import child as child
 
 GENERATED = Path(os.environ.get("CELLGEN_GENERATED", CHECKOUT / "generated"))  # another form of it, for some
 
@@ -176,20 +175,6 @@ def set_weights(layer, weights=None) -> None:
 
 def sequences(batch: int = BATCH, steps: int = STEPS, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(batch, steps, WIDTH))
-
-
-def child(code: str, folder: Path, *folders: Path, **environment: str) -> str:
-    """What a fresh process prints. It imports from the folders only, so cellgen is not there unless it is installed."""
-    path = os.pathsep.join(map(str, (folder, *folders)))
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, **environment},
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
 
 
 def close(came, wanted, bound: float = 1e-10) -> None:

@@ -10,10 +10,12 @@ import time
 
 import pytest
 
+from cellgen.cli import main
 from cellgen.output import files
 from cellgen.output.files import READY, WRITING
 from cellgen.output.stamp import STAMP, changed
 from tests.checkout import CHECKOUT
+from tests.generated import imported
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
@@ -91,42 +93,42 @@ def test_where_there_are_no_locks_a_folder_shows_that_it_is_written_to(tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
 
 
-def test_tests_of_another_build_say_so(tmp_path):
-    """Whoever runs them between two moves, or after a kill, gets a sentence and no result."""
-    spec = tmp_path / "leaky.yaml"
+def test_tests_of_another_build_say_so(tmp_path, monkeypatch):
+    """Whoever runs them between two moves, or after a kill, gets a sentence and no result: they are not imported."""
+    spec = tmp_path / "unmatched.yaml"
     cell = "cell: Leaky\nstate: {h: units}\nequations: |\n  h = 0.5 * h[t-1] + affine(x)\n"
     spec.write_text(cell.replace("affine(x)", "mean(x)"))
-    build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml"]
-    subprocess.run(build, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
-    built, tests = (tmp_path / "generated" / name for name in ("leaky.py", "test_leaky.py"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "unmatched.yaml"]) == 0
+    built = tmp_path / "generated" / "unmatched.py"
     old = built.read_bytes()
     spec.write_text(cell.replace("affine(x)", "mean(x)").replace("0.5", "0.25"))
-    subprocess.run(build, cwd=tmp_path, env=ENVIRONMENT, check=True, capture_output=True)
+    assert main(["build", "unmatched.yaml"]) == 0
     assert STAMP.match(old)[1] != STAMP.match(built.read_bytes())[1]
     built.write_bytes(old)
-    options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull]
-    command = [sys.executable, "-m", "pytest", *options, str(tests)]
-    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 2 and "leaky.py is not of the same build as these tests" in done.stdout
+    with pytest.raises(ImportError, match="unmatched.py is not of the same build as these tests"):
+        imported("test_unmatched", built.parent)
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.full)])
-def test_the_command_is_killed_at_any_moment(tmp_path, kills):
-    """The whole command, as a user has it; half of the times while it writes."""
+def test_the_command_is_killed_at_any_moment(tmp_path, monkeypatch, kills):
+    """The whole command, as a user has it; half of the times while it writes. What is not killed is run here."""
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "generated"
-    build = [sys.executable, "-m", "cellgen", "build", "leaky.yaml", "other.yaml"]
+    build = ["build", "leaky.yaml", "other.yaml"]
     chance = random.Random(0)
     names = {"leaky.py", "test_leaky.py", "other.py", "test_other.py", "recurrent_1.py"}
 
-    def run(number, stop):
+    def write(number):
         for stem in ("leaky", "other"):
             text = f"cell: Leaky\nstate: {{h: units}}\nequations: |\n  h = 0.{number} * h[t-1] + mean(x)\n"
             (tmp_path / f"{stem}.yaml").write_text(text)
-        process = subprocess.Popen(
-            build, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+
+    def killed(stop):
+        command = [sys.executable, "-m", "cellgen", *build]
+        process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         stop(process)
-        return process.wait()
+        process.wait()
 
     def while_writing(process):
         while process.poll() is None and not any((folder / name).exists() for name in (WRITING, READY)):
@@ -138,14 +140,16 @@ def test_the_command_is_killed_at_any_moment(tmp_path, kills):
         time.sleep(chance.random() * 3)
         process.kill()
 
-    assert run(1, lambda process: None) == 0
+    write(1)
+    assert main(build) == 0
     for number in range(2, 2 + kills):
-        run(number, anywhere if number % 2 else while_writing)
+        write(number)
+        killed(anywhere if number % 2 else while_writing)
         data = {name: (folder / name).read_bytes() for name in names}
         assert not any(map(changed, data.values()))
         assert {path.name for path in folder.iterdir()} <= {*names, WRITING, READY}
         if number % 10 == 2 or kills < 10:
-            assert run(number, lambda process: None) == 0
+            assert main(build) == 0
             assert {path.name for path in folder.iterdir()} == names
             for stem in ("leaky", "other"):
                 mark = STAMP.match((folder / f"{stem}.py").read_bytes())[1]

@@ -1,20 +1,18 @@
 """README and the pages of the guide say what is so: their examples are run, and what they show is compared."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from cellgen.cli import commands
+from cellgen.cli import commands, main
 from cellgen.compiler import Spec
 from cellgen.ir.ops import WRITTEN
 from cellgen.resolve.weight_initialisers import CALLED, INITIALISERS
 from tests.checkout import CHECKOUT
+from tests.programs import child
 from tests.readme_picture import PICTURE, picture, table
 
 BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.S)
@@ -70,37 +68,53 @@ def lay_out(page: Page, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess:
-    words = shlex.split(command)
-    assert words[0] == "cellgen"
-    env = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    return subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, env=env)
+@dataclass(frozen=True)
+class Ran:
+    """What a command made of it."""
+
+    code: int
+    out: str
+    errors: str
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Runs a command in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(command: str) -> Ran:
+        program, *arguments = shlex.split(command)
+        assert program == "cellgen"
+        capfd.readouterr()
+        return Ran(main(arguments), *capfd.readouterr())
+
+    return run
 
 
 # --- the examples ---------------------------------------------------------------------------------------------------
 
 
 @each_page
-def test_consoles_show_what_is_printed(page, tmp_path):
+def test_consoles_show_what_is_printed(page, tmp_path, run):
     lay_out(page, tmp_path)
     summary = re.compile(r"^\d+ specs?, \d+ errors?, .*\n?", re.M)  # how long it took, if it took long
     for block in page.blocks("console"):
         command, _, shown = block["text"].removeprefix("$ ").partition("\n")
         start, dots, shown = shown.rpartition("...\n")
         assert not start and shown.strip()
-        done = run(command, tmp_path)
-        printed = summary.sub("", done.stdout + done.stderr).strip()
+        done = run(command)
+        printed = summary.sub("", done.out + done.errors).strip()
         assert printed.endswith(shown.strip()) and (dots or printed == shown.strip())
 
 
 @each_page
-def test_specs_are_fine_unless_a_console_shows_what_is_said_of_them(page, tmp_path):
+def test_specs_are_fine_unless_a_console_shows_what_is_said_of_them(page, tmp_path, run):
     lay_out(page, tmp_path)
     shown = "".join(block["text"] for block in page.blocks("console"))
     for name in page.specs:
         if name not in shown:
-            done = run(f"cellgen check {name}", tmp_path)
-            assert done.returncode == 0, done.stderr
+            done = run(f"cellgen check {name}")
+            assert done.code == 0, done.errors
 
 
 def test_the_examples_are_found():
@@ -112,26 +126,24 @@ def test_the_examples_are_found():
         assert {kind for _, kind, _ in BLOCK.findall(page.text)} <= {"", "yaml", "console", "sh", "python"}
 
 
-def test_excerpts_are_of_the_generated_files(tmp_path):
+def test_excerpts_are_of_the_generated_files(tmp_path, run):
     lay_out(README, tmp_path)
-    run("cellgen build my_lstm.yaml", tmp_path)
+    run("cellgen build my_lstm.yaml")
     excerpts = [block for block in README.blocks("python") if block["file"]]
     assert excerpts and not any(block["file"] for page in GUIDE for block in page.blocks("python"))
     for block in excerpts:
         assert block["text"] in (tmp_path / block["file"]).read_text(encoding="utf-8")
 
 
-def test_programs_run(tmp_path):
+def test_programs_run(tmp_path, run):
     lay_out(README, tmp_path)
-    run("cellgen build my_lstm.yaml residual.yaml", tmp_path)
+    run("cellgen build my_lstm.yaml residual.yaml")
     programs = [block["text"] for block in README.blocks("python") if not block["file"]]
     assert len(programs) == 3
     given = "import keras, tensorflow as tf; x, mask = tf.ones([2, 5, 3]), tf.ones([2, 5], tf.bool)"
     shapes = "assert y.shape == (2, 5, 128) and rnn(x).shape == (2, 128) and lstm.MyLSTM(128)(x).shape == (2, 128)"
     text = "\n".join([given, *programs, shapes, "assert Residual(depth=4, units=64)(x).shape == (2, 64)"])
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(tmp_path / "generated")])}
-    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
+    child(text, tmp_path, CHECKOUT, tmp_path / "generated")
     assert {page.path.stem for page in GUIDE if page.blocks("python")} == {*RUN_IN}
     for name, file in RUN_IN.items():
         assert f"{name}.md" in (CHECKOUT / "tests" / file).read_text(encoding="utf-8")
@@ -151,12 +163,12 @@ def test_commands_of_shells_have_the_options_that_they_are_given(page):
 
 
 @pytest.mark.full
-def test_the_generated_tests_of_readme_pass(tmp_path):
+def test_the_generated_tests_of_readme_pass(tmp_path, run):
     lay_out(README, tmp_path)
     assert "cellgen test my_lstm.yaml\n" in [block["text"] for block in README.blocks("sh")]
     assert run("cellgen build my_lstm.yaml", tmp_path).returncode == 0
-    done = run("cellgen test my_lstm.yaml", tmp_path)
-    assert done.returncode == 0, done.stdout
+    done = run("cellgen test my_lstm.yaml")
+    assert done.code == 0, done.out
 
 
 # --- the pages ------------------------------------------------------------------------------------------------------

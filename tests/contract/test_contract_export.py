@@ -1,5 +1,6 @@
 """A generated layer outside Python: SavedModel and TFLite with built-in operations only."""
 
+import functools
 import shutil
 
 import keras
@@ -91,28 +92,37 @@ def long_model(stem, masked, steps=LONG, batch_size=1, **arguments):
     return model
 
 
-def export_of_one(model, path) -> None:
-    """For the batch that the model is for. Unless it is told so, Keras exports for any."""
-    model.export(path, verbose=False, input_signature=[keras.InputSpec(shape=(1, LONG, WIDTH), dtype="float32")])
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model, and the folder of what is exported for the batch that it is for: unless told so, Keras does for any."""
+
+    @functools.cache
+    def exported(stem, masked):
+        model, path = long_model(stem, masked), tmp_path_factory.mktemp("exported") / "one"
+        signature = [keras.InputSpec(shape=(1, LONG, WIDTH), dtype="float32")]
+        model.export(path, verbose=False, input_signature=signature)
+        return model, path
+
+    return exported
 
 
 @each_case
-def test_export_of_long_sequences(stem, masked, tmp_path):
+def test_export_of_long_sequences(stem, masked, exported, tmp_path):
     """Values and gradients: the way back is in the SavedModel too. For any batch, and for one, where XLA is in it."""
-    model, x = long_model(stem, masked), sequences(3, LONG).astype("float32")
+    (model, one), x = exported(stem, masked), sequences(3, LONG).astype("float32")
     x[:, 2] = 0
     model.export(tmp_path / "any", verbose=False)
-    export_of_one(model, tmp_path / "one")
-    given = tf.constant(x)
+    wanted, given = long_model(stem, masked, batch_size=3, jit_compile=False), tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(given)
-        y = tf.concat([model(given[index : index + 1]) for index in range(3)], 0)
+        y = wanted(given)
     np.savez(tmp_path / "wanted.npz", x=x, y=y, slope=tape.gradient(y, given))
     code = f"""
     import sys, numpy as np, tensorflow as tf
     wanted = np.load("wanted.npz")
+    models = {{"any": tf.saved_model.load("any"), "one": tf.saved_model.load({str(one)!r})}}
     for name, batch, compiled in (("any", 3, False), ("any", 2, False), ("one", 1, True)):
-        model = tf.saved_model.load(name)
+        model = models[name]
         x, y, slope = (wanted[each][:batch] for each in ("x", "y", "slope"))
         given = tf.constant(x)
         with tf.GradientTape() as tape:
@@ -129,12 +139,11 @@ def test_export_of_long_sequences(stem, masked, tmp_path):
 
 
 @each_case
-def test_tflite_of_long_sequences(stem, masked, tmp_path):
+def test_tflite_of_long_sequences(stem, masked, exported):
     """From a model, also of any length, and from a SavedModel. What XLA would compile is converted like the rest."""
-    model = long_model(stem, masked)
-    export_of_one(model, tmp_path / "one")
+    model, one = exported(stem, masked)
     agrees(tf.lite.TFLiteConverter.from_keras_model(model), model, LONG)
-    agrees(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "one")), model, LONG)
+    agrees(tf.lite.TFLiteConverter.from_saved_model(str(one)), model, LONG)
     free = long_model(stem, masked, steps=None)
     agrees(tf.lite.TFLiteConverter.from_keras_model(free), free, 9, LONG, 600)  # one chunk, and several
 

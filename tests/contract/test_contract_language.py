@@ -75,7 +75,7 @@ def test_the_cell_agrees_with_the_oracle(stem, folder, tmp_path):
             tests.test_masks(case, {"mask": testing.MASK})
         else:
             tests.test_scan(case)
-        tests.test_save_and_load(case, tmp_path)
+    tests.test_save_and_load(case, tmp_path)  # the last, which has most that is not the default
 
 
 @pytest.mark.full

@@ -1,11 +1,8 @@
 """Training on more than one device and on more than one machine gives the weights of one device on the joined batch."""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack
 
 import numpy as np
@@ -14,6 +11,7 @@ import tensorflow as tf
 
 from tests.contract.training import train
 from tests.generated import CHECKOUT, GENERATED, child, close, imported
+from tests.programs import ran
 
 BOUNDS = {"float64": 1e-11, "float32": 2e-5}
 DEVICES = """
@@ -46,32 +44,14 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def workers(code: str, folder, count: int = 2, timeout: int = 300) -> list[str]:
-    """What processes print that run the same program as the workers of one cluster. All end when one is late."""
+def workers(code: str, folder, count: int = 2) -> list[str]:
+    """What processes print that run the same program as the workers of one cluster."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(count)]}
-    started = []
-    try:
-        for index in range(count):
-            task = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-            path = os.pathsep.join(map(str, (CHECKOUT, GENERATED)))
-            with (folder / f"errors{index}").open("w") as errors:
-                process = subprocess.Popen(
-                    [sys.executable, "-c", code],
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    text=True,
-                    cwd=folder,
-                    env={**os.environ, "PYTHONPATH": path, "TF_CONFIG": json.dumps(task)},
-                )
-            started.append(process)
-        printed = [each.communicate(timeout=timeout)[0] for each in started]
-    finally:
-        for each in started:
-            each.kill()
-            each.wait()
-    for index, each in enumerate(started):
-        assert each.returncode == 0, (folder / f"errors{index}").read_text()[-4000:]
-    return printed
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(count)]
+    done = ran(code, folder, CHECKOUT, GENERATED, each=[{"TF_CONFIG": json.dumps(task)} for task in tasks])
+    for each in done:
+        assert each.returncode == 0, each.stderr[-4000:]
+    return [each.stdout for each in done]
 
 
 def of(path) -> list[np.ndarray]:
@@ -118,7 +98,8 @@ def test_two_devices(arguments, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        given("lstm", "adam", "loop"),
+        given("lstm", "adam", "loop", steps=8),  # XLA on more than one device: above
+        given("lstm", "adam", "loop", full),
         given("lstm", "sgd", "loop", full, steps=8),
         given("lstm", "adam", "loop", full, dtype="float32"),
         given("layer_norm_lstm", "sgd", "loop", full),

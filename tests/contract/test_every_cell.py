@@ -3,14 +3,18 @@
 Values against the interpreter and gradients against its finite differences, in float64, with random weights.
 """
 
+import functools
+from types import ModuleType
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import cellgen
 from cellgen import interpret
 from cellgen.compiler import Spec
+from cellgen.derive import Proof
 from cellgen.diagnostics.codes import CODES
+from cellgen.output import module
 
 RNN = "state: {h: units}\nparams: {W: [input, units], U: [units, units]}\n"
 PLAIN = "state: {h: units}\nparams: {W: [input, units]}\n"
@@ -309,11 +313,21 @@ NUMBERS = [
 ]
 
 
+@functools.cache
+def compiled(text) -> tuple[Spec, Proof, ModuleType]:
+    """A spec that may be built, what is proved of its derivative, and its classes: as `cellgen.compile` makes them."""
+    spec = Spec.of(text)
+    checked = spec.check()
+    assert "error" not in {each.severity for each in checked.diagnostics}
+    return spec, checked.proof, module(spec.stem, spec.build(tests=False)[f"{spec.stem}.py"])
+
+
 class Trial:
     """A layer and its oracle on random weights, inputs and states."""
 
     def __init__(self, text, **options):
-        typed = Spec.of(text).typed(laws=False)
+        spec, _, classes = compiled(text)
+        typed = spec.typed(laws=False)
         sizes = {dim.name: size for dim, size in zip(typed.cell.dims, (3, 4, 2)) if dim.kind != "quotient"}
         inferred = {dim.name for dim in typed.cell.dims if dim.kind == "inferred"}
         self.oracle, self.reference = interpret.Instance(typed, {**sizes, **options}), interpret.Reference()
@@ -322,7 +336,7 @@ class Trial:
         state = [rng.normal(size=(3, *settings.shape(each.shape))) for each in typed.cell.states]
         state = [(s > 0) * 1.0 if each.binary else s for s, each in zip(state, typed.cell.states)]
         self.arguments = {name: value for name, value in {**sizes, **options}.items() if name not in inferred}
-        layer = getattr(cellgen.compile(text=text), typed.cell.name)
+        layer = getattr(classes, typed.cell.name)
         self.layer = layer(
             **self.arguments, return_sequences=True, return_state=True, dtype="float64", jit_compile=False
         )
@@ -395,7 +409,5 @@ def test_a_state_starts_from_the_number_that_is_written():
 
 @pytest.mark.parametrize("name", CELLS)
 def test_its_derivative_is_shown(name):
-    from cellgen.compiler import proved
-
-    proof = proved(Spec.of(CELLS[name]).typed())
+    _, proof, _ = compiled(CELLS[name])
     assert proof.compared and not (proof.wrong or proof.open or proof.unshown)

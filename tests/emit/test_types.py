@@ -40,12 +40,11 @@ WRONG = {  # what is wrong, and what is said of it
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
-    """What pyright says, by file: line and message. Of the runtime, of all that is generated, and of two programs."""
+    """What pyright says, by file: line and message. Of all that is generated, the runtime too, and of two programs."""
     folder = tmp_path_factory.mktemp("typed")
     for path in GENERATED.glob("*.py"):
         if not path.name.startswith("test_"):
             shutil.copy(path, folder)
-    shutil.copytree(CHECKOUT / "cellgen" / "runtime", folder / "cellgen" / "runtime")
     (folder / "right.py").write_text(PROGRAM)
     (folder / "wrong.py").write_text("\n".join([*PROGRAM.splitlines()[:5], *WRONG]))
     (folder / "pyrightconfig.json").write_text(json.dumps({"pythonVersion": "3.10"}))

@@ -4,8 +4,6 @@ import functools
 import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +11,11 @@ import pytest
 import tensorflow as tf
 
 from cellgen import testing
+from cellgen.cli import main
 from cellgen.testing.difference import Value, close, refuses, same
 from cellgen.testing.values_and_gradients import Point
 from tests.generated import CHECKOUT, committed, imported
+from tests.programs import ran
 
 SPEC = """\
 cell: Leaky
@@ -28,25 +28,21 @@ equations: |
 """
 
 
-def run(command, folder, **more):
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", **more}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-
-
-def test_a_wrong_cell_is_told_with_its_place_and_again_by_the_command_that_is_told(tmp_path):
+def test_a_wrong_cell_is_told_with_its_place_and_again_by_the_command_that_is_told(tmp_path, monkeypatch, capfd):
     """By the front door: a build, the sign before what is carried turned over, which the second step is the first to
     see, and the tests that it came with.
     """
     (tmp_path / "leaky.yaml").write_text(SPEC)
-    assert run([sys.executable, "-m", "cellgen", "build", "leaky.yaml"], tmp_path).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "leaky.yaml"]) == 0
     file = tmp_path / "generated" / "leaky.py"
     text = file.read_text(encoding="utf-8")
     place = text.index("c = rate * c_prev + ", text.index("def _forward"))
     file.write_text(text[:place] + text[place:].replace("rate *", "-rate *", 1), encoding="utf-8")
 
-    done = run([sys.executable, "-m", "cellgen", "test", "generated"], tmp_path, PYTEST_ADDOPTS="-k scan")
-    assert done.returncode == 1
-    report = done.stdout.partition("_ test_scan[rate] _")[2].partition("\nAll traceback")[0]
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k 'scan and rate'")
+    assert main(["test", "generated"]) == 1
+    report = capfd.readouterr().out.partition("_ test_scan[rate] _")[2].partition("\nAll traceback")[0]
     words = ["E", "case", "how", "value", "came", "wanted", "apart", "also", "again"]
     assert [line.split()[0] for line in report.splitlines()[2:]] == words
     assert "case    Leaky(input=3, units=4, rate=0.75)\n" in report
@@ -56,7 +52,10 @@ def test_a_wrong_cell_is_told_with_its_place_and_again_by_the_command_that_is_to
     assert again == "python -m pytest 'generated/test_leaky.py::test_scan[rate]'"
 
     python, *options = shlex.split(again)
-    done = run([sys.executable, *options, "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."], tmp_path)
+    assert (python, options[:2]) == ("python", ["-m", "pytest"])
+    arguments = ["pytest", *options[2:], "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir=."]
+    program = f"import runpy, sys; sys.argv = {arguments}; runpy.run_module('pytest', None, '__main__', alter_sys=True)"
+    (done,) = ran(program, tmp_path, CHECKOUT)
     assert done.returncode == 1 and "1 failed" in done.stdout
     assert report.partition("value   ")[2] in done.stdout
 

@@ -251,7 +251,7 @@ def test_generated_code_that_is_wrong_is_seen(tmp_path, monkeypatch):
 def test_an_edit_is_told_where_it_is(sample, tmp_path_factory):
     told = Counter()
     for number, each in enumerate(sample):
-        for draw in range(3):
+        for draw in range(2):
             changed = edits.edit(each, Random(f"{number} {draw}"))
             assert changed.case.text != each.text
             failure, codes = edits.refused(changed, tmp_path_factory.mktemp("spec"))

@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 from cellgen.analyse.structure import analyse
-from cellgen.compiler import Spec, shipped
+from cellgen.compiler import Spec
 from cellgen.diagnostics.diagnostic import Report
 from cellgen.interpret.arithmetic import NUMPY
 from cellgen.interpret.instance import Instance
@@ -29,8 +29,7 @@ from cellgen.prove.symbols import Arithmetic, Table
 from cellgen.prove.value_cache import ValueCache
 from cellgen.prove.verdicts import SYMPY, laws
 from cellgen.refute.random_runs import Trial, given, moments
-
-SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))
+from tests.shipped import SHIPPED, facts_of, typed_of
 
 LSTM = """
 cell: Cell
@@ -72,13 +71,8 @@ def cell(equations, *head, state="h: units", weights=("W", "U")):
 
 
 @cache
-def typed_of(stem):
-    return Spec.at(stem).typed()
-
-
-@cache
 def found_of(stem):
-    return laws(typed_of(stem), analyse(typed_of(stem)), strict=True)
+    return laws(typed_of(stem), facts_of(stem), strict=True)
 
 
 @pytest.mark.parametrize("stem", SHIPPED)
@@ -110,7 +104,7 @@ def test_no_numbers_are_found_against_what_is_proved(stem):
 
 
 def test_the_shipped_specs_have_laws_of_every_kind():
-    kinds = {type(law.claim).__name__ for stem in SHIPPED for law in Spec.at(stem).cell().laws}
+    kinds = {type(law.claim).__name__ for stem in SHIPPED for law in typed_of(stem).cell.laws}
     assert kinds == {"Equal", "Within", "FreeOf", "ReducesTo"}
 
 
@@ -689,7 +683,7 @@ def test_a_gradient_may_pass_through_an_earlier_step():
 @pytest.mark.parametrize("stem", SHIPPED)
 def test_sympy_agrees_with_the_structure_on_what_is_affine(stem):
     typed, table = typed_of(stem), Table()
-    for variant, facts in zip(typed.variants, analyse(typed).variants):
+    for variant, facts in zip(typed.variants, facts_of(stem).variants):
         meaning = Meaning(Program(typed, variant), table, Under(activations=defaults(typed.cell)))
         for state, found in facts.recurrences.items():
             for expr in meaning.name(Ref(state)).lanes.values():
@@ -886,8 +880,7 @@ def test_what_is_the_same_in_several_variants_is_found_once(monkeypatch):
     value, named = ValueCache.value, Meaning._named
     monkeypatch.setattr(ValueCache, "value", lambda *args: asked.append(1) or value(*args))
     monkeypatch.setattr(Meaning, "_named", lambda *args: found.append(1) or named(*args))
-    typed = Spec.at("hm_lstm").typed()
-    laws(typed, analyse(typed))
+    laws(typed_of("hm_lstm"), facts_of("hm_lstm"))
     assert len(asked) > 1400 and len(found) < 220  # values of names
 
 
@@ -895,7 +888,7 @@ def test_what_is_the_same_in_several_variants_is_found_once(monkeypatch):
 def test_what_is_recalled_is_what_would_be_found(stem, monkeypatch):
     once = found_of(stem)
     monkeypatch.setattr(ValueCache, "value", lambda self, origin, find: find())
-    assert laws(typed_of(stem), analyse(typed_of(stem)), strict=True) == once
+    assert laws(typed_of(stem), facts_of(stem), strict=True) == once
 
 
 # --- the house ---

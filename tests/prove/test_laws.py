@@ -327,6 +327,13 @@ def test_the_initial_state_is_in_the_range_too():
     assert statuses(text, "h in (0, 1)", "h in [0, 0.4]") == ["proved", "refuted"]
 
 
+def test_the_first_step_reads_the_initial_state():
+    """Whatever the range of what later steps leave."""
+    text = cell("k = step(h[t-1])\nh = sigmoid(x @ W + k)", weights=("W",))
+    lines = "k == 1", "h[t-1] in (0, 1)", "h[t-1] in [0, 1)"
+    assert statuses(text, *lines) == ["refuted", "refuted", "proved"]
+
+
 def test_a_condition_may_hold_at_one_step_and_not_at_another():
     text = cell(
         """

@@ -172,14 +172,17 @@ class Enclosure(Looks):
         for index, term in enumerate(terms):
             for symbol, _ in term:
                 where.setdefault(symbol, []).append(index)
-        monomials = [{symbol for symbol, _ in term} for term in terms]
+        monomials = list(terms)
 
         def able(symbol: Expr) -> bool:
-            mine = where[symbol]
-            companions = set().union(*(monomials[index] for index in mine)) - {symbol}
-            joined = companions and (len(mine) > 1 or any(len(where[each]) > 1 for each in companions))
-            low, high = terms.degrees[symbol]
-            return joined and low >= 0 and high <= MAX_DEGREE and intervals.bounded(self.of(symbol))
+            mine, (low, high) = where[symbol], terms.degrees[symbol]
+            if low < 0 or high > MAX_DEGREE:
+                return False
+            if len(mine) > 1:
+                joined = any(len(monomials[index]) > 1 for index in mine)
+            else:
+                joined = any(len(where[each]) > 1 for each, _ in monomials[mine[0]])
+            return joined and intervals.bounded(self.of(symbol))
 
         def order(symbol: Expr) -> tuple:
             return not intervals.inside(self.of(symbol), UNIT), -len(where[symbol]), symbol.name

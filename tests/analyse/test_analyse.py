@@ -10,14 +10,13 @@ import sys
 import pytest
 
 from cellgen.analyse.structure import analyse, condition
-from cellgen.compiler import Spec, shipped
+from cellgen.compiler import Spec
 from cellgen.interpret.instance import Instance
 from cellgen.ir.cell import NEIGHBOURS, Level
 from cellgen.ir.expr import Given, Is, Not, holds
 from cellgen.ir.sizes import Size, dim, total, whole
 from cellgen.text.printer import condition_text, notation
-
-SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))
+from tests.shipped import SHIPPED, facts_of, typed_of
 
 
 def facts(equations, state="h: units", head="", params=""):
@@ -149,8 +148,8 @@ def test_a_state_that_reads_itself_is_not_handed_on():
 
 
 def test_of_scrn_the_slow_state_alone_is_affine():
-    typed = Spec.at("scrn").typed()
-    found = default(typed, analyse(typed)).recurrences
+    typed = typed_of("scrn")
+    found = default(typed, facts_of("scrn")).recurrences
     assert (found["s"].kind, found["s"].among) == ("affine", ("s",))
     assert (found["h"].kind, found["h"].among) == ("general", ("s", "h"))
 
@@ -158,10 +157,10 @@ def test_of_scrn_the_slow_state_alone_is_affine():
 def test_classes_of_the_shipped_cells():
     kinds = {}
     for stem in SHIPPED:
-        typed = Spec.at(stem).typed()
+        typed = typed_of(stem)
         if Spec.at(stem).is_stack:  # as its cell is
             continue
-        kinds[stem] = {name: each.kind for name, each in default(typed, analyse(typed)).recurrences.items()}
+        kinds[stem] = {name: each.kind for name, each in default(typed, facts_of(stem)).recurrences.items()}
     special = {stem: found for stem, found in kinds.items() if set(found.values()) != {"general"}}
     assert special == {
         "indrnn": {"h": "elementwise"},
@@ -184,16 +183,16 @@ def test_classes_of_the_shipped_cells():
     ],
 )
 def test_what_reads_no_state_is_hoisted(stem, texts):
-    typed = Spec.at(stem).typed()
-    hoisted = default(typed, analyse(typed)).hoisted
+    typed = typed_of(stem)
+    hoisted = default(typed, facts_of(stem)).hoisted
     assert [each.text for each in hoisted] == texts
     assert all(each.level is Level.STEP for each in hoisted)
 
 
 def test_hoisted_pieces_read_no_state_and_what_they_stand_in_does():
     for stem in SHIPPED:
-        typed = Spec.at(stem).typed()
-        for variant, found in zip(typed.variants, analyse(typed).variants):
+        typed = typed_of(stem)
+        for variant, found in zip(typed.variants, facts_of(stem).variants):
             for each in found.hoisted:
                 assert variant.types[each.path].level < Level.CARRIED
                 above = [each.path[:end] for end in range(1, len(each.path))]
@@ -213,8 +212,8 @@ def test_an_expression_of_weights_is_computed_once():
 
 
 def test_formulas_of_the_lstm():
-    typed = Spec.at("lstm").typed()
-    found = default(typed, analyse(typed))
+    typed = typed_of("lstm")
+    found = default(typed, facts_of("lstm"))
     assert str(found.parameters) == "4*units*(input + units + 1)"
     # two matmuls of [m] @ [m, 4n]; 8n sums, 3n gates, n candidates, 3n for c, 2n for h
     assert str(found.operations) == "units*(8*input + 8*units + 17)"
@@ -222,8 +221,8 @@ def test_formulas_of_the_lstm():
 
 @pytest.mark.parametrize("stem", SHIPPED)
 def test_the_formula_of_the_parameters_counts_the_weights(stem):
-    typed = Spec.at(stem).typed()
-    for variant, found in zip(typed.variants, analyse(typed).variants):
+    typed = typed_of(stem)
+    for variant, found in zip(typed.variants, facts_of(stem).variants):
         given = {name: answer for name, answer in variant.variant.items() if isinstance(answer, str)}
         given |= {name: variant.variant[name] for name in NEIGHBOURS if name in variant.variant}
         for option in typed.cell.options:
@@ -283,8 +282,8 @@ def _computed(node, at):
 
 @pytest.mark.parametrize("stem", SHIPPED)
 def test_what_exists_in_some_variants_has_a_condition_that_says_in_which(stem):
-    typed = Spec.at(stem).typed()
-    found = analyse(typed)
+    typed = typed_of(stem)
+    found = facts_of(stem)
     for name in [*(param.name for param in typed.cell.params), *(equation.name for equation in typed.cell.equations)]:
         for variant in typed.variants:
             there = name in variant.live or name in [weight.name for weight in variant.weights]
@@ -293,8 +292,7 @@ def test_what_exists_in_some_variants_has_a_condition_that_says_in_which(stem):
 
 
 def test_conditions_are_short():
-    typed = Spec.at("hm_lstm").typed()
-    said = {name: condition_text(test) for name, test in analyse(typed).exists_if.items()}
+    said = {name: condition_text(test) for name, test in facts_of("hm_lstm").exists_if.items()}
     assert said == {
         "V": "h_above",
         "soft": "detector",
@@ -329,12 +327,12 @@ def codes(found):
 
 def test_the_shipped_cells_leave_nothing_to_remark():
     for stem in SHIPPED:
-        assert not analyse(Spec.at(stem).typed()).diagnostics, stem
+        assert not facts_of(stem).diagnostics, stem
 
 
 def test_a_gate_multiplies_a_carried_state_or_has_a_complement():
-    typed = Spec.at("gru_reset_before").typed()
-    found = [(gate.text, gate.state) for gate in default(typed, analyse(typed)).gates]
+    typed = typed_of("gru_reset_before")
+    found = [(gate.text, gate.state) for gate in default(typed, facts_of("gru_reset_before")).gates]
     assert found == [("r", "h"), ("z", "h"), ("z", None)]
 
 
@@ -386,7 +384,7 @@ def test_facts_need_neither_sympy_nor_numpy():
 
 @pytest.mark.parametrize("stem", SHIPPED)
 def test_notation_is_read_back_as_the_same_expression(stem):
-    typed = Spec.at(stem).typed()
+    typed = typed_of(stem)
     text = Spec.at(stem).source.text
     if Spec.at(stem).is_stack:
         pytest.skip("its equations stand in two files")

@@ -44,12 +44,17 @@ def told(case):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_mistake_is_told_as_it_should_be(case):
-    assert render(told(case)) + "\n" == (case / "stderr.txt").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_case_is_about_its_code(case):
-    assert case.name[:5] in {each.code for each in told(case)}
+    """By its code, at places in its file, in lines that fit the screen."""
+    found = told(case)
+    assert render(found) + "\n" == (case / "stderr.txt").read_text(encoding="utf-8")
+    assert case.name[:5] in {each.code for each in found}
+    for each in found:
+        for label in (each.label, *each.context):
+            span = label.span
+            assert 0 <= span.start <= span.end <= len(span.source.text)
+        assert each.message[0].islower() or not each.message[0].isalpha()
+        assert not each.message.endswith(".")
+        assert all(len(line) <= 140 for line in render([each]).split("\n"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -65,17 +70,6 @@ def test_the_spec_put_right_is_built(case):
     """No help leads into what `check` passes and `build` refuses."""
     with chdir(case):
         assert Spec.at("good.yaml").build()
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_place_lies_in_its_file_and_every_line_fits_the_screen(case):
-    for each in told(case):
-        for label in (each.label, *each.context):
-            span = label.span
-            assert 0 <= span.start <= span.end <= len(span.source.text)
-        assert each.message[0].islower() or not each.message[0].isalpha()
-        assert not each.message.endswith(".")
-        assert all(len(line) <= 140 for line in render([each]).split("\n"))
 
 
 # --- the registry ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from cellgen.compiler import Library, Spec, shipped
 from cellgen.diagnostics.diagnostic import SpecError
 from cellgen.ir.choices import when
 from cellgen.ir.expr import Both, Either, Given, Is, Not, holds
+from tests.checkout import CHECKOUT
 
 LSTM = """
 cell: Base
@@ -189,10 +190,11 @@ def test_what_expand_prints_compiles_to_the_same(spec):
 
     library = Library((shipped(),))
     for stem in library.stems:
-        one = Spec.at(stem)
-        text = expand(one.expanded())
-        assert expand(Spec.of(text, stem).expanded()) == text
-        assert Spec.of(text, stem).build() == one.build()
+        text = expand(Spec.at(stem).expanded())
+        again = Spec.of(text, stem)
+        assert expand(again.expanded()) == text
+        for name, code in again.build().items():
+            assert code == (CHECKOUT / "generated" / name).read_text(encoding="utf-8"), name
 
 
 # --- variants -------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cellgen.interpret import instance
 from cellgen.interpret.evaluation import evaluate
 from cellgen.ir.ops import OPS
 from tests.checkout import CHECKOUT
+from tests.fuzz import served
 
 SEED = 20260101
 REGRESSIONS = CHECKOUT / "tests" / "regressions"
@@ -219,11 +220,15 @@ equations: |
 def test_what_is_drawn_and_what_goes_through_a_file_is_compared(tmp_path, monkeypatch):
     from cellgen.fuzz.trial_run import Runs
 
-    outcome = attempted(NOISY, tmp_path / "spec", runs=Runs(compiled=True), only="run")
+    runs = Runs(compiled=True)
+    runs.ways = {name: runs.ways[name] for name in ("loop", "graph", "XLA")}  # in every way: above
+    outcome = attempted(NOISY, tmp_path / "spec", runs=runs, only="run")
     assert not outcome.failures, outcome.failures
     assert all(outcome.notes[what] == 1 for what in ("drawn by seed", "through a file", "run by XLA"))
     monkeypatch.setattr(runtime.Drawing, "_next_seed", lambda cell: [3, id(object())])
-    found = kinds(attempted(NOISY, tmp_path / "other", runs=Runs(), only="run"))
+    runs = Runs()
+    runs.ways = {"graph": runs.ways["graph"]}
+    found = kinds(attempted(NOISY, tmp_path / "other", runs=runs, only="run"))
     assert "generated: what is drawn again is other" in found
 
 
@@ -246,7 +251,7 @@ def test_generated_code_that_is_wrong_is_seen(tmp_path, monkeypatch):
 def test_an_edit_is_told_where_it_is(sample, tmp_path_factory):
     told = Counter()
     for number, each in enumerate(sample):
-        for draw in range(3):
+        for draw in range(2):
             changed = edits.edit(each, Random(f"{number} {draw}"))
             assert changed.case.text != each.text
             failure, codes = edits.refused(changed, tmp_path_factory.mktemp("spec"))
@@ -301,16 +306,24 @@ def test_parts_of_an_expression():
 # --- a run ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_resumed_and_told(tmp_path):
+def test_a_run_is_resumed_and_told(tmp_path, monkeypatch):
+    done = {"refused": {}, "notes": {}, "told": {}, "edited": 1, "failures": []}
+    with monkeypatch.context() as patched:
+        patched.setattr(campaign, "each_done", lambda tasks, jobs: ((task, done) for task in tasks))
+        campaign.fuzz(campaign.Tally(3), tmp_path / "fuzz.json", 2, float("inf"), 1, lambda _: None)
     command = [sys.executable, "-m", "cellgen", "fuzz", "--seed", "3", "--jobs", "1", "-o", str(tmp_path)]
-    for cells in ("2", "4"):
-        done = subprocess.run(
-            [*command, "--cells", cells], env=_environment(), capture_output=True, text=True, cwd=tmp_path
-        )
-        tally = json.loads((tmp_path / "fuzz.json").read_text())
-        assert done.returncode == bool(tally["failures"]), done.stderr
-        assert tally["cells"] == tally["next"] == tally["edited"] == int(cells), done.stderr
+    done = subprocess.run([*command, "--cells", "4"], env=_environment(), capture_output=True, text=True, cwd=tmp_path)
+    tally = json.loads((tmp_path / "fuzz.json").read_text())
+    assert done.returncode == bool(tally["failures"]), done.stderr
+    assert tally["cells"] == tally["next"] == tally["edited"] == 4, done.stderr
+    assert tally["notes"]["checked"] == 2  # those of this process
     assert "going on after 2 cells" in done.stderr and "seed 3: 4 random cells" in done.stdout
+
+
+def test_some_are_run_as_generated_code_and_a_few_by_xla():
+    assert [campaign.level_of(number) for number in (0, 7, 10, 50, 60)] == ["xla", "numpy", "graph", "xla", "graph"]
+    assert campaign._runs("numpy") is None
+    assert not campaign._runs("graph").compiled and campaign._runs("xla").compiled
 
 
 def test_a_process_that_dies_or_hangs_is_a_failure_of_its_cell(tmp_path, monkeypatch):
@@ -324,7 +337,7 @@ def test_a_process_that_dies_or_hangs_is_a_failure_of_its_cell(tmp_path, monkeyp
 
 
 def test_processes_that_die_and_hang(monkeypatch):
-    monkeypatch.setattr(campaign, "serve", _serve)
+    monkeypatch.setattr(campaign, "serve", served.serve)
     monkeypatch.setitem(campaign.LIMITS, "graph", 1)
     tasks = [campaign.Task(0, number, "graph" if number == 2 else "numpy") for number in range(4)]
     assert {task.number: came for task, came in campaign.each_done(iter(tasks), 1)} == {
@@ -333,18 +346,6 @@ def test_processes_that_die_and_hang(monkeypatch):
         2: campaign.HANGS,
         3: {},
     }
-
-
-def _serve(pipe):
-    import os
-    import time
-
-    for task in iter(pipe.recv, None):
-        if task.number == 1:
-            os._exit(1)
-        if task.number == 2:
-            time.sleep(600)
-        pipe.send({})
 
 
 # --- what once failed -------------------------------------------------------------------------------------------------

@@ -163,9 +163,22 @@ def judged(text, *lines):
     return {verdict.claim: verdict for verdict in laws(typed, analyse(typed)).laws}
 
 
+CONDITIONS = {
+    "(mix - c[t-1]) / (g - c[t-1]) == 1 - f": "where `g - c[t-1]` is not 0",
+    "a * b / a == b": "where `a` is not 0",
+    "sqrt(a) ** 2 == a": "where `a` is no less than 0",
+    "exp(log(b)) == b": "where `b` is more than 0",
+    "where(a > 0, exp(log(a)), 0) == relu(a)": "",
+    "where(a > 0, sqrt(a), 0) ** 2 == relu(a)": "",
+    "a / (1 + abs(a)) * (1 + abs(a)) == a": "",
+}
+
+NO_NUMBER = ["once * relu(a) == 1", "relu(a) / relu(a) == 1", "where(a > 0, 0, a / relu(a)) == 0"]
+
+
 @pytest.fixture(scope="module")
 def verdicts():
-    return judged(CELL, *TRUE) | judged(CELL, *FALSE)
+    return judged(CELL, *TRUE) | judged(CELL, *FALSE) | judged(CELL, *CONDITIONS, *NO_NUMBER)
 
 
 @pytest.mark.parametrize("line", TRUE)
@@ -181,27 +194,14 @@ def test_a_false_equality_is_refuted(line, verdicts):
 # --- where an expression is no number ---
 
 
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        ("(mix - c[t-1]) / (g - c[t-1]) == 1 - f", "where `g - c[t-1]` is not 0"),
-        ("a * b / a == b", "where `a` is not 0"),
-        ("sqrt(a) ** 2 == a", "where `a` is no less than 0"),
-        ("exp(log(b)) == b", "where `b` is more than 0"),
-        ("where(a > 0, exp(log(a)), 0) == relu(a)", ""),
-        ("where(a > 0, sqrt(a), 0) ** 2 == relu(a)", ""),
-        ("a / (1 + abs(a)) * (1 + abs(a)) == a", ""),
-    ],
-)
-def test_a_condition_is_said(line, why):
-    (found,) = judged(CELL, line).values()
-    assert (found.status, found.why) == ("proved", why)
+@pytest.mark.parametrize("line", CONDITIONS)
+def test_a_condition_is_said(line, verdicts):
+    assert (verdicts[line].status, verdicts[line].why) == ("proved", CONDITIONS[line])
 
 
-@pytest.mark.parametrize("line", ["once * relu(a) == 1", "relu(a) / relu(a) == 1", "where(a > 0, 0, a / relu(a)) == 0"])
-def test_what_is_no_number_for_whole_ranges_is_not_proved(line):
-    (found,) = judged(CELL, line).values()
-    assert found.status != "proved"
+@pytest.mark.parametrize("line", NO_NUMBER)
+def test_what_is_no_number_for_whole_ranges_is_not_proved(line, verdicts):
+    assert verdicts[line].status != "proved"
 
 
 # --- cells of papers ---

@@ -45,11 +45,11 @@ def named(expressions):
 
 
 def typed(expressions):
-    """A cell in which these are equations."""
+    """A cell in which these are equations; of the sum of all of them, which is nobody's, no range is looked for."""
     equations = named(expressions)
     lines = [f"  {name} = {text}\n" for name, text in equations.items()]
     return Spec.of(
-        f"{HEAD}{''.join(lines)}  y = {' + '.join(equations)}\n  h = h[t-1] + u + v + z + f + n + m + r + b\n"
+        f"{HEAD}{''.join(lines)}  y = 0 * ({' + '.join(equations)})\n  h = h[t-1] + u + v + z + f + n + m + r + b\n"
     ).typed(laws=False)
 
 

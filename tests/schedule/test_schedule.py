@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from cellgen.bench.fresh_process import fresh
-from cellgen.compiler import Spec, planned, proved, shipped
+from cellgen.compiler import Spec, planned, proved
 from cellgen.derive.centring import centre
 from cellgen.derive.derivative_rules import op
 from cellgen.derive.hoisting import hoist
@@ -21,8 +21,7 @@ from cellgen.schedule.flow import made
 from cellgen.schedule.parts import uses
 from cellgen.show.plan_screen import bytes_a_step, planscreen
 from tests.generated import committed, layer_class
-
-STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))
+from tests.shipped import SHIPPED, plan_of
 
 GATES = """
 cell: Gates
@@ -215,9 +214,9 @@ def test_the_scan_subtracts_the_mean():
 # --- what is kept, and what is computed again ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", SHIPPED)
 def test_no_matmul_is_computed_again(stem):
-    plan = planned(Spec.at(stem).typed())
+    plan = plan_of(stem)
     forward = made(plan.forward.blocks)
     again = [b for b in (*plan.backward.blocks, *plan.after.blocks) if made([b]) & forward]
     ops = {node.op for b in again for line in b.lines for node in uses(line.value) if isinstance(node, Apply)}
@@ -271,7 +270,7 @@ def test_a_scan_runs_as_the_plan_says_where_nothing_else_is_said():
 
 
 def test_the_plan_of_a_cell():
-    shown = planscreen(planned(Spec.at("simple_rnn").typed()))
+    shown = planscreen(plan_of("simple_rnn"))
     assert (
         shown
         == """\
@@ -307,13 +306,13 @@ plan
     )
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", SHIPPED)
 def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
     """The formula of the plan, against the arrays that a generated module keeps of one step of one sample."""
-    typed, module, seen = Spec.at(stem).typed(), committed(stem), []
+    module, seen = committed(stem), []
     if Spec.at(stem).is_stack:
         pytest.skip("the formula is that of a layer")
-    plan, likely = planned(typed), module.recurrent.Scan.example
+    plan, likely = plan_of(stem), module.recurrent.Scan.example
 
     def noted(*step):
         output, kept = likely(*step)

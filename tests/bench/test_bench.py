@@ -142,16 +142,29 @@ def test_the_unrolled_loop_only_runs_at_its_length():
     assert [lineup.UNROLLED in names for names in there] == [False, True]
 
 
-def test_a_workload_in_a_process_of_its_own():
-    """It gives what it gives here, tells what it begins, and its errors are told too."""
-    settings, begun = run.Settings(quick=True, peers=False, only=("cellgen, XLA",)), []
-    found = run.apart("W2", settings, begun.append)
-    assert [(row.contestant, row.measure) for row in found.rows] == [
-        ("cellgen, XLA", each) for each in workloads.MEASURES
-    ]
+def test_a_workload_tells_what_it_begins():
+    settings, begun = run.Settings(quick=True, only=(LSTM,)), []
+    found = run.measure("W2", settings, begun.append)
+    assert [(row.contestant, row.measure) for row in found.rows] == [(LSTM, each) for each in workloads.MEASURES]
     assert len(begun) == run.tasks("W2", settings)
+
+
+def test_a_workload_in_a_process_of_its_own(monkeypatch):
+    """It gives what it gives here, tells what it begins, and its errors are told too."""
+    wanted, begun = run.Found((row("W2", LSTM, "forward", 1.0),), (LeftOut("W2", RNN, "a word"),)), []
+
+    def measure(name, settings, begin):
+        begin(f"{name}, {settings.units}")
+        begin(f"in process {os.getpid()}")
+        return wanted
+
+    monkeypatch.setattr(run, "get_context", lambda how: multiprocessing.get_context("fork"))
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "measure", measure)
+        assert run.apart("W2", run.Settings(units=7), begun.append) == wanted
+    assert begun[0] == "W2, 7" and begun[1:] != [f"in process {os.getpid()}"] and len(begun) == 2
     with pytest.raises(KeyError, match="W99"):
-        run.apart("W99", settings, begun.append)
+        run.apart("W99", run.Settings(), begun.append)
 
 
 def test_a_process_that_ends_without_a_word_leaves_its_workload_out(monkeypatch):
@@ -172,7 +185,15 @@ def test_what_is_not_installed_is_left_out_with_a_word(library, monkeypatch):
     assert f"left out: W2, {names[0]}: {library} is not installed" in table.left_out(found.left_out)
 
 
-def test_the_stack_is_left_out_with_a_word(monkeypatch):
+@pytest.fixture
+def no_reference(monkeypatch):
+    """Where nobody takes part, nobody's values are compared."""
+    from cellgen.bench import contest
+
+    monkeypatch.setattr(contest, "_values", lambda *_: {})
+
+
+def test_the_stack_is_left_out_with_a_word(monkeypatch, no_reference):
     monkeypatch.setitem(WORKLOADS, "W5", replace(WORKLOADS["W5"], spec="no_such_spec"))
     settings = run.Settings(quick=True, peers=False)
     found = run.measure("W5", settings, print)
@@ -362,7 +383,7 @@ def test_who_computes_something_else_is_left_out_as_failed():
     assert left_out.why.startswith("forward: Disagreement: outputs differ by")
 
 
-def test_a_spec_that_does_not_build_is_left_out(monkeypatch):
+def test_a_spec_that_does_not_build_is_left_out(monkeypatch, no_reference):
     monkeypatch.setitem(WORKLOADS, "W2", replace(WORKLOADS["W2"], spec="no_such_spec"))
     rows, (left_out,) = run_contest(*lineup.chosen(lineup.LAYER_NORM, only=(lineup.GRAPH,)))
     assert rows == [] and not left_out.failed and "no shipped spec `no_such_spec`" in left_out.why
@@ -388,7 +409,8 @@ def test_torch_and_jax_compute_the_same_equations():
 
 
 def test_peers_of_the_stack_compute_the_same_equations():
-    wanted = [each for each in lineup.STACK if each.name in (RNN, SCAN, "jax.lax.scan") and not each.missing]
+    """As `RNN`, the reference, does."""
+    wanted = [each for each in lineup.STACK if each.name in (SCAN, "jax.lax.scan") and not each.missing]
     rows, left_out = run_contest(*wanted, workload="W5")
     assert left_out == [] and len(rows) == 2 * len(wanted)
 
@@ -442,10 +464,13 @@ def test_help_names_the_workloads():
 
 
 def test_a_quick_run_prints_a_table_and_writes_json(tmp_path):
-    done = child("W2", "--quick", "--only", LSTM, "--json", tmp_path / "out.json")
+    done = child("W2", "--quick", "--only", LSTM, "--only", "cellgen, XLA", "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     found = results.from_json((tmp_path / "out.json").read_text())
-    assert [(row.contestant, row.measure) for row in found.rows] == [(LSTM, "forward"), (LSTM, "training")]
+    assert [(row.contestant, row.measure) for row in found.rows] == [
+        (name, measure) for measure in workloads.MEASURES for name in ("cellgen, XLA", LSTM)
+    ]
+    assert not any(each.failed for each in found.left_out)
     assert {each.measure for each in found.limits} == set(workloads.MEASURES)
     assert LSTM in done.stdout and "GFLOP/s" in done.stdout and "goals" not in done.stdout
 

@@ -143,9 +143,11 @@ def test_the_unrolled_loop_only_runs_at_its_length():
 
 
 def test_a_workload_tells_what_it_begins():
-    settings, begun = run.Settings(quick=True, only=(LSTM,)), []
+    settings, begun = run.Settings(quick=True, peers=False, only=(lineup.GRAPH,)), []
     found = run.measure("W2", settings, begun.append)
-    assert [(row.contestant, row.measure) for row in found.rows] == [(LSTM, each) for each in workloads.MEASURES]
+    assert [(row.contestant, row.measure) for row in found.rows] == [
+        (lineup.GRAPH, each) for each in workloads.MEASURES
+    ]
     assert len(begun) == run.tasks("W2", settings)
 
 
@@ -404,6 +406,8 @@ def test_gradients_of_all_weights_are_compared():
 
 def test_torch_and_jax_compute_the_same_equations():
     wanted = [each for each in lineup.LAYER_NORM if each.name in ("torch, loop", "jax.lax.scan") and not each.missing]
+    if not wanted:
+        pytest.skip("neither is installed")
     rows, left_out = run_contest(*wanted)
     assert left_out == [] and len(rows) == 2 * len(wanted)
 
@@ -464,13 +468,10 @@ def test_help_names_the_workloads():
 
 
 def test_a_quick_run_prints_a_table_and_writes_json(tmp_path):
-    done = child("W2", "--quick", "--only", LSTM, "--only", "cellgen, XLA", "--json", tmp_path / "out.json")
+    done = child("W2", "--quick", "--only", LSTM, "--json", tmp_path / "out.json")
     assert done.returncode == 0, done.stderr
     found = results.from_json((tmp_path / "out.json").read_text())
-    assert [(row.contestant, row.measure) for row in found.rows] == [
-        (name, measure) for measure in workloads.MEASURES for name in ("cellgen, XLA", LSTM)
-    ]
-    assert not any(each.failed for each in found.left_out)
+    assert [(row.contestant, row.measure) for row in found.rows] == [(LSTM, "forward"), (LSTM, "training")]
     assert {each.measure for each in found.limits} == set(workloads.MEASURES)
     assert LSTM in done.stdout and "GFLOP/s" in done.stdout and "goals" not in done.stdout
 

@@ -247,7 +247,10 @@ def built(tmp_path_factory):
 
 @pytest.mark.parametrize("name", STACKS)
 def test_an_odd_stack_is_as_its_oracle_says(name, built):
-    """Steps, gradients by finite differences, masks: where all is as it was made, and where all is changed."""
+    """Steps, gradients by finite differences, masks: where all is as it was made, and where all is changed.
+
+    Gradients along one direction of all that there is, for which the sizes stand as a case.
+    """
     tests = built(name)
     *_, last = cases = tests.SUBJECT.cases
     for case in (cases[0], last) if len(cases) > 1 else cases:
@@ -255,7 +258,7 @@ def test_an_odd_stack_is_as_its_oracle_says(name, built):
             tests.test_step(case, sizes)
         tests.test_masks(case, {"mask": testing.MASK, "lengths": testing.LENGTHS})
     tests.test_scan(last)
-    tests.test_gradients(cases[0])
+    tests.test_gradients(tests.SUBJECT.sizes[0])
     tests.test_arguments_are_checked()
 
 

@@ -1,6 +1,8 @@
 """The house and its rules: who imports whom, which library lives where, and what never happens."""
 
 import ast
+import functools
+import json
 import re
 import subprocess
 import sys
@@ -35,9 +37,14 @@ def run(*command, cwd=CHECKOUT):
     )
 
 
+@functools.cache
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path):
     """The modules that a file imports, at the top or later."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -72,7 +79,7 @@ def test_each_third_party_library_has_one_home():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(CHECKOUT).as_posix())
 def test_nothing_evaluates_text(path):
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    nodes = list(ast.walk(tree(path)))
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     imported = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
@@ -84,9 +91,9 @@ def test_no_module_is_too_long():
     """Imports apart, which a list of names makes long."""
     lines = {}
     for path in MODULES:
-        text = path.read_text(encoding="utf-8")
-        imports = [each for each in ast.parse(text).body if isinstance(each, (ast.Import, ast.ImportFrom))]
-        lines[path] = len(text.splitlines()) - sum(each.end_lineno - each.lineno + 1 for each in imports)
+        imports = [each for each in tree(path).body if isinstance(each, (ast.Import, ast.ImportFrom))]
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        lines[path] = count - sum(each.end_lineno - each.lineno + 1 for each in imports)
     assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
 
 
@@ -100,34 +107,40 @@ def test_tests_stand_in_the_folder_of_the_package_that_they_are_about():
         assert (CHECKOUT / "tests" / folder / "__init__.py").is_file(), folder
 
 
-@pytest.mark.parametrize(
-    "arguments", [["check", "lstm"], ["list"], ["--help"], ["build", "lstm", "-o", "{tmp_path}"]], ids=" ".join
-)
-def test_no_command_that_runs_no_cell_imports_tensorflow(arguments, tmp_path):
+COMMANDS = [["--help"], ["guide"], ["guide", "laws"], ["check", "lstm"], ["list"], ["build", "lstm", "-o", "{folder}"]]
+COMMANDS = {" ".join(arguments): arguments for arguments in COMMANDS}
+READING = ["--help", "guide", "guide laws"]
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """What has been imported after each command, run one after the other in one process."""
+    folder = tmp_path_factory.mktemp("built")
     ask = (
-        "import sys; from cellgen.cli import main; code = main(sys.argv[1:]);"
-        "heavy = {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules); sys.exit(code or bool(heavy) and 99)"
+        "import json, sys; from cellgen.cli import main; file, *commands = sys.argv[1:]; found = {}\n"
+        "for command in commands:\n"
+        "    assert main(json.loads(command)) == 0, command\n"
+        "    found[command] = [*sys.modules]\n"
+        "json.dump([*found.values()], open(file, 'w'))"
     )
-    done = run(sys.executable, "-c", ask, *(each.format(tmp_path=tmp_path) for each in arguments))
+    commands = [json.dumps([each.format(folder=folder) for each in arguments]) for arguments in COMMANDS.values()]
+    done = run(sys.executable, "-c", ask, folder / "modules.json", *commands)
     assert done.returncode == 0, done.stderr
+    return dict(zip(COMMANDS, map(set, json.loads((folder / "modules.json").read_text())), strict=True))
 
 
-def test_a_check_imports_nothing_that_writes_code():
-    ask = (
-        "import sys; from cellgen.cli import main; main(['check', 'lstm']);"
-        "print(*{'cellgen.emit', 'cellgen.schedule', 'jinja2'} & set(sys.modules))"
-    )
-    assert not run(sys.executable, "-c", ask).stdout.splitlines()[-1]
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_that_runs_no_cell_imports_tensorflow(command, imported):
+    assert not imported[command] & {"tensorflow", "keras", "tf_keras"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["guide"], ["guide", "laws"]], ids=" ".join)
-def test_help_and_the_guide_import_nothing_that_is_slow(arguments):
-    ask = (
-        "import sys; from cellgen.cli import main; code = main(sys.argv[1:]);"
-        "slow = {'tensorflow', 'numpy', 'sympy', 'rich'} & set(sys.modules); sys.exit(code or bool(slow) and 99)"
-    )
-    done = run(sys.executable, "-c", ask, *arguments)
-    assert done.returncode == 0, done.stderr
+def test_a_check_imports_nothing_that_writes_code(imported):
+    assert not imported["check lstm"] & {"cellgen.emit", "cellgen.schedule", "jinja2"}
+
+
+@pytest.mark.parametrize("command", READING)
+def test_help_and_the_guide_import_nothing_that_is_slow(command, imported):
+    assert not imported[command] & {"tensorflow", "numpy", "sympy", "rich"}
 
 
 def test_importing_the_package_imports_no_more_than_its_version():

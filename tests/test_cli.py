@@ -18,7 +18,7 @@ import pytest
 import cellgen
 from cellgen import cli
 from cellgen.compiler import Spec, shipped
-from cellgen.terminal import uncollected
+from cellgen.terminal import progress, uncollected
 from tests.checkout import CHECKOUT
 
 GUIDE = CHECKOUT / "cellgen" / "guide"
@@ -451,11 +451,17 @@ def test_of_a_folder_build_leaves_out_what_cannot_be_generated_yet(run, here):
 # --- test -----------------------------------------------------------------------------------------------------------
 
 
-def test_test_runs_what_was_built(here):
+def test_test_runs_what_was_built(here, monkeypatch, capfd):
+    """In a process of pytest's, which is told here to be content with one of the tests."""
+
+    def run(*arguments):
+        return cli.main([*arguments]), *capfd.readouterr()
+
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k test_step")
     Path("leaky.yaml").write_text(GOOD)
-    assert child("build", "leaky.yaml").returncode == 0
-    done = child("test", "leaky.yaml")
-    assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr
+    assert run("build", "leaky.yaml")[0] == 0
+    code, out, err = run("test", "leaky.yaml")
+    assert code == 0 and " passed" in out, out + err
     assert sorted(path.name for path in (here / "generated").iterdir()) == [
         "leaky.py",
         "recurrent_1.py",
@@ -464,10 +470,10 @@ def test_test_runs_what_was_built(here):
 
     built = Path("generated/leaky.py")
     built.write_text(built.read_text().replace("0.5 *", "-0.5 *"))
-    done = child("test", "leaky.yaml")
-    assert done.returncode == 1 and "run `cellgen build --force leaky.yaml` first" in done.stderr
-    done = child("test")
-    assert done.returncode == 1 and " failed" in done.stdout
+    code, _, err = run("test", "leaky.yaml")
+    assert code == 1 and "run `cellgen build --force leaky.yaml` first" in err
+    code, out, _ = run("test")
+    assert code == 1 and " failed" in out
 
 
 def test_test_says_when_there_is_nothing_to_run(run):
@@ -638,21 +644,24 @@ def on_a_terminal(*arguments, patience=3600, **environment):
     return out.getvalue().decode()
 
 
-def test_progress_is_for_terminals(here, monkeypatch):
+def test_progress_is_for_terminals(run, here, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.setenv("TERM", "xterm")
-    assert "/3" in on_a_terminal("check", *STEMS[:3], patience=0)
-    assert "/3" not in child("check", *STEMS[:3]).stderr
+    monkeypatch.setattr(progress, "PATIENCE", 0)
+    for name in "abc":
+        Path(f"{name}.yaml").write_text(GOOD)
+    assert "/3" in on_a_terminal("check", "a.yaml", "b.yaml", "c.yaml", patience=0)
+    assert "/3" not in run("check", "a.yaml", "b.yaml", "c.yaml")[2]
 
 
-def test_colours_are_for_terminals(here, monkeypatch):
+def test_colours_are_for_terminals(run, here, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     Path("bad.yaml").write_text(BAD)
     assert "\x1b[31m" in on_a_terminal("check", "bad.yaml")
     assert "\x1b[" not in on_a_terminal("check", "bad.yaml", NO_COLOR="1")
-    assert "\x1b[" not in child("check", "bad.yaml").stderr
+    assert "\x1b[" not in run("check", "bad.yaml")[2]
 
 
 # --- notebooks ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ written out in numpy. None of it shares code with cellgen.
 import re
 import runpy
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -99,18 +100,21 @@ class Case:
     text: str | None = None
     sizes: tuple[str, str] = ("input", "units")
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         return Spec.of(self.text, self.stem) if self.text else Spec.at(self.stem)
 
-    @property
+    @cached_property
+    def module(self):
+        return cellgen.compile(text=self.text, stem=self.stem) if self.text else committed(self.stem)
+
+    @cached_property
     def layout(self):
         return layout(self.spec, **dict(zip(self.sizes, (WIDTH, UNITS))), **self.arguments)
 
     def layer(self, **arguments):
         """Built, of random weights."""
-        module = cellgen.compile(text=self.text, stem=self.stem) if self.text else committed(self.stem)
-        layer = layer_class(module)(UNITS, **self.arguments, dtype="float64", return_sequences=True, **arguments)
+        layer = layer_class(self.module)(UNITS, **self.arguments, dtype="float64", return_sequences=True, **arguments)
         layer.build((None, None, WIDTH))
         layer.set_weights([drawn(each.shape, n) for n, each in enumerate(layer.weights)])
         return layer
@@ -318,53 +322,62 @@ LEGACY = {
 }
 
 
-def in_tensorflow_1(name, x, folder, given=None):
-    """Runs TensorFlow 1's cell in a graph of its own, with its own random variables or those given, and saves it.
+class InTensorFlow1:
+    """TensorFlow 1's cell in a graph of its own, with its own random variables, saved in a folder while it trains."""
 
-    -> outputs, the checkpoint, its scope and forget_bias.
-    """
-    from tensorflow.python.keras.layers.legacy_rnn import rnn_cell_impl
+    def __init__(self, name, folder):
+        from tensorflow.python.keras.layers.legacy_rnn import rnn_cell_impl
 
-    kind, arguments = LEGACY[name]
-    with tf.Graph().as_default(), v1.Session() as session, pytest.warns(UserWarning, match="deprecated"):
-        v1.set_random_seed(3)
-        with v1.variable_scope("rnn", initializer=v1.random_normal_initializer(stddev=0.6, dtype=tf.float64)):
-            cell = getattr(rnn_cell_impl, kind)(UNITS, **arguments, dtype=tf.float64)
-            stack = rnn_cell_impl.MultiRNNCell([cell, rnn_cell_impl.BasicRNNCell(2, dtype=tf.float64)])
-        y, _ = v1.nn.dynamic_rnn(stack, tf.constant(x), dtype=tf.float64)
-        outputs = v1.nn.dynamic_rnn(cell, tf.constant(x), dtype=tf.float64)[0]
-        step = v1.train.get_or_create_global_step()
-        train = v1.train.AdamOptimizer().minimize(tf.reduce_sum(y), step)
-        session.run(v1.global_variables_initializer())
-        # what Keras of TensorFlow 1 calls zeros stays zeros; a bias that is not tells more
-        for n, variable in enumerate(cell.weights):
-            value = drawn(variable.shape, n + 50) if given is None else given[variable.op.name]
-            session.run(variable.assign(value))
-        assert train is not None
-        saved = v1.train.Saver().save(session, str(folder / "model"), global_step=step)
-        scope = cell.weights[0].op.name.split("/gates")[0].removesuffix("/kernel")
-        return session.run(outputs), saved, scope, arguments.get("forget_bias", 1.0)
+        kind, arguments = LEGACY[name]
+        self.folder, self.forget_bias = folder, arguments.get("forget_bias", 1.0)
+        with tf.Graph().as_default() as graph, pytest.warns(UserWarning, match="deprecated"):
+            self._session = v1.Session(graph=graph)
+            v1.set_random_seed(3)
+            with v1.variable_scope("rnn", initializer=v1.random_normal_initializer(stddev=0.6, dtype=tf.float64)):
+                cell = getattr(rnn_cell_impl, kind)(UNITS, **arguments, dtype=tf.float64)
+                stack = rnn_cell_impl.MultiRNNCell([cell, rnn_cell_impl.BasicRNNCell(2, dtype=tf.float64)])
+            y, _ = v1.nn.dynamic_rnn(stack, tf.constant(sequences()), dtype=tf.float64)
+            self._outputs = v1.nn.dynamic_rnn(cell, tf.constant(sequences()), dtype=tf.float64)[0]
+            step = v1.train.get_or_create_global_step()
+            train = v1.train.AdamOptimizer().minimize(tf.reduce_sum(y), step)
+            self._given = {each.op.name: v1.placeholder(tf.float64, each.shape) for each in cell.weights}
+            self._assign = [each.assign(self._given[each.op.name]) for each in cell.weights]
+            self._session.run(v1.global_variables_initializer())
+            # what Keras of TensorFlow 1 calls zeros stays zeros; a bias that is not tells more
+            self.own = {each.op.name: drawn(each.shape, n + 50) for n, each in enumerate(cell.weights)}
+            self.wanted = self.outputs(self.own)
+            assert train is not None
+            self.saved = v1.train.Saver().save(self._session, str(folder / "model"), global_step=step)
+            self.scope = cell.weights[0].op.name.split("/gates")[0].removesuffix("/kernel")
+
+    def outputs(self, given):
+        """Of the cell with given variables."""
+        self._session.run(self._assign, {self._given[name]: given[name] for name in self._given})
+        return self._session.run(self._outputs)
 
 
-def both_ways_with_tensorflow_1(name, folder):
+@pytest.fixture(scope="module")
+def in_tensorflow_1(tmp_path_factory):
+    """The cell by its name, which tests share."""
+    return cache(lambda name: InTensorFlow1(name, tmp_path_factory.mktemp(name)))
+
+
+def both_ways_with_tensorflow_1(name, theirs):
     x, ours, at = sequences(), CASES[name].layer(), CASES[name].layout
-    wanted, saved, scope, forget_bias = in_tensorflow_1(name, x, folder)
-    assert scope.startswith("rnn/multi_rnn_cell/cell_0/")
-    format = TF1(scope, forget_bias)
+    assert theirs.scope.startswith("rnn/multi_rnn_cell/cell_0/")
+    format = TF1(theirs.scope, theirs.forget_bias)
     before, weights = ours(x), named(ours)
-    arrays = checkpoint(saved, scope)
+    arrays = checkpoint(theirs.saved, theirs.scope)
     assert any(each.endswith("/Adam") for each in arrays)  # slots, which are left alone
     ours.set_weights(list(import_weights(at, format, arrays).values()))
-    close(ours(x), wanted)
-    assert "global_step" in checkpoint(folder)
-    exported = export_weights(at, format, weights)
-    wanted, *_ = in_tensorflow_1(name, x, folder, exported)
-    close(before, wanted)
+    close(ours(x), theirs.wanted)
+    assert "global_step" in checkpoint(theirs.folder)
+    close(before, theirs.outputs(export_weights(at, format, weights)))
 
 
 @pytest.mark.parametrize("name", LEGACY)
-def test_tensorflow_1(name, tmp_path):
-    both_ways_with_tensorflow_1(name, tmp_path)
+def test_tensorflow_1(name, in_tensorflow_1):
+    both_ways_with_tensorflow_1(name, in_tensorflow_1(name))
 
 
 # --- what torch and ONNX document, in numpy -------------------------------------------------------------------------
@@ -502,8 +515,7 @@ def test_torch(name, dtype, bound):
         at = layout(case.spec, input=y.shape[-1], units=UNITS, **case.arguments)
         both = []
         for reverse in (False, True):
-            module = cellgen.compile(text=case.text, stem=case.stem) if case.text else committed(case.stem)
-            layer = layer_class(module)(
+            layer = layer_class(case.module)(
                 UNITS, **case.arguments, dtype="float64", return_sequences=True, go_backwards=reverse
             )
             layer.build(y.shape)
@@ -528,12 +540,12 @@ def test_torch(name, dtype, bound):
 
 @pytest.mark.parametrize("kind, orders", [("lstm", 6), ("gru", 3)])
 @pytest.mark.parametrize("format", [Keras, Torch, TF1, Onnx], ids=lambda format: format.__name__)
-def test_two_gates_that_change_places_are_noticed(format, kind, orders, monkeypatch, tmp_path):
+def test_two_gates_that_change_places_are_noticed(format, kind, orders, monkeypatch, in_tensorflow_1):
     right, mutants = format.orders[kind], 0
     name = "gru_reset_before" if (format, kind) == (TF1, "gru") else kind
     check = {
         Keras: lambda: both_ways_with_keras(name),
-        TF1: lambda: both_ways_with_tensorflow_1(name, tmp_path),
+        TF1: lambda: both_ways_with_tensorflow_1(name, in_tensorflow_1(name)),
         Torch: lambda: both_ways_with_what_is_documented("torch", name),
         Onnx: lambda: both_ways_with_what_is_documented("onnx", name),
     }[format]

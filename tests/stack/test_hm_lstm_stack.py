@@ -29,6 +29,7 @@ CASES = [
     {"combine": "select", "z_on_copy": "hold", "boundary": "sigmoid", "slope": 0.7, "top_detector": True},
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case.values())) or "default")
+each_mask = pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
 SEED = 4  # with which every layer does all that it can, also from a zero state
 MARGIN = 1e-3  # from a kink: a thousand times the differences that gradients are compared with
 
@@ -405,18 +406,6 @@ def test_one_step(case):
 
 
 @built
-@each_case
-@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
-def test_outputs_and_all_states(case, mask):
-    """From a state with all combinations of boundaries, and from zeros."""
-    it = trial(**case)
-    layer = layer_of(it, **EVERYTHING)
-    close(layer(it.x, initial_state=it.state, mask=mask), scan(*it.everything, mask=mask, **case))
-    start = hm_lstm_stack.zero_state(UNITS, BATCH)
-    close(layer(it.x, mask=mask), scan(it.params, it.x, start, mask=mask, **case))
-
-
-@built
 @pytest.mark.parametrize("units", [[4], [4, 5], [3, 3, 3, 3]], ids=str)
 def test_other_depths(units):
     it = trial(units=units)
@@ -454,23 +443,17 @@ def tensors(layer, it, mask=None):
 
 @built
 @each_case
-@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
-def test_gradients_are_those_of_the_reference_program(case, mask):
+@each_mask
+def test_outputs_states_and_gradients_are_those_of_the_reference_program(case, mask):
+    """From a state with all combinations of boundaries; outputs and states from zeros too."""
     it = smooth(mask=mask, **case)
     wanted, _ = slopes(it, mask=mask)
-    values, came = tensors(layer_of(it, **EVERYTHING), it, mask)
+    layer = layer_of(it, **EVERYTHING)
+    values, came = tensors(layer, it, mask)
     close(values, scan(*it.everything, mask=mask, **case))
     alike(came, wanted)
-
-
-@built
-@pytest.mark.parametrize("how", [{"jit_compile": True}, {"jit_compile": False}], ids=["xla", "graph"])
-def test_gradients_in_graphs(how):
-    it = smooth(mask=MASK)
-    layer = layer_of(it, **EVERYTHING, **how)
-    values, came = tf.function(lambda: tensors(layer, it, MASK))()
-    close(values, scan(*it.everything, mask=MASK))
-    alike(came, slopes(it, mask=MASK)[0])
+    start = hm_lstm_stack.zero_state(UNITS, BATCH)
+    close(layer(it.x, mask=mask), scan(it.params, it.x, start, mask=mask, **case))
 
 
 @built
@@ -489,19 +472,21 @@ def test_windows_that_carry_the_state_on():
 
 @built
 def test_the_slope_is_set_without_another_trace():
-    it, traces = smooth(slope=2.5), []
-    layer = layer_of(replace(it, options={}), **EVERYTHING)
+    """And in a graph, all is as it is eagerly."""
+    it, traces = smooth(mask=MASK, slope=2.5), []
+    layer = layer_of(replace(it, options={}), **EVERYTHING, jit_compile=False)
 
     @tf.function
     def run():
         traces.append(layer)
-        return tensors(layer, it)
+        return tensors(layer, it, MASK)
 
     values, before = run()
     layer.slope.assign(2.5)
     same, after = run()
     assert len(traces) == 1
+    close(values, scan(*it.everything, mask=MASK))
     close(same, values, 0)
-    alike(before, slopes(it, slope=1.0)[0])
-    alike(after, slopes(it)[0])
+    alike(before, slopes(it, slope=1.0, mask=MASK)[0])
+    alike(after, slopes(it, mask=MASK)[0])
     assert not np.allclose(before["layer1/W"], after["layer1/W"])

@@ -190,20 +190,6 @@ def test_names_of_weights_and_states(stem):
 
 
 @each_stack
-def test_every_way_gives_the_same(stem):
-    layer, x = made(stem, **EVERYTHING), sequences()
-    state = states(layer)
-
-    def way(**how):
-        twin = made(stem, like=layer, **EVERYTHING, **how)
-        return slopes(lambda x, state: twin(x, initial_state=state, mask=MASK), x, state, twin.trainable_weights)
-
-    wanted = way(jit_compile=False)
-    for how in ({"jit_compile": True}, {"memory": "low"}):
-        close(way(**how), wanted, 1e-9)
-
-
-@each_stack
 def test_windows_of_a_stateful_layer(stem):
     whole, x = made(stem, return_sequences=True), sequences()
     carried = made(stem, like=whole, return_sequences=True, stateful=True)

@@ -2,7 +2,6 @@
 by an assertion that reads the same.
 """
 
-import functools
 import re
 import time
 
@@ -54,33 +53,27 @@ def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
         call(x, **given)
 
 
-@functools.cache
-def of_unknown_sizes(stem, name):
-    """A layer in a graph that knows no size before it runs, for x and one more argument. Its assertions are late."""
-    layer, at_once = subject(stem).layer(), tf.debugging.Assert
-    state = [tf.TensorSpec([None, size], tf.float64) for size in tf.nest.flatten(layer.cell.state_size)]
-    more = {"mask": tf.TensorSpec([None, None], tf.bool), "lengths": tf.TensorSpec([None], tf.int32)}
-    specs = [ROWS, {**more, "initial_state": state}[name]]
+@pytest.mark.parametrize("wrong", WRONG)
+@one_subject
+def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong, monkeypatch):
+    """In a graph that knows no size before it runs. What is asserted is taken for true where the graph is optimised: an
+    operation that runs first fails otherwise.
+    """
+    at_once = tf.debugging.Assert
 
     def late(fits, data):
         waited = tf.py_function(lambda fits: time.sleep(0.3) or fits, [fits], tf.bool)
         return at_once(waited, data)
 
-    run = tf.function(lambda x, given: layer(x, **{name: given}), input_signature=specs, autograph=False)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tf.debugging, "Assert", late)
-        run.get_concrete_function()
-    return run
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-@one_subject
-def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong):
-    """What is asserted is taken for true where the graph is optimised: an operation that runs first fails otherwise."""
+    monkeypatch.setattr(tf.debugging, "Assert", late)
     given, sentence = arguments(subject, wrong)
-    ((name, value),) = given.items()
+    specs = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), given)
+    if "initial_state" in given:
+        specs["initial_state"] = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in given["initial_state"]]
+    layer = subject.layer()
+    run = tf.function(lambda x, given: layer(x, **given), input_signature=[ROWS, specs], autograph=False)
     with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
-        of_unknown_sizes(subject.stem, name)(tf.constant(sequences()), value)
+        run(tf.constant(sequences()), given)
 
 
 def test_lengths_are_integers():

@@ -277,7 +277,7 @@ def test_stateful(subject):
 BOUNDS = {"float32": 1e-5, "mixed_float16": 0.02, "float16": 0.02, "bfloat16": 0.15, "mixed_bfloat16": 0.15}
 
 
-@one_subject
+@two_subjects
 @pytest.mark.parametrize(
     "dtype", [*list(BOUNDS)[:2], *(pytest.param(d, marks=pytest.mark.full) for d in list(BOUNDS)[2:])]
 )

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen import testing
 from cellgen.compiler import Spec
 from tests.generated import (
     BATCH,
@@ -298,7 +297,7 @@ def test_generated_tests_of_it(conditioned):
         tests.test_step(case, tests.SUBJECT.sizes[1])
         tests.test_scan(case)
         tests.test_gradients(case)
-        tests.test_masks(case, {"mask": testing.MASK})
+        tests.test_masks(case)
     with pytest.MonkeyPatch.context() as patched:
         tests.test_every_way(patched)
     tests.test_a_masked_step_is_as_if_deleted()

@@ -72,7 +72,7 @@ def test_the_cell_agrees_with_the_oracle(stem, folder, tmp_path):
     for case in (tests.SUBJECT.cases[0], tests.SUBJECT.cases[-1])[: len(tests.SUBJECT.cases)]:
         tests.test_step(case, tests.SUBJECT.sizes[0])
         if hasattr(tests, "test_masks"):
-            tests.test_masks(case, {"mask": testing.MASK})
+            tests.test_masks(case)
         else:
             tests.test_scan(case)
     tests.test_save_and_load(case, tmp_path)  # the last, which has most that is not the default

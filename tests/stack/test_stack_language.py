@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from cellgen import testing
 from cellgen.compiler import Spec, proved
 from cellgen.interpret.instance import Instance
 from cellgen.ir.expr import Given, Not
@@ -256,7 +255,7 @@ def test_an_odd_stack_is_as_its_oracle_says(name, built):
     for case in (cases[0], last) if len(cases) > 1 else cases:
         for sizes in tests.SUBJECT.sizes:
             tests.test_step(case, sizes)
-        tests.test_masks(case, {"mask": testing.MASK, "lengths": testing.LENGTHS})
+        tests.test_masks(case)
     tests.test_scan(last)
     tests.test_gradients(tests.SUBJECT.sizes[0])
     tests.test_arguments_are_checked()

@@ -166,7 +166,7 @@ def test_commands_of_shells_have_the_options_that_they_are_given(page):
 def test_the_generated_tests_of_readme_pass(tmp_path, run):
     lay_out(README, tmp_path)
     assert "cellgen test my_lstm.yaml\n" in [block["text"] for block in README.blocks("sh")]
-    assert run("cellgen build my_lstm.yaml", tmp_path).returncode == 0
+    assert run("cellgen build my_lstm.yaml").code == 0
     done = run("cellgen test my_lstm.yaml")
     assert done.code == 0, done.out
 

@@ -109,7 +109,8 @@ x, wanted = (np.load("wanted.npz")[name] for name in ("x", "y"))
 came = keras.models.load_model("model.keras")(x)
 assert abs(came - wanted).numpy().max() < 1e-6
 if {exported}:
-    assert abs(tf.saved_model.load("exported").serve(x) - wanted).numpy().max() < 1e-6
+    exported = tf.saved_model.load("exported")
+    assert abs(exported.serve(x) - wanted).numpy().max() < 1e-6
 """
 
 

@@ -23,6 +23,16 @@ MACHINE = {"processor": "an abacus", "cores": "2"}
 SHAPE = Shape(2, 10, 3, 4)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def registered_classes_stay():
+    """A saved layer must not load as one of a contestant's class from now on."""
+    import keras
+
+    registered = dict(keras.saving.get_custom_objects())
+    yield
+    keras.saving.get_custom_objects().update(registered)
+
+
 def row(workload, contestant, measure, *samples, shape=SHAPE, first=9.0, **rest):
     return Row(workload, shape, contestant, measure, Timing(first, samples), **rest)
 

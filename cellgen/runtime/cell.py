@@ -1,5 +1,6 @@
 """What generated cells have in common: a Keras layer for one step, of which a subclass declares weights and states."""
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -159,18 +160,13 @@ class Cell(keras.layers.Layer):
         return self._arguments(self.scan.asks)
 
     def _arguments(self, names: Sequence[str]) -> dict[str, Any]:
-        found = {name: self._argument(name) for name in names if name in self._own_names()}
+        own = own_names(type(self))
+        found = {name: self._argument(name) for name in names if name in own}
         return found | {name: value for name, value in self._split_weights().items() if name in names}
 
     def _argument(self, name: str):
         value = getattr(self, name)
         return self._cast(value) if hasattr(value, "assign") else value
-
-    def _own_names(self) -> set[str]:
-        """The attributes that a step may take: options and sizes, weights, which inputs there are."""
-        names = declared(type(self), "scan")
-        weights = {name.removesuffix("_initializer") for name in names if of_weight(name)}
-        return {*names, *weights, *(f"_has_{name}" for name, port in self.scan.ports.items() if port.optional)}
 
     def _split_weights(self) -> dict[str, Any]:
         """Weights that the step takes by label, by name."""
@@ -344,3 +340,11 @@ class Cell(keras.layers.Layer):
         if isinstance(value, Activation):
             return value.name
         return list(value) if isinstance(value, tuple) else value
+
+
+@functools.cache
+def own_names(kind: type[Cell]) -> frozenset[str]:
+    """The attributes that a step of such a cell may take: options and sizes, weights, which inputs there are."""
+    names = declared(kind, "scan")
+    weights = (name.removesuffix("_initializer") for name in names if of_weight(name))
+    return frozenset([*names, *weights, *(f"_has_{name}" for name, port in kind.scan.ports.items() if port.optional)])

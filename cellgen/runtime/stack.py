@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from cellgen.runtime.cell import Cell, Size, shape_of
+from cellgen.runtime.cell import Cell, Size, own_names, shape_of
 from cellgen.runtime.constructors import parameters
 from cellgen.runtime.scan import Scan
 
@@ -220,7 +220,8 @@ class StackCell(Cell):
 
     def _arguments(self, names: Sequence[str]) -> dict[str, Any]:
         """What all layers take by name, and by flat name what each does."""
-        wanted = [name for name in names if name in self._own_names()]
+        taken = own_names(type(self))
+        wanted = [name for name in names if name in taken]
         layers = [self._of_layer(index) for index in range(self.depth)]
         options = [name for name in wanted if hasattr(self, name) and name not in layers[0]]
         found = {"depth": self.depth} | {name: self._argument(name) for name in options}

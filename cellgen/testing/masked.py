@@ -20,14 +20,16 @@ def a_mask_is_refused(subject: Subject) -> None:
 
 @check
 def masks(subject: Subject, case) -> None:
-    """As the oracle runs them, from a given state and from the cell's own. Lengths are made a mask before anything asks
-    for an option, so that they are tried without one.
+    """As the oracle runs them, from a given state and from the cell's own, which an option changes only where a masked
+    step starts anew. Lengths are made a mask before anything asks for an option, so that they are tried without one.
     """
     trial = subject.trial(case)
     for given in ({"mask": MASK}, {"lengths": LENGTHS}, {"mask": MASK, "lengths": LENGTHS})[: 1 if case else None]:
         told = " and ".join(given)
         came = trial.layer(trial.x, initial_state=trial.state, **given)
         trial.close(came, trial.scanned(**given), how=f"{told}, from a given state")
+        if case and trial.cell.mask.kind == "hold":
+            continue
         own = trial.layer(trial.x, **given)
         trial.close(own, trial.scanned(with_state=False, **given), how=f"{told}, from the cell's own first state")
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from types import ModuleType
 
 import pytest
@@ -59,12 +60,19 @@ class Subject:
         signature = inspect.signature(check)
         names = [name for name in signature.parameters if name != "subject"]
         test.__signature__ = signature.replace(parameters=[signature.parameters[name] for name in names])
-        choices = {"case": self.cases, "sizes": self.sizes, "policy": HALVES}
-        for name in names:
-            if name in choices:
-                ids = SIZES if name == "sizes" else [self.id_of(name, each) for each in choices[name]]
-                test = pytest.mark.parametrize(name, choices[name], ids=ids)(test)
+        tried = [name for name in names if name in ("case", "sizes", "policy")]
+        if tried:
+            values = [each for each in product(*map(self._choices, tried)) if self._is_worth_it(dict(zip(tried, each)))]
+            ids = ["-".join(map(self.id_of, tried, each)) for each in values]
+            test = pytest.mark.parametrize(tried, values, ids=ids)(test)
         return test
+
+    def _choices(self, name: str) -> Sequence:
+        return {"case": self.cases, "sizes": self.sizes, "policy": tuple(HALVES)}[name]
+
+    def _is_worth_it(self, tried: Mapping) -> bool:
+        """Options with other sizes are tried all together, not each by itself."""
+        return tried.get("sizes") != self.sizes[1] or tried.get("case", {}) in (self.cases[0], self.cases[-1])
 
     def id_of(self, name: str, value) -> str:
         """How pytest calls what a test is tried with; of a fixture, nothing."""

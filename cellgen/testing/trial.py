@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 keras = tf.keras
 
-BATCH, STEPS = 4, 6
-MASK = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]], bool)
-LENGTHS = np.array([6, 4, 5, 0])
+BATCH, STEPS = 4, 5
+MASK = np.array([[1, 1, 1, 1, 1], [0, 1, 0, 0, 1], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+LENGTHS = np.array([5, 4, 2, 0])
 EVERYTHING = {"return_sequences": True, "return_state": True, "return_all_states": True}
 SEQUENCE, SAMPLES = ("sample", "step"), ("sample",)
 

@@ -145,8 +145,8 @@ def samples_do_not_mix(subject: Subject) -> None:
 
 @check
 def save_and_load(subject: Subject, case, tmp_path) -> None:
-    """From what is saved of its arguments; as it is, and with all options together, as a model in a file of Keras's."""
-    if case not in (subject.cases[0], subject.cases[-1]):
+    """From what is saved of its arguments; with all options together, as a model in a file of Keras's."""
+    if case != subject.cases[-1]:
         trial = subject.trial(case)
         saved = json.dumps(keras.layers.serialize(trial.layer))
         loaded = keras.layers.deserialize(json.loads(saved))

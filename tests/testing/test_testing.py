@@ -88,7 +88,7 @@ def test_the_place_of_a_masked_step(subject, monkeypatch):
     found = told(testing.masks, subject, {})
     assert found["value"] == "outputs, step 2, sample 3, [1]"
     assert float(found["came"]) - float(found["wanted"]) == pytest.approx(1e-3)
-    assert found["apart"] == "0.001, more than 1e-11, as are 2 of 96 numbers"
+    assert found["apart"] == "0.001, more than 1e-11, as are 2 of 80 numbers"
     assert found["again"].endswith("test_simple_rnn.py::test_masks[default]'")
 
 

@@ -37,9 +37,7 @@ def arguments(subject, wrong):
     if "initial_state" in given:
         given = {"initial_state": [s[:1] for s in subject.state()]}
         sentence = sentence.format(subject.state()[0].shape[1])
-    return {
-        name: list(map(tf.constant, v)) if "state" in name else tf.constant(v) for name, v in given.items()
-    }, sentence
+    return {name: tf.nest.map_structure(tf.constant, value) for name, value in given.items()}, sentence
 
 
 @pytest.mark.parametrize("path", ["eager", "graph", "compiled"])
@@ -55,28 +53,37 @@ def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
         call(x, **given)
 
 
-@pytest.mark.parametrize("name", ["mask", "lengths", "initial_state"])
+ALIKE = [  # of one signature
+    ("a short mask", "a mask of others"),
+    ("a long one", "a negative one"),
+    ("too few lengths",),
+    ("one state",),
+]
+
+
+@pytest.mark.parametrize("alike", ALIKE, ids=", ".join)
 @one_subject
-def test_nothing_of_a_graph_runs_before_its_assertions(subject, name, monkeypatch):
+def test_nothing_of_a_graph_runs_before_its_assertions(subject, alike, monkeypatch):
     """In a graph that knows no size before it runs. What is asserted is taken for true where the graph is optimised: an
     operation that runs first fails otherwise.
     """
     at_once = tf.debugging.Assert
 
     def late(fits, data):
-        waited = tf.py_function(lambda fits: time.sleep(0.2) or fits, [fits], tf.bool)
+        waited = tf.py_function(lambda fits: time.sleep(0.3) or fits, [fits], tf.bool)
         return at_once(waited, data)
 
     monkeypatch.setattr(tf.debugging, "Assert", late)
-    wrongs = [arguments(subject, wrong) for wrong, (given, _) in WRONG.items() if name in given]
-    spec = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), wrongs[0][0][name])
-    if name == "initial_state":
-        spec = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in wrongs[0][0][name]]
+    wrongs = [arguments(subject, wrong) for wrong in alike]
+    given, _ = wrongs[0]
+    specs = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), given)
+    if "initial_state" in given:
+        specs["initial_state"] = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in given["initial_state"]]
     layer = subject.layer()
-    run = tf.function(lambda x, given: layer(x, **{name: given}), input_signature=[ROWS, spec], autograph=False)
+    run = tf.function(lambda x, given: layer(x, **given), input_signature=[ROWS, specs], autograph=False)
     for given, sentence in wrongs:
         with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
-            run(tf.constant(sequences()), given[name])
+            run(tf.constant(sequences()), given)
 
 
 def test_lengths_are_integers():

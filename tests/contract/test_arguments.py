@@ -53,9 +53,17 @@ def test_what_does_not_fit_is_told_on_every_path(subject, wrong, path):
         call(x, **given)
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+ALIKE = [  # of one signature
+    ("a short mask", "a mask of others"),
+    ("a long one", "a negative one"),
+    ("too few lengths",),
+    ("one state",),
+]
+
+
+@pytest.mark.parametrize("alike", ALIKE, ids=", ".join)
 @one_subject
-def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong, monkeypatch):
+def test_nothing_of_a_graph_runs_before_its_assertions(subject, alike, monkeypatch):
     """In a graph that knows no size before it runs. What is asserted is taken for true where the graph is optimised: an
     operation that runs first fails otherwise.
     """
@@ -66,14 +74,16 @@ def test_nothing_of_a_graph_runs_before_its_assertions(subject, wrong, monkeypat
         return at_once(waited, data)
 
     monkeypatch.setattr(tf.debugging, "Assert", late)
-    given, sentence = arguments(subject, wrong)
+    wrongs = [arguments(subject, wrong) for wrong in alike]
+    given, _ = wrongs[0]
     specs = tf.nest.map_structure(lambda v: tf.TensorSpec([None] * len(v.shape), v.dtype), given)
     if "initial_state" in given:
         specs["initial_state"] = [tf.TensorSpec([None, v.shape[1]], v.dtype) for v in given["initial_state"]]
     layer = subject.layer()
     run = tf.function(lambda x, given: layer(x, **given), input_signature=[ROWS, specs], autograph=False)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
-        run(tf.constant(sequences()), given)
+    for given, sentence in wrongs:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=re.escape(sentence)):
+            run(tf.constant(sequences()), given)
 
 
 def test_lengths_are_integers():

@@ -85,10 +85,8 @@ def test_shares_of_any_batch(monkeypatch):
     whole = [tf.constant(value) for value in (x, mask, *state)]
     of_any = [tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in whole]
 
-    def of_any_batch(layer):
-        return tf.function(lambda x, mask, *state: layer(x, mask=mask, initial_state=state), input_signature=of_any)
-
-    runs = [of_any_batch(layer) for layer in layers]
+    calls = [lambda x, mask, *state, layer=layer: layer(x, mask=mask, initial_state=state) for layer in layers]
+    runs = [tf.function(lambda *given: calls[0](*given), input_signature=of_any), calls[1]]
     for batch in (3, 1):
         x, mask, *state = (value[:batch] for value in whole)
         found = []

@@ -246,33 +246,44 @@ def built(tmp_path_factory):
 
 @pytest.mark.parametrize("name", STACKS)
 def test_an_odd_stack_is_as_its_oracle_says(name, built):
-    """Steps, gradients by finite differences, masks: where all is as it was made, and where all is changed.
+    """Steps, masks, gradients by finite differences: where all is as it was made, and where all is changed.
 
-    Gradients along one direction of all that there is, for which the sizes stand as a case.
+    The sizes stand in each case, so that what is the runtime's (lengths, backwards...) is left out, and gradients are
+    along one direction of all that there is. A mask has a sample of which every step counts.
     """
     tests = built(name)
-    *_, last = cases = tests.SUBJECT.cases
-    for case in (cases[0], last) if len(cases) > 1 else cases:
-        for sizes in tests.SUBJECT.sizes:
-            tests.test_step(case, sizes)
-        tests.test_masks(case)
-    tests.test_scan(last)
-    tests.test_gradients(tests.SUBJECT.sizes[0])
-    tests.test_arguments_are_checked()
+    sizes, others = tests.SUBJECT.sizes
+    plain, *changed = ({**sizes, **case} for case in unlike(tests.SUBJECT.cases))
+    for case in (plain, *changed):
+        tests.test_step(case, sizes)
+        tests.test_step({**case, **others}, sizes)
+    tests.test_masks(plain)
+    tests.test_gradients(plain)
+    for case in changed:
+        tests.test_scan(case)
+
+
+def unlike(cases):
+    """The first, where nothing is given, and the last, where all is."""
+    return (cases[0], cases[-1]) if len(cases) > 1 else cases
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == EVERY_WAY else pytest.mark.full) for name in STACKS]
 )
-def test_an_odd_stack_is_the_same_however_it_is_run(name, built, tmp_path, monkeypatch):
+def test_an_odd_stack_is_the_same_however_it_is_run(name, built, tmp_path, monkeypatch, request):
+    """What runs it otherwise is one for all stacks, and held with each of the shipped ones."""
     tests = built(name)
-    tests.test_every_way(monkeypatch)
     tests.test_as_a_cell_of_keras()
     tests.test_save_and_load(tests.SUBJECT.cases[-1], tmp_path)
+    if request.config.getoption("--full"):
+        tests.test_every_way(monkeypatch)
 
 
 def test_lists_of_other_lengths(built):
-    made = layer_class(built("two lists of sizes").SUBJECT.built)
+    tests = built("two lists of sizes")
+    tests.test_arguments_are_checked()
+    made = layer_class(tests.SUBJECT.built)
     assert len(made([3, 4], [2, 5]).cell.state_size) == 4
     with pytest.raises(ValueError, match="`key` must be of as many layers as units"):
         made([3, 4], [2])

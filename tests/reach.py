@@ -73,7 +73,7 @@ class _Recorder:
         import coverage
 
         self.path, self.seconds, self.context = path, {}, ""
-        self.coverage = coverage.Coverage(data_file=None, include=[str(checkout / "cellgen" / "*.py")])
+        self.coverage = coverage.Coverage(data_file=None, source=[str(checkout / "cellgen")])
         self.coverage.start()
 
     def within(self, context: str) -> str:
@@ -98,6 +98,7 @@ class _Recorder:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item):
+        gc.unfreeze()  # what is frozen is not among the objects
         for each in gc.get_objects():
             if isinstance(each, functools._lru_cache_wrapper) and str(each.__module__).startswith(("cellgen", "tests")):
                 each.cache_clear()

@@ -139,7 +139,7 @@ WAYS = [{}, {"jit_compile": False}, {"jit_compile": True}, {"memory": "low"}, {"
 EVERYDAY = {  # the scan is one, of a small cell and of a stack; forward mode around a graph is in `tests/runtime`
     ("simple_rnn", 70, 2, "eager"): (persistent, nested, forward),
     ("simple_rnn", 5, 2, "graph"): (pfor, each_example),
-    ("gru_stack", 5, 2, "eager"): (persistent,),
+    ("gru_stack", 5, 2, "eager"): (persistent, nested),
 }
 CASES = [(*case, kind) for case, kinds in EVERYDAY.items() for kind in kinds]
 CASES += [

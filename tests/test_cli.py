@@ -452,7 +452,9 @@ def test_of_a_folder_build_leaves_out_what_cannot_be_generated_yet(run, here):
 
 
 def test_test_runs_what_was_built(here, monkeypatch, capfd):
-    """In a process of pytest's, which is told here to be content with one of the tests."""
+    """In a process of pytest's, which is told here to be content with one of the tests. `tests/testing/test_testing.py`
+    has a cell that fails.
+    """
 
     def run(*arguments):
         return cli.main([*arguments]), *capfd.readouterr()
@@ -472,8 +474,6 @@ def test_test_runs_what_was_built(here, monkeypatch, capfd):
     built.write_text(built.read_text().replace("0.5 *", "-0.5 *"))
     code, _, err = run("test", "leaky.yaml")
     assert code == 1 and "run `cellgen build --force leaky.yaml` first" in err
-    code, out, _ = run("test")
-    assert code == 1 and " failed" in out
 
 
 def test_test_says_when_there_is_nothing_to_run(run):

@@ -43,6 +43,6 @@ def test_the_keras_that_its_variables_ask_for(tmp_path):
 
 
 def test_a_late_one_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(programs, "LATE", 1)
+    monkeypatch.setattr(programs, "LATE", 0.2)
     (done,) = ran("import time; time.sleep(60)", tmp_path)
     assert done.returncode == -signal.SIGALRM

@@ -280,7 +280,7 @@ def test_legacy(subject, code, tmp_path):
 DRAWN = """
 import numpy as np, tensorflow as tf
 from regularised_lstm import RegularisedLSTMCell
-layers, x = tf.keras.layers, tf.ones([8, 5, 40])
+layers, x = tf.keras.layers, tf.ones([8, 3, 40])
 assert tf.keras.layers.Layer.__module__.startswith("tf_keras.")
 
 def steps(cell, unroll, graph):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.generated import GENERATED, child, committed, layer_class
+from tests.generated import GENERATED, committed, layer_class
+from tests.programs import ran
 
 
 @pytest.mark.parametrize(
@@ -87,4 +88,6 @@ def test_nothing_is_compiled_for_the_values_of_a_batch(tmp_path):
             counts.append(len(glob.glob({folder!r} + "/*before_optimizations.txt")))
         assert counts[0] == counts[1] == counts[2] > 0, counts
     """
-    child(program.format(folder=str(tmp_path)), GENERATED, XLA_FLAGS=f"--xla_dump_to={tmp_path}")
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={tmp_path}"  # XLA reads them when it is first asked
+    (done,) = ran(program.format(folder=str(tmp_path)), GENERATED, each=[{"XLA_FLAGS": flags}])
+    assert done.returncode == 0, done.stderr[-4000:]

@@ -64,16 +64,16 @@ def test_no_symbol_is_seen_before_its_turn_and_windows_join(parts):
 
 
 def test_the_command_prints_a_table_of_a_training_that_passes_the_bigram(capsys):
-    """Below the bigram's 3.31, let alone the unigram's 4.07: seeds 0 to 3 end between 2.60 and 2.64."""
-    text.main(["--steps", "90", "--every", "45", "--units", "64"])
+    """Below the bigram's 3.31, let alone the unigram's 4.07: seeds 0 to 3 end between 2.80 and 2.85."""
+    text.main(["--steps", "90", "--every", "45", "--units", "64", "--window", "20"])
     corpus, head, *lines, last = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"corpus: \d+ characters, sha256 [0-9a-f]{12}", corpus)
     assert head.split() == ["step", "train", "bpc", "valid", "bpc", "seconds"]
     (first, train_before, valid_before, _), (second, train, valid, _) = (map(float, line.split()) for line in lines)
     assert (first, second) == (45, 90)
-    assert train < train_before and valid < valid_before and valid < 2.8
+    assert train < train_before and valid < valid_before and valid < 3
     said = re.fullmatch(r"test bpc: (\d\.\d{3}) \(unigram 4\.\d\d, bigram 3\.\d\d\)", last)
-    assert float(said[1]) < 2.8
+    assert float(said[1]) < 3
 
 
 @pytest.mark.full

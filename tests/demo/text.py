@@ -132,6 +132,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--every", type=int, default=100, help="steps between two lines of the table")
     parser.add_argument("--units", type=int, default=128)
+    parser.add_argument("--window", type=int, default=100, help="characters that a step learns from, of each row")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
 
@@ -141,7 +142,8 @@ def main(argv: list[str] | None = None) -> None:
     keras.utils.set_random_seed(arguments.seed)
     model = CharacterModel(arguments.units)
     print(f"{'step':>6} {'train bpc':>10} {'valid bpc':>10} {'seconds':>8}")
-    for line in training(model, train, valid, steps=arguments.steps, every=arguments.every):
+    how = {"steps": arguments.steps, "every": arguments.every, "window": arguments.window}
+    for line in training(model, train, valid, **how):
         print(f"{line.step:6} {line.train:10.3f} {line.valid:10.3f} {line.seconds:8.0f}", flush=True)
     unigram, bigram = (ngram_bits(train, test, context) for context in (0, 1))
     print(f"test bpc: {model.bits_of(test):.3f} (unigram {unigram:.2f}, bigram {bigram:.2f})")

@@ -12,7 +12,7 @@ from tensorflow.python.eager import context
 names = ("cellgen", "tests", "pytest", "mine", "other")
 print(json.dumps({
     "imported": [name for name in sys.modules if name.partition(".")[0] in names],
-    "there": [name for name in names[:2] + names[3:] if importlib.util.find_spec(name)],
+    "there": [name for name in ("tests", "mine", "other") if importlib.util.find_spec(name)],
     "started": context._context is not None,  # devices, threads
     "keras": [name for name in ("keras", "tf_keras") if name in sys.modules],
     "main": sorted(name for name in vars(sys.modules["__main__"]) if not name.startswith("__")),
@@ -22,6 +22,7 @@ print(json.dumps({
 
 
 def test_a_program_finds_nothing_of_ours_or_of_those_before(tmp_path):
+    """It may find a cellgen that is installed, but nobody imported it."""
     (tmp_path / "mine.py").write_text("import sys; sys.other = True\n")
     child("import os, mine, tensorflow as tf; tf.ones(3); os.environ['OURS'] = 'left'", tmp_path)
     found = json.loads(child(FOUND, tmp_path))

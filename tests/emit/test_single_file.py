@@ -32,6 +32,7 @@ from tests.generated import (
 )
 
 SIZES = {"lstm": {"units": 4}, "hm_lstm_stack": {"units": [4, 3], "embedding": 5}}
+STEMS = (*SIZES, "gru")  # whose contract is tried in this form: two cells and a stack
 LINE = "# --- what all cells have in common: recurrent_1.py, in this file ---"
 
 
@@ -39,7 +40,7 @@ LINE = "# --- what all cells have in common: recurrent_1.py, in this file ---"
 def alone(tmp_path_factory):
     """A folder of single files with nothing beside them. Other names are other classes to Keras."""
     specs, folder = tmp_path_factory.mktemp("specs"), tmp_path_factory.mktemp("alone")
-    for stem in SIZES:
+    for stem in STEMS:
         (specs / f"alone_{stem}.yaml").write_bytes((shipped() / f"{stem}.yaml").read_bytes())
         files = Spec.at(specs / f"alone_{stem}.yaml").build(single_file=True)
         assert sorted(files) == [f"alone_{stem}.py", f"test_alone_{stem}.py"]
@@ -197,13 +198,13 @@ def passes(*arguments, cwd, **environment):
 
 
 @pytest.mark.full
-@each_form
+@pytest.mark.parametrize("stem", STEMS)
 def test_the_generated_tests(stem, alone):
     passes("-c", os.devnull, f"test_alone_{stem}.py", cwd=alone)
 
 
 @pytest.mark.full
-@each_form
+@pytest.mark.parametrize("stem", STEMS)
 def test_the_contract(stem, tmp_path):
     """Every test that any cell must pass, in a process for which this form of it is the generated one."""
     folder = shutil.copytree(CHECKOUT / "generated", tmp_path / "generated")

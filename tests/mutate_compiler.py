@@ -168,6 +168,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return size if not alone else f'({size})'",
     ): "parentheses: a product by a quotient that divides",
     ("ir.op_ranges", "'matmul': lambda x, epsilon: REAL"): "two rules that are the same",
+    ("ir.op_ranges", "value = end[0] if end[0] > 3 else"): "both arms are 3 there",
+    ("ir.algebra", "for at in range(len(axis) + 1):"): "what is shorter than two is no quotient by a dim",
     ("schedule.lowering", "self.node(value, (*path, 0), True, sure)"): "whether a norm in a view has a line of its own",
 }
 

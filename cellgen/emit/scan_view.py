@@ -99,7 +99,8 @@ class _Viewing:
         for port in self.cell.inputs:
             if port.name in self.ports and port.name not in d_inputs:
                 test = Emitter(self.cell).test(port.test) if port.test else ""
-                d_inputs[port.name] = port.name, f"tf.zeros_like({port.name})", test
+                zero = "0.0" if port.name in inner else f"tf.zeros_like({port.name})"  # a neighbour's is not kept
+                d_inputs[port.name] = port.name, zero, test
         return ScanView(
             once=self.segment(plan.once),
             before=self.segment(plan.before),

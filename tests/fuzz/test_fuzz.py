@@ -368,6 +368,22 @@ def test_what_failed_where_it_ran(stem, tmp_path):
     assert not outcome.failures and outcome.notes["run as generated code"] == 1, outcome.failures
 
 
+def test_a_neighbour_that_nothing_is_derived_by(tmp_path):
+    """The way back of a stack sends it zero, of whatever shape: its value is not kept."""
+    from cellgen.fuzz.trial_run import Runs
+
+    cell = """
+cell: Inner
+state: {h: {shape: [units], initial: -1}}
+params: {W: [input, units]}
+equations: |
+  h = where(1 < x @ W, 1, 1)
+"""
+    case = Case("stack: Outer\ncell: inner\nlayers: units\n", beside={"inner": cell})
+    outcome = attempted(case, tmp_path / "spec", runs=Runs(), only="run")
+    assert not outcome.failures and outcome.notes["run as generated code"] == 1, outcome.failures
+
+
 @pytest.mark.parametrize("path", sorted(REGRESSIONS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_what_once_failed(path, tmp_path):
     outcome = attempted(Case(path.read_text(encoding="utf-8")), tmp_path / "spec")

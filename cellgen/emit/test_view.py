@@ -10,7 +10,7 @@ from cellgen.ir import Cell, Dim, Option, multiples
 from cellgen.schedule import Step
 from cellgen.stack import Stack
 
-SMOOTH = ("softsign", "tanh", "sigmoid", "softplus", "elu")
+SMOOTH = ("softsign", "softplus", "silu", "elu", "mish")  # and whose derivative reads what the loop keeps for it alone
 OF_MASKS = {
     "none": ("a_mask_is_refused",),
     "hold": ("masks", "a_masked_step_is_as_if_deleted"),

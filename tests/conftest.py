@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "generated"))  # fo
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
 
 
-QUICK = "--xla_backend_optimization_level=0"  # XLA spends half its time on what makes its code quick, not right
+QUICK = "--xla_backend_optimization_level=0"  # what makes its code quick, not right, takes XLA long
 
 
 def pytest_configure(config):

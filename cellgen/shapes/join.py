@@ -48,7 +48,9 @@ class Merged:
         types = [each.types[path] for each in self.typed.variants if path in each.types]
         shaped = max(types, key=lambda type: (any(set(axis) - {1} for axis in type.shape), bool(type.shape)))
         level = max(type.level for type in types)
-        return Type(shaped.shape, max(level, Level.STEP) if path in self._perhaps_batched else level, shaped.binary)
+        if path in self._perhaps_batched:
+            level = max(level, Level.STEP)
+        return Type(shaped.shape or ((1,),) * level.has_batch, level, shaped.binary)
 
     def as_wide(self, path: Path, other: Path) -> bool:
         """Whether a node has the axes of another in each variant that has both."""

@@ -1,6 +1,14 @@
-"""The shipped specs as the stages make them: each once for all tests of a process, which change nothing of them."""
+"""The shipped specs as the stages make them, each once for all tests of a process, which change nothing of them; and
+which of them are tried today: a few always, of the others a tenth that is another one every day, all with `--full`.
+"""
 
+import os
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
+from zlib import crc32
+
+import pytest
 
 from cellgen.analyse.structure import Facts, analyse
 from cellgen.compiler import Spec, planned, shipped
@@ -8,6 +16,29 @@ from cellgen.ir.cell import TypedCell
 from cellgen.schedule.plan import Plan
 
 SHIPPED = sorted(path.stem for path in shipped().glob("*.yaml"))
+ALWAYS = ("gru", "hm_lstm", "hm_lstm_stack", "layer_norm_lstm", "lstm", "lstmp", "scrn")
+TENTH = os.environ.get("CELLGEN_TENTH", "all")  # `conftest` sets it
+
+
+def everyday(stem: str, tenth: str = TENTH) -> bool:
+    """Whether a shipped spec is tried today."""
+    return tenth == "all" or stem in ALWAYS or str(crc32(stem.encode()) % 10) == tenth
+
+
+TODAY = [stem for stem in SHIPPED if everyday(stem)]
+
+
+def in_turn(specs: Iterable[str | Path]) -> list:
+    """Parameters of a test: specs, by stem or path, those that are not tried today behind `--full`."""
+    found = []
+    for each in specs:
+        stem = each.stem if isinstance(each, Path) else each
+        rests = stem in SHIPPED and not everyday(stem)
+        found.append(pytest.param(each, id=stem, marks=pytest.mark.full if rests else ()))
+    return found
+
+
+each_shipped = pytest.mark.parametrize("stem", in_turn(SHIPPED))
 
 
 @cache

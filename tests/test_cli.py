@@ -20,9 +20,9 @@ from cellgen import cli
 from cellgen.compiler import Spec, shipped
 from cellgen.terminal import progress, uncollected
 from tests.checkout import CHECKOUT
+from tests.shipped import SHIPPED, each_shipped
 
 GUIDE = CHECKOUT / "cellgen" / "guide"
-STEMS = sorted(path.stem for path in shipped().glob("*.yaml"))
 
 GOOD = """\
 cell: Leaky
@@ -155,7 +155,7 @@ def test_check_shows_a_cell_on_one_screen(run):
     assert len(lines) < 60 and max(map(len, out.splitlines())) <= 120
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@each_shipped
 def test_check_finds_every_shipped_spec_fine(run, stem):
     strict = () if stem.startswith("hm_") else ("--strict",)
     code, out, err = run("check", *strict, "--output-format", "json", stem)
@@ -487,13 +487,13 @@ def test_test_says_when_there_is_nothing_to_run(run):
 def test_list_names_every_shipped_spec_with_its_papers(run):
     code, out, _ = run("list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == STEMS
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == SHIPPED
     cards = json.loads(run("list", "--json")[1])
-    assert [card["name"] for card in cards] == STEMS
+    assert [card["name"] for card in cards] == SHIPPED
     assert all(card["cell"] and card["about"] and card["papers"] for card in cards)
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@each_shipped
 def test_expand_prints_a_spec_that_stands_alone(run, here, stem):
     code, out, err = run("expand", stem)
     assert (code, err) == (0, "")

@@ -16,7 +16,7 @@ from cellgen.ir.cell import NEIGHBOURS, Level
 from cellgen.ir.expr import Given, Is, Not, holds
 from cellgen.ir.sizes import Size, dim, total, whole
 from cellgen.text.printer import condition_text, notation
-from tests.shipped import SHIPPED, facts_of, typed_of
+from tests.shipped import TODAY, each_shipped, facts_of, typed_of
 
 
 def facts(equations, state="h: units", head="", params=""):
@@ -156,7 +156,7 @@ def test_of_scrn_the_slow_state_alone_is_affine():
 
 def test_classes_of_the_shipped_cells():
     kinds = {}
-    for stem in SHIPPED:
+    for stem in TODAY:
         typed = typed_of(stem)
         if Spec.at(stem).is_stack:  # as its cell is
             continue
@@ -190,7 +190,7 @@ def test_what_reads_no_state_is_hoisted(stem, texts):
 
 
 def test_hoisted_pieces_read_no_state_and_what_they_stand_in_does():
-    for stem in SHIPPED:
+    for stem in TODAY:
         typed = typed_of(stem)
         for variant, found in zip(typed.variants, facts_of(stem).variants):
             for each in found.hoisted:
@@ -219,7 +219,7 @@ def test_formulas_of_the_lstm():
     assert str(found.operations) == "units*(8*input + 8*units + 17)"
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_the_formula_of_the_parameters_counts_the_weights(stem):
     typed = typed_of(stem)
     for variant, found in zip(typed.variants, facts_of(stem).variants):
@@ -280,7 +280,7 @@ def _computed(node, at):
 # --- conditions ---
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_what_exists_in_some_variants_has_a_condition_that_says_in_which(stem):
     typed = typed_of(stem)
     found = facts_of(stem)
@@ -326,7 +326,7 @@ def codes(found):
 
 
 def test_the_shipped_cells_leave_nothing_to_remark():
-    for stem in SHIPPED:
+    for stem in TODAY:
         assert not facts_of(stem).diagnostics, stem
 
 
@@ -382,7 +382,7 @@ def test_facts_need_neither_sympy_nor_numpy():
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_notation_is_read_back_as_the_same_expression(stem):
     typed = typed_of(stem)
     text = Spec.at(stem).source.text

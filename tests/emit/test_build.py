@@ -25,6 +25,7 @@ from cellgen.ir.expr import Apply, Ref, walk
 from cellgen.ir.ops import ACTIVATIONS, ADJOINT, OPS
 from tests.checkout import CHECKOUT
 from tests.generated import imported
+from tests.shipped import everyday, in_turn
 
 GENERATED = CHECKOUT / "generated"
 BUILT = sorted(shipped().glob("*.yaml"))
@@ -37,13 +38,13 @@ def built(path):
     return Spec.at(path).build()
 
 
-@pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn(BUILT))
 def test_the_committed_files_are_what_build_writes(path):
     for name, text in built(path).items():
         assert (GENERATED / name).read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("path", [*BUILT, *OTHERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn([*BUILT, *OTHERS]))
 def test_generated_tests_are_the_spec_and_little_else(path):
     tests = built(path)[f"test_{path.stem}.py"]
     texts = [node.value.value for node in ast.parse(tests).body if isinstance(node, ast.Assign) and is_text(node.value)]
@@ -80,12 +81,13 @@ def test_same_bytes_under_any_hash_seed_and_in_any_folder(tmp_path):
     other.mkdir()
     for path in BUILT:
         (other / path.name).write_bytes(path.read_bytes())
-    command = [sys.executable, "-c", script, *(str(other / path.name) for path in BUILT)]
+    today = [path.name for path in BUILT if everyday(path.stem)]
+    command = [sys.executable, "-c", script, *(str(other / name) for name in today)]
     seed = "1" if os.environ.get("PYTHONHASHSEED") == "0" else "0"
     env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(CHECKOUT)}
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, check=True)
     found = json.loads(done.stdout)
-    assert len(found) == 2 * len(BUILT) + 1
+    assert len(found) == 2 * len(today) + 1
     for name, digest in found.items():
         assert hashlib.sha256((GENERATED / name).read_bytes()).hexdigest() == digest
 

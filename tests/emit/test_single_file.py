@@ -30,6 +30,7 @@ from tests.generated import (
     sequences,
     set_weights,
 )
+from tests.shipped import each_shipped
 
 SIZES = {"lstm": {"units": 4}, "hm_lstm_stack": {"units": [4, 3], "embedding": 5}}
 STEMS = (*SIZES, "gru")  # whose contract is tried in this form: two cells and a stack
@@ -82,9 +83,9 @@ def heads(text) -> str:
     return "\n".join(map(ast.unparse, kept))
 
 
-@pytest.mark.parametrize("spec", sorted(shipped().glob("*.yaml")), ids=lambda spec: spec.stem)
-def test_nothing_of_a_shipped_cell_is_called_as_what_all_share(spec):
-    path = CHECKOUT / "generated" / f"{spec.stem}.py"
+@each_shipped
+def test_nothing_of_a_shipped_cell_is_called_as_what_all_share(stem):
+    path = CHECKOUT / "generated" / f"{stem}.py"
     assert defined_twice("\n".join(map(heads, (path.read_text(encoding="utf-8"), runtime_file())))) == []
 
 

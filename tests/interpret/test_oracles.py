@@ -1,4 +1,9 @@
-"""Each shipped spec, read by the interpreter, against numpy written from the paper: `tests/oracles/<stem>.py`."""
+"""Each shipped spec, read by the interpreter, against numpy written from the paper: `tests/oracles/<stem>.py`.
+
+A module there has `shapes(input, units, **options)`, `step(params, state, x, **options)`, and if there are options:
+`ACTIVATIONS`, names of activations to try; `TRIED`, for numbers and for dims with a default of their own what to try,
+the default (or None) first, where the tables here do not say it; `SILENT`, options that change no value of a step.
+"""
 
 import importlib.util
 import inspect
@@ -10,10 +15,12 @@ import pytest
 from cellgen import interpret
 from cellgen.compiler import Spec
 from tests.checkout import CHECKOUT
+from tests.shipped import in_turn
 
 SPECS, ORACLES = CHECKOUT / "specs", CHECKOUT / "tests" / "oracles"
 STACK = "\nstack:"  # the key of a spec that is no cell; test_hm_lstm_stack.py
 STEMS = sorted(path.stem for path in SPECS.glob("*.yaml") if STACK not in path.read_text(encoding="utf-8"))
+each_cell = pytest.mark.parametrize("stem", in_turn(STEMS))
 SIZES = [{"input": 3, "units": 5, "batch": 4}, {"input": 5, "units": 3, "batch": 7}]
 NUMBERS = {  # options: values that a default does not hide
     "forget_bias": (1.0, -0.7, 0.0),
@@ -36,7 +43,12 @@ def paper(stem):
     return module
 
 
-def cases(cell, activations):
+def tried(oracle, name):
+    """The values of a number or a dim: the default first, then others."""
+    return getattr(oracle, "TRIED", {}).get(name) or NUMBERS.get(name) or DIMS[name]
+
+
+def cases(cell, oracle):
     """What instances are given: every combination of what can be chosen; numbers and activations one at a time."""
     chosen, single = {}, []
     for option in cell.options:
@@ -46,14 +58,14 @@ def cases(cell, activations):
             case "word":
                 chosen[option.name] = option.words
             case "maybe":
-                chosen[option.name] = NUMBERS[option.name]
+                chosen[option.name] = tried(oracle, option.name)
             case "activation":
-                single += [{option.name: name} for name in activations]
+                single += [{option.name: name} for name in getattr(oracle, "ACTIVATIONS", ())]
             case _:
-                single += [{option.name: value} for value in NUMBERS[option.name]]
+                single += [{option.name: value} for value in tried(oracle, option.name)]
     for dim in cell.dims:
         if dim.kind not in ("inferred", "required", "quotient"):
-            chosen[dim.name] = DIMS[dim.name]
+            chosen[dim.name] = tried(oracle, dim.name)
     for given in (*(dict(zip(chosen, values)) for values in product(*chosen.values())), *single):
         yield {name: value for name, value in given.items() if value is not None}
 
@@ -109,7 +121,7 @@ def test_every_spec_has_an_oracle():
     assert STEMS and [stem for stem in STEMS if not (ORACLES / f"{stem}.py").is_file()] == []
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@each_cell
 def test_oracles_know_every_option(stem):
     cell, arguments = Spec.at(SPECS / f"{stem}.yaml").cell(laws=False), inspect.signature(paper(stem).step).parameters
     assert [option.name for option in cell.options if option.name not in arguments] == []
@@ -118,12 +130,12 @@ def test_oracles_know_every_option(stem):
         assert arguments[option.name].default == default
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@each_cell
 def test_one_step_is_the_papers(stem):
     typed, oracle = Spec.at(SPECS / f"{stem}.yaml").typed(), paper(stem)
     cell = typed.cell
     for sizes in SIZES:
-        for seed, given in enumerate(cases(cell, getattr(oracle, "ACTIVATIONS", ()))):
+        for seed, given in enumerate(cases(cell, oracle)):
             instance, options = build(typed, oracle, given, sizes)
             weights, inputs, state = draw(instance, np.random.default_rng(seed), sizes["batch"])
             output, new = instance.step(weights, inputs, state)
@@ -134,11 +146,11 @@ def test_one_step_is_the_papers(stem):
                 same(got, each, f"{cell.name}({given}): {name}")
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@each_cell
 def test_many_steps_are_the_papers(stem):
     typed, oracle, steps = Spec.at(SPECS / f"{stem}.yaml").typed(), paper(stem), 6
     cell = typed.cell
-    for seed, given in enumerate(cases(cell, getattr(oracle, "ACTIVATIONS", ()))):
+    for seed, given in enumerate(cases(cell, oracle)):
         sizes = SIZES[seed % 2]
         instance, options = build(typed, oracle, given, sizes)
         weights, inputs, state = draw(instance, np.random.default_rng(seed), sizes["batch"], (steps,))
@@ -155,17 +167,17 @@ def test_many_steps_are_the_papers(stem):
             assert np.array_equal(history[:, -1], last)
 
 
-@pytest.mark.parametrize("stem", STEMS)
+@each_cell
 def test_each_option_that_changes_values_is_seen(stem):
     """Two oracles that both ignored an option would agree: it must change the weights or the values."""
     typed, oracle = Spec.at(SPECS / f"{stem}.yaml").typed(), paper(stem)
     for option in typed.cell.options:
-        if option.name in ("unit_forget_bias", "combine", "boundary", "slope"):  # initial values; gradients
+        if option.name in getattr(oracle, "SILENT", ()):
             continue
         if option.name.endswith("dropout"):  # in training alone: test_noise.py
             continue
         others = {"flag": [not option.default], "word": option.words[1:], "activation": ["softsign"]}
-        for value in others.get(option.kind) or NUMBERS[option.name][1:]:
+        for value in others.get(option.kind) or tried(oracle, option.name)[1:]:
             given = {option.name: value}
             if option.name == "proj_clip":
                 given["proj"] = 4

@@ -5,6 +5,8 @@ A sample is a column. Blocks of the fused weights: i, f, c (the candidate), o.
 
 import numpy as np
 
+SILENT = ("unit_forget_bias",)  # an initial value
+
 ACTIVATIONS = {
     "linear": lambda v: v,
     "tanh": np.tanh,

@@ -29,7 +29,7 @@ from cellgen.prove.symbols import Arithmetic, Table
 from cellgen.prove.value_cache import ValueCache
 from cellgen.prove.verdicts import SYMPY, laws
 from cellgen.refute.random_runs import Trial, given, moments
-from tests.shipped import SHIPPED, facts_of, typed_of
+from tests.shipped import TODAY, each_shipped, facts_of, typed_of
 
 LSTM = """
 cell: Cell
@@ -75,7 +75,7 @@ def found_of(stem):
     return laws(typed_of(stem), facts_of(stem), strict=True)
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_every_law_of_a_shipped_spec_is_proved_and_told_in_a_line(stem):
     found = found_of(stem)
     assert [verdict.status for verdict in found.laws] == ["proved"] * len(typed_of(stem).cell.laws)
@@ -91,7 +91,7 @@ def unlike(typed):
     return (*typed.variants[:1], *typed.variants[1:][-1:])
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_no_numbers_are_found_against_what_is_proved(stem):
     typed, table = typed_of(stem), Table()
     for variant in unlike(typed):
@@ -104,7 +104,7 @@ def test_no_numbers_are_found_against_what_is_proved(stem):
 
 
 def test_the_shipped_specs_have_laws_of_every_kind():
-    kinds = {type(law.claim).__name__ for stem in SHIPPED for law in typed_of(stem).cell.laws}
+    kinds = {type(law.claim).__name__ for stem in TODAY for law in typed_of(stem).cell.laws}
     assert kinds == {"Equal", "Within", "FreeOf", "ReducesTo"}
 
 
@@ -687,7 +687,7 @@ def test_a_gradient_may_pass_through_an_earlier_step():
     assert traits(text, "gradient") == [("proved", "every weight can get a gradient")]
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_sympy_agrees_with_the_structure_on_what_is_affine(stem):
     typed, table = typed_of(stem), Table()
     for variant, facts in zip(typed.variants, facts_of(stem).variants):
@@ -861,7 +861,7 @@ def test_the_range_of_a_polynomial_holds_its_values(seed):
         assert _within(value, found, 1e-6 * (1 + abs(value)))
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_the_ranges_that_are_found_hold_in_runs(stem):
     """What is looked at unasked is true of the interpreter, whatever the weights."""
     typed, checked, table = typed_of(stem), 0, Table()
@@ -960,7 +960,7 @@ def test_a_product_of_many_flags_is_a_flag():
 
 def test_an_instance_can_be_made_of_every_variant():
     """The search for numbers reaches every variant of every shipped spec."""
-    for stem in SHIPPED:
+    for stem in TODAY:
         typed = typed_of(stem)
         for variant in typed.variants:
             oracle = Instance(typed, given(typed.cell, variant, {}, random.Random(0), 0))

@@ -21,7 +21,7 @@ from cellgen.schedule.flow import made
 from cellgen.schedule.parts import uses
 from cellgen.show.plan_screen import bytes_a_step, planscreen
 from tests.generated import committed, layer_class
-from tests.shipped import SHIPPED, plan_of
+from tests.shipped import each_shipped, plan_of
 
 GATES = """
 cell: Gates
@@ -214,7 +214,7 @@ def test_the_scan_subtracts_the_mean():
 # --- what is kept, and what is computed again ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_no_matmul_is_computed_again(stem):
     plan = plan_of(stem)
     forward = made(plan.forward.blocks)
@@ -306,7 +306,7 @@ plan
     )
 
 
-@pytest.mark.parametrize("stem", SHIPPED)
+@each_shipped
 def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
     """The formula of the plan, against the arrays that a generated module keeps of one step of one sample."""
     module, seen = committed(stem), []

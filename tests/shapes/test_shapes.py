@@ -14,6 +14,7 @@ from cellgen.ir.expr import shape_text
 from cellgen.shapes import type_cache
 from cellgen.shapes.type_cache import TypeCache
 from tests.checkout import CHECKOUT
+from tests.shipped import in_turn
 
 EVERY = sorted((*shipped().glob("*.yaml"), *(CHECKOUT / "tests" / "specs").glob("*.yaml")))
 
@@ -308,7 +309,7 @@ def test_types_that_are_the_same_in_several_variants_are_found_once(monkeypatch)
     assert len(typed.variants) == 32 and len(asked) == 512 and len(found) < 30  # equations
 
 
-@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn(EVERY))
 def test_types_that_are_recalled_are_what_would_be_found(path, monkeypatch):
     once = Spec.at(path).typed()
     monkeypatch.setattr(

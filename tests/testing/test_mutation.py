@@ -11,6 +11,7 @@ import pytest
 
 from cellgen import testing
 from tests.checkout import CHECKOUT
+from tests.shipped import in_turn
 from tests.testing.mutants import mutants, mutants_of_the_runtime
 
 GENERATED = CHECKOUT / "generated"
@@ -81,18 +82,14 @@ def passes_in_training(subject: testing.Subject, kind: str) -> bool:
     return True
 
 
-def slow_but(*everyday: str) -> list:
-    return [pytest.param(stem, marks=() if stem in everyday else pytest.mark.full) for stem in STEMS]
-
-
-@pytest.mark.parametrize("stem", STEMS)
+@pytest.mark.parametrize("stem", in_turn(STEMS))
 def test_every_mutant_dies(stem):
     survivors, kinds = judged(stem, lambda kind: not kind.startswith(("scan", "back")))
     assert "mask" in kinds and ("sign" in kinds or "last" in kinds)
     assert not survivors
 
 
-@pytest.mark.parametrize("stem", slow_but("layer_norm_lstm", "mgu"))
+@pytest.mark.parametrize("stem", in_turn(STEMS))
 def test_every_mutant_of_the_loop_dies(stem):
     """Those of what runs before the loop, in it, on the way back and after it."""
     survivors, kinds = judged(stem, lambda kind: kind.startswith(("scan", "back")))

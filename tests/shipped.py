@@ -20,20 +20,22 @@ ALWAYS = ("gru", "hm_lstm", "hm_lstm_stack", "layer_norm_lstm", "lstm", "lstmp",
 TENTH = os.environ.get("CELLGEN_TENTH", "all")  # `conftest` sets it
 
 
-def everyday(stem: str, tenth: str = TENTH) -> bool:
+def everyday(stem: str, always: Iterable[str] = ALWAYS) -> bool:
     """Whether a shipped spec is tried today."""
-    return tenth == "all" or stem in ALWAYS or str(crc32(stem.encode()) % 10) == tenth
+    return TENTH == "all" or stem in always or str(crc32(stem.encode()) % 10) == TENTH
 
 
 TODAY = [stem for stem in SHIPPED if everyday(stem)]
 
 
-def in_turn(specs: Iterable[str | Path]) -> list:
-    """Parameters of a test: specs, by stem or path, those that are not tried today behind `--full`."""
+def in_turn(specs: Iterable[str | Path], always: Iterable[str] = ALWAYS, seldom: Iterable[str] = ()) -> list:
+    """Parameters of a test: specs, by stem or path, those that are not tried today, and some that never are, behind
+    `--full`.
+    """
     found = []
     for each in specs:
         stem = each.stem if isinstance(each, Path) else each
-        rests = stem in SHIPPED and not everyday(stem)
+        rests = stem in SHIPPED and not everyday(stem, always) or stem in seldom
         found.append(pytest.param(each, id=stem, marks=pytest.mark.full if rests else ()))
     return found
 

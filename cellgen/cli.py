@@ -305,26 +305,36 @@ def new(name, base, output):
 
 
 @commands.command("list")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("--long", is_flag=True, help="Show all about each, not a line.")
 @click.option("--json", "as_json", is_flag=True, help="As a list of records.")
-def list_(as_json):
-    """List the shipped specs with their papers."""
+def list_(names, long, as_json):
+    """List the shipped specs: a line for each, or all about those that are named.
+
+    A line has the family, the states, the number of weights as a formula, how the states follow from one another, and
+    the first paper.
+    """
     import shutil
-    import textwrap
+    from dataclasses import asdict
 
-    from cellgen.compiler import shipped
-    from cellgen.show import cards
+    from cellgen.compiler import Spec, shipped
+    from cellgen.show import catalogue
 
-    found = cards(shipped())
+    with uncollected():
+        found = [catalogue.card(Spec.at(each)) for each in names or sorted(shipped().glob("*.yaml"))]
     if as_json:
         import json
 
-        return show(json.dumps(found, indent=2, ensure_ascii=False))
-    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    for card in found:
-        about, _, _ = card["about"].partition(". ")
-        show(f"{click.style(card['name'], bold=True)}  {card['cell']}")
-        for line in (about.removesuffix(".") + ".", *card["papers"]):
-            show(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+        return show(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+    if not names and not long:
+        for line in catalogue.aligned(catalogue.rows(found)):
+            show(line)
+        return FINE
+    width = shutil.get_terminal_size((catalogue.MOST, 24)).columns
+    for each in found:
+        show(f"{click.style(each.name, bold=True)}  {each.cell}")
+        for line in catalogue.long(each, width):
+            show(line)
 
 
 @commands.command()

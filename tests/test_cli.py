@@ -487,10 +487,36 @@ def test_test_says_when_there_is_nothing_to_run(run):
 def test_list_names_every_shipped_spec_with_its_papers(run):
     code, out, _ = run("list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == SHIPPED
+    head, *lines = out.splitlines()
+    assert head.split() == ["name", "family", "states", "parameters", "recurrence", "paper"]
+    assert [line.split()[0] for line in lines] == SHIPPED
     cards = json.loads(run("list", "--json")[1])
     assert [card["name"] for card in cards] == SHIPPED
-    assert all(card["cell"] and card["about"] and card["papers"] for card in cards)
+    for card, line in zip(cards, lines):
+        assert card["cell"] and card["about"] and card["papers"] and card["states"] and card["recurrence"]
+        assert card["family"] in line and ", ".join(card["states"]) in line and card["parameters"] in line
+
+
+def test_list_says_what_a_cell_is_in_a_line(run):
+    lines = {line.split()[0]: re.split("  +", line)[1:] for line in run("list")[1].splitlines()}
+    assert lines["gru"] == ["gru", "h", "3*units*(input + units + 2)", "general", "Cho et al. 2014, arXiv:1406.1078"]
+    feng = "Feng et al. 2024, arXiv:2410.01201"
+    assert lines["mingru"] == ["linear", "h", "2*units*(input + 1)", "affine, lane by lane", feng]
+    assert lines["lstm"] == ["lstm", "h, c", "4*units*(input + units + 1)", "general", "Hochreiter & Schmidhuber 1997"]
+    assert lines["hm_lstm_stack"][3] == "c, h: general; z: handed on"
+    assert lines["gru_stack"][2].endswith(" a layer")
+
+
+def test_list_tells_all_about_cells_that_are_named(run, here):
+    code, out, _ = run("list", "scrn", "gru")
+    assert code == 0 and [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == ["scrn", "gru"]
+    assert "    family simple\n    states s, h\n" in out
+    assert "    recurrence s: affine in what is carried, lane by lane; h: general\n" in out
+    (here / "mine.yaml").write_text("cell: Mine\nstate: {h: units}\nequations: |\n  h: [units] = affine(x, h[t-1])\n")
+    assert run("list", "mine.yaml")[1].splitlines()[0] == "mine  Mine"
+    assert run("list", "--long")[1].count("    parameters ") == len(SHIPPED)
+    code, out, err = run("list", "gruu")
+    assert code == 1 and out == "" and "did you mean `gru`?" in err
 
 
 @each_shipped

@@ -10,11 +10,13 @@ from cellgen.document.cell_document import (
 )
 from cellgen.document.conform import json_schema, schema, stack_schema
 from cellgen.document.extends import Library, expand, extend
+from cellgen.document.families import FAMILIES
 from cellgen.document.kinds import INFINITE, Key
 from cellgen.document.stack_document import StackDocument, as_cell
 
 __all__ = [
     "Document",
+    "FAMILIES",
     "INFINITE",
     "InputSection",
     "Key",

@@ -15,6 +15,7 @@ from cellgen.document.kinds import (
     WORD,
     Amount,
     Bound,
+    Family,
     Flag,
     Form,
     Init,
@@ -164,6 +165,7 @@ class Document(Section):
     language: Version | None = Field(None, description="the version of the language: 1")
     cell: Name = Field(description="the name of the class")
     about: Text | None = Field(None, description="one sentence")
+    family: Family | None = Field(None, description="the kind of cell, in lists of them")
     papers: Papers = Field([], description="where the equations come from, with their numbers")
     dims: Table[Size] = Field({}, description="named sizes; `input` is inferred, others are required if not said")
     gates: Labels | None = None

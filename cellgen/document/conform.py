@@ -91,6 +91,7 @@ _EXAMPLES = {
     "wiring": "write the wiring under `wiring: |`, one port a line",
     "readout": "`readout: {equations: ...}`",
     "state": "`state: {h: units}`",
+    "family": "`family: lstm`",
     "shape": "`shape: [input, units]`",
     "init": "`init: glorot_uniform`",
     "over": "`over: [units]`",
@@ -136,11 +137,12 @@ def _tell(error: dict, tree: Mapping, report: Report, model: type[BaseModel]) ->
         if isinstance(found := error.get("ctx", {}).get("at"), Scalar) and found.text:
             at = found.span
         section = path[-1] if path[-1] in _EXAMPLES else path[0]
+        help = error.get("ctx", {}).get("help") or (_EXAMPLES.get(section, "") if len(path) < 3 else "")
         report.add(
             "CG108" if error["type"] == "many" else "CG106",
             f"`{'.'.join(path)}` {error['msg']}",
             at,
-            help=_EXAMPLES.get(section, "") if len(path) < 3 else "",
+            help=help,
         )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
-from cellgen.diagnostics import Span
+from cellgen.diagnostics import Span, nearest
+from cellgen.document.families import FAMILIES
 from cellgen.text import Scalar
 
 MAX_ITEMS = 256  # of a section
@@ -103,6 +104,20 @@ Axis = _leaf("a dim, a positive integer, or a product of them", _is_text_or_whol
 Init = _leaf("an initialiser: a name such as `glorot_uniform`, or a number", _is_text_or_number, WORD)
 Start = _leaf("a number or a parameter's name", _is_text_or_number, WORD)
 Version = _leaf("1", _is_whole, {"const": 1})
+
+
+def _family(value):
+    if not (isinstance(value, Scalar) and value.value in FAMILIES):
+        came = value.text if isinstance(value, Scalar) else ""
+        if not came:
+            raise _wrong("a word", value)
+        help = nearest(came, FAMILIES) or f"the families are {', '.join(FAMILIES)}"
+        raise PydanticCustomError("kind", "has no `{came}`", {"came": came, "at": value, "help": help})
+    return value
+
+
+_FAMILIES = [{"const": family, "description": about} for family, about in FAMILIES.items()]
+Family = Annotated[Any, BeforeValidator(_family), WithJsonSchema({"oneOf": _FAMILIES})]
 
 
 # --- lists and mappings ---------------------------------------------------------------------------------------------

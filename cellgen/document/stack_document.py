@@ -6,7 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from cellgen.diagnostics import Span
 from cellgen.document.cell_document import Document, Input, Option, Param, Section
-from cellgen.document.kinds import NAME, Lines, Name, Papers, Size, Table, Text, Version, a_mapping
+from cellgen.document.kinds import NAME, Family, Lines, Name, Papers, Size, Table, Text, Version, a_mapping
 
 
 class ReadoutSection(Section):
@@ -23,6 +23,7 @@ class StackDocument(Section):
     stack: Name = Field(description="the name of the class")
     cell: Name = Field(description="the stem of the cell's spec")
     about: Text | None = Field(None, description="one sentence")
+    family: Family | None = Field(None, description="the kind of cell, in lists of them")
     papers: Papers = Field([], description="where the wiring comes from")
     layers: Annotated[Any, WithJsonSchema(NAME)] = Field(
         description="a dim of the cell, given as a list with a size a layer; or another name, given as their number"
@@ -45,6 +46,7 @@ def as_cell(document: StackDocument) -> Document:
         language=None,
         cell=document.stack,
         about=None,
+        family=None,
         papers=[],
         dims=document.dims,
         gates=None,

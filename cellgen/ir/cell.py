@@ -274,6 +274,7 @@ class Cell:
     stem: str
     source: Source
     about: str
+    family: str
     papers: tuple[str, ...]
     dims: tuple[Dim, ...]
     axes: tuple[LabelAxis, ...]

@@ -51,6 +51,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
         stem,
         source,
         " ".join(document.about.text.split()) if document.about else "",
+        document.family.value if document.family else "",
         tuple(" ".join(paper.text.split()) for paper in document.papers),
         declared.dims,
         declared.axes,

@@ -5,7 +5,20 @@ from collections.abc import Callable, Iterable
 
 from cellgen.analyse import Facts, VariantFacts, condition
 from cellgen.compiler import Checked
-from cellgen.ir import Dim, LabelAxis, Option, Shape, Size, Test, TypedCell, axis_text, number_text, shape_text, total
+from cellgen.ir import (
+    Cell,
+    Dim,
+    LabelAxis,
+    Option,
+    Shape,
+    Size,
+    Test,
+    TypedCell,
+    axis_text,
+    number_text,
+    shape_text,
+    total,
+)
 from cellgen.prove import Verdict
 from cellgen.stack import Stack, unrolled
 from cellgen.text import condition_text
@@ -32,7 +45,7 @@ def screen(checked: Checked) -> str:
                 ),
             ]
         ),
-        _table(_interface(typed)),
+        _table([*_family(stack or cell), *_interface(typed)]),
         _section("weights", _table(_weights(typed, facts))),
         _section("equations", _table(_equations(typed, facts))),
         _section("readout", _table(_readout(stack)) if stack and stack.readout else ""),
@@ -88,6 +101,11 @@ def _filled(text: str, first: str = "", rest: str = "") -> list[str]:
 
 
 # --- what goes in and out -------------------------------------------------------------------------------------------
+
+
+def _family(what: Cell | Stack) -> Iterable[tuple[str, str]]:
+    if what.family:
+        yield "family", what.family
 
 
 def _interface(typed: TypedCell) -> Iterable[tuple[str, str]]:
@@ -179,7 +197,7 @@ def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
     yield "parameters", _cases(facts, default, lambda each: each.parameters)
     yield "operations a step", _cases(facts, default, lambda each: each.operations)
     yield "hoistable", "; ".join(each.text for each in default.hoisted) or "nothing"
-    yield "recurrence", "; ".join(_recurrences(default))
+    yield "recurrence", "; ".join(recurrences(default))
 
 
 def _cases(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], Size]) -> str:
@@ -222,8 +240,8 @@ def _changes(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], S
     return said
 
 
-def _recurrences(facts: VariantFacts) -> Iterable[str]:
-    """States of one class are said together."""
+def recurrences(facts: VariantFacts) -> Iterable[str]:
+    """The class of each state's recurrence; states of one class are said together."""
     classes: dict[str, list[str]] = {}
     for state, recurrence in facts.recurrences.items():
         kinds = {"input": "handed on", "affine": "affine in what is carried", "elementwise": "lane by lane"}

@@ -1,11 +1,10 @@
-"""Specs to start from: what `cellgen new` writes, and what `cellgen list` says of those that are shipped."""
+"""What `cellgen new` writes: a spec to start from."""
 
 import re
 from pathlib import Path
 
 from cellgen.compiler import Library, Spec, shipped
 from cellgen.diagnostics import Source
-from cellgen.document import schema, stack_schema
 from cellgen.text import NAME, no_module, read
 
 CELL = """\
@@ -121,22 +120,3 @@ def names(name: str) -> tuple[str, str]:
     if not NAME.fullmatch(cell):
         raise Refused(f"`{name}` is no name for a cell: write a letter, then letters, digits and `_`")
     return cell, stem
-
-
-def cards(folder: Path) -> list[dict]:
-    """What the specs of a folder say of themselves, by name."""
-    out = []
-    for path in sorted(folder.glob("*.yaml")):
-        spec = Spec.at(path)
-        document = (stack_schema if spec.is_stack else schema)(spec.expanded())
-        name = document.stack if spec.is_stack else document.cell
-        about = " ".join(document.about.text.split()) if document.about else ""
-        out.append(
-            {
-                "name": path.stem,
-                "cell": name.text,
-                "about": about,
-                "papers": [paper.text for paper in document.papers],
-            }
-        )
-    return out

@@ -52,6 +52,7 @@ class Stack:
     stem: str
     source: Source
     about: str
+    family: str
     papers: tuple[str, ...]
     cell: Cell
     layer: Cell

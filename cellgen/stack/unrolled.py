@@ -72,6 +72,7 @@ class _Flattening:
             name=stack.name,
             stem=stack.stem,
             about=stack.about,
+            family=stack.family,
             papers=stack.papers,
             dims=tuple(self.dims(axes, layers, params)),
             axes=(*dict.fromkeys(axes), *(self.of_all() if stack.readout else ())),

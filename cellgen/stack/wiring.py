@@ -100,6 +100,7 @@ class _Wiring:
             self.stem,
             self.source,
             " ".join(document.about.text.split()) if document.about else "",
+            document.family.value if document.family else "",
             tuple(" ".join(paper.text.split()) for paper in document.papers),
             self.cell,
             layer,

@@ -9,6 +9,7 @@ from time import perf_counter
 import click
 
 from cellgen.bench import bench
+from cellgen.catalogue import catalogue
 from cellgen.demo import demo
 from cellgen.fuzz import fuzz
 from cellgen.terminal import PATIENCE, Progress, bug, count, say, show, show_page, tell, uncollected
@@ -304,39 +305,6 @@ def new(name, base, output):
     say(f"Next: edit it, then cellgen check {output}")
 
 
-@commands.command("list")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--long", is_flag=True, help="Show all about each, not a line.")
-@click.option("--json", "as_json", is_flag=True, help="As a list of records.")
-def list_(names, long, as_json):
-    """List the shipped specs: a line for each, or all about those that are named.
-
-    A line has the family, the states, the number of weights as a formula, how the states follow from one another, and
-    the first paper.
-    """
-    import shutil
-    from dataclasses import asdict
-
-    from cellgen.compiler import Spec, shipped
-    from cellgen.show import catalogue
-
-    with uncollected():
-        found = [catalogue.card(Spec.at(each)) for each in names or sorted(shipped().glob("*.yaml"))]
-    if as_json:
-        import json
-
-        return show(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
-    if not names and not long:
-        for line in catalogue.aligned(catalogue.rows(found)):
-            show(line)
-        return FINE
-    width = shutil.get_terminal_size((catalogue.MOST, 24)).columns
-    for each in found:
-        show(f"{click.style(each.name, bold=True)}  {each.cell}")
-        for line in catalogue.long(each, width):
-            show(line)
-
-
 @commands.command()
 @click.argument("spec")
 def expand(spec):
@@ -390,7 +358,7 @@ def schema():
     show(json.dumps(json_schema(), indent=2))
 
 
-for each in (bench, demo, fuzz):
+for each in (bench, catalogue, demo, fuzz):
     commands.add_command(each)
 
 

@@ -27,7 +27,7 @@ MAX_WORK = 20_000
 
 _GRAVEST = (REFUTED, ILL_TYPED, UNKNOWN, PROVED, VACUOUS, ABSENT)
 
-__all__ = ["SYMPY", "Verdict", "Verdicts", "laws"]
+__all__ = ["SYMPY", "Verdict", "Verdicts", "judge", "laws"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,12 @@ def laws(typed: TypedCell, facts: Facts, strict: bool = False) -> Verdicts:
     judged = tuple(court.judge(law) for law in typed.cell.laws)
     looked = court.look()
     return Verdicts(judged, looked, court.report.diagnostics)
+
+
+def judge(typed: TypedCell, facts: Facts, some: Iterable[Law]) -> tuple[Verdict, ...]:
+    """The verdicts on some laws of the cell alone, without a look at what else there is. Raises nothing."""
+    court = _Court(typed, facts.programs, strict=False)
+    return tuple(map(court.judge, some))
 
 
 class _Court:

@@ -1,7 +1,7 @@
-"""What `cellgen check` and `cellgen list` show of a spec, and what `cellgen new` starts one from."""
+"""What `cellgen check` shows of a spec, and what `cellgen new` starts one from."""
 
-from cellgen.show import catalogue, start
-from cellgen.show.cell_screen import line, screen
+from cellgen.show import start
+from cellgen.show.cell_screen import line, recurrences, screen
 from cellgen.show.plan_screen import planscreen
 
-__all__ = ["catalogue", "line", "planscreen", "screen", "start"]
+__all__ = ["line", "planscreen", "recurrences", "screen", "start"]

@@ -1,4 +1,4 @@
-"""What `cellgen list` shows: of each spec what it is, how much it takes, and how its states follow from one another."""
+"""A spec among others: what it is, how much it takes, and how its states follow from one another."""
 
 import re
 import textwrap
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cellgen.analyse import analyse
 from cellgen.compiler import Spec
 from cellgen.ir import TypedCell
-from cellgen.show.cell_screen import recurrences
+from cellgen.show import recurrences
 
 MOST = 100  # characters of a line of a card
 WIDEST = 44  # characters of a column of the table

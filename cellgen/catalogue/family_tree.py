@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from cellgen.analyse import analyse
 from cellgen.compiler import Spec
 from cellgen.ir import Law, ReducesTo
-from cellgen.prove import PROVED, judge
+from cellgen.prove import PROVED, Verdict, judge
 
 WIDTH = 120
 ABOVE = "(see above)"
+EVERY = "for every activation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,15 @@ def edges(spec: Spec) -> list[Edge]:
     laws = [law for law in typed.cell.laws if isinstance(law.claim, ReducesTo)]
     verdicts = judge(typed, analyse(typed), laws) if laws else ()
     return [
-        Edge(spec.stem, law.claim.stem, condition(law), verdict.status, verdict.why)
+        Edge(spec.stem, law.claim.stem, condition(law, verdict), verdict.status, verdict.why)
         for law, verdict in zip(laws, verdicts)
     ]
 
 
-def condition(law: Law) -> str:
-    """`with ... when ...`, without the pairs of names; of the other cell's options, `of NAME: ...`."""
+def condition(law: Law, verdict: Verdict) -> str:
+    """`with ... when ...`, without the pairs of names; of the other cell's options, `of NAME: ...`; and what else it
+    is proved under.
+    """
     claim, (before, _, facts) = law.claim, law.text.partition(" when ")
     _, _, pairs = before.partition(" with ")
     named = {ours for ours, _ in claim.renames}
@@ -55,7 +58,8 @@ def condition(law: Law) -> str:
     said = [f"with {', '.join(kept)}"] if kept else []
     said += [f"when {facts}"] if facts else []
     said += [f"of {claim.stem}: {inside}"] if inside else []
-    return "; ".join(said)
+    under = "" if verdict.status != PROVED or verdict.why == EVERY else verdict.why
+    return "; ".join([*said, *filter(None, [under])])
 
 
 def tree(found: Sequence[Edge], names: Iterable[str] = ()) -> list[str]:

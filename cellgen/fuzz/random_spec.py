@@ -14,6 +14,7 @@ from cellgen.fuzz.random_cell import Writing
 from cellgen.fuzz.random_text import labels_in, reads
 from cellgen.ir import OPS
 
+TURNED = 0.5  # of cells that are said to be others, where a weight can be taken with its sign turned
 RENAMED = 5  # of so many specs, one has names that look like those which stages make
 
 # of what generated code may call a value or a function without the `_` in front
@@ -95,7 +96,9 @@ def _extending(rng: Random) -> Case:
 
 
 def _reducing(rng: Random) -> Case:
-    """A cell that is said to be another one, which it is or of which some equations differ."""
+    """A cell that is said to be another one, which it is or of which some equations differ. The other may multiply by
+    a weight's negative, which the law then says.
+    """
     writing = Writing(rng)
     lines = writing.text().splitlines()
     lines = lines[: lines.index("laws: |") if "laws: |" in lines else None]
@@ -104,7 +107,18 @@ def _reducing(rng: Random) -> Case:
         name, shape, value = writing.equations[index]
         other[at + index] = f"  {name}{f': {shape}' if shape else ''} = {_other(value)}"
     text = "\n".join(other).replace("cell: Fuzz", "cell: Other") + "\n"
-    return Case("\n".join([*lines, "laws: |", "  reduces to other"]) + "\n", "cell", {"other": text})
+    law, turned = "reduces to other", [name for name in writing.sections["params"] if _multiplies(name, other[at:])]
+    if turned and rng.random() < TURNED:
+        name = rng.choice(turned)
+        text, law = re.sub(rf"@ {name}\b", f"@ (-{name})", text), f"{law} with {name} = -{name}"
+    return Case("\n".join([*lines, "laws: |", f"  {law}"]) + "\n", "cell", {"other": text})
+
+
+def _multiplies(name: str, lines: list[str]) -> bool:
+    """Whether a weight is only ever the right side of a product, whole."""
+    text = "\n".join(lines)
+    products = len(re.findall(rf"@ {name}\b(?![.\[])", text))
+    return 0 < products == len(re.findall(rf"\b{name}\b", text))
 
 
 def _other(value: str) -> str:

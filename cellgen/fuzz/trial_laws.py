@@ -1,7 +1,7 @@
 """Verdicts against numbers: no run at any scale contradicts what is called proved, and what is refuted is seen."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fractions import Fraction
 from random import Random
 
@@ -48,7 +48,7 @@ def contradictions(checked: Checked, seed: int, note: Callable) -> Iterator[tupl
     if checked.stack is not None:
         return
     for law, verdict in zip(typed.cell.laws, checked.verdicts.laws):
-        itself = isinstance(law.claim, ReducesTo) and alike(typed.cell, law.claim.other)
+        itself = isinstance(law.claim, ReducesTo) and not law.claim.negated and alike(typed.cell, law.claim.other)
         if itself:
             note(f"reduces to itself: {verdict.status}")
         if verdict.status == REFUTED:
@@ -234,13 +234,18 @@ def _tried(law: Law, run: Run, scale: float, typed: TypedCell, rng: Random) -> s
                     1 + np.nanmax(np.abs(one), initial=0)
                 ):
                     return "it changes with it"
-        case ReducesTo(other=other):
+        case ReducesTo(other=other, negated=negated):
             theirs = Instance(shapes(other), constructor(instance))
             for env in _moments(run, {}):
-                name, here, there = between(env, theirs, run.weights, typed.cell, run.training)
+                name, here, there = between(env, theirs, turned(run.weights, negated), typed.cell, run.training)
                 if np.abs(here - there).max(initial=0) > 1e-6 * (1 + np.abs(here).max(initial=0)):
                     return f"{name} is {np.abs(here - there).max():.4g} apart"
     return ""
+
+
+def turned(weights: Mapping, names: Collection[str]) -> dict:
+    """The weights, of which some have the other sign."""
+    return {name: np.negative(value) if name in names else value for name, value in weights.items()}
 
 
 def between(env: Mapping, theirs: Instance, weights: Mapping, cell: Cell, training: bool) -> tuple:
@@ -322,9 +327,9 @@ def _contradicts(law: Law, moment: Moment, trial: Trial, why: str) -> bool:
                 if (np.abs(found - counted(value(node, "law", other.env), other.env)) > 0).any():
                     return True
             return False
-        case ReducesTo(other=other):
+        case ReducesTo(other=other, negated=negated):
             theirs = Instance(shapes(other), constructor(moment.instance))
-            name, here, there = between(moment.env, theirs, moment.weights, typed.cell, training)
+            name, here, there = between(moment.env, theirs, turned(moment.weights, negated), typed.cell, training)
             return bool((np.abs(here - there) > 0).any())
     return False
 

@@ -238,6 +238,7 @@ class ReducesTo:
     renames: tuple[tuple[str, str], ...]  # (our name, theirs): states, labels, parameters or labels of one, equations
     settings: tuple[tuple[str, bool | Fraction | str | None], ...]  # our options and parameters, set
     theirs: tuple[tuple[str, bool | Fraction | str | None], ...] = ()  # those of the other cell
+    negated: frozenset[str] = frozenset()  # of their names in `renames`, those that are ours with the sign turned
 
 
 @dataclass(frozen=True, slots=True)

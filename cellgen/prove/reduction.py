@@ -1,19 +1,21 @@
 """`reduces to SPEC with ...`: whether, under the law's settings and facts, a cell computes what another one does.
 
 The other cell's inputs, states, parameters, labels, dims and options are ours of the same name, or those that the law
-pairs; its first input is our first. An option that we lack has its default, or what the law says. Its states' new
-values and its output must be ours. What of it has no counterpart here refutes the law.
+pairs, of a weight perhaps with the sign turned; its first input is our first. An option that we lack has its default,
+or what the law says, and so may a weight, or a part of one. Its states' new values and its output must be ours. What of
+it has no counterpart here refutes the law.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import partial
+from functools import partial, reduce
 
 from cellgen.ir import (
     Axis,
     Cell,
     Fact,
     Law,
+    Pick,
     Program,
     ReducesTo,
     Ref,
@@ -59,7 +61,8 @@ class Theirs(Meaning):
     def __init__(self, program: Program, table: Table, ours: Meaning, pairs: Mapping[str, str], claim: ReducesTo):
         chosen = {name: value for name, value in claim.theirs if isinstance(value, str)}
         super().__init__(program, table, Under(activations=_activations(program.cell, ours, pairs) | chosen))
-        self.ours, self.pairs, self.set, self.stem = ours, pairs, dict(claim.theirs), claim.stem
+        self.ours, self.pairs, self.set, self.claim = ours, pairs, dict(claim.theirs), claim
+        self.stem = claim.stem
 
     @property
     def about(self) -> tuple:
@@ -86,8 +89,12 @@ class Theirs(Meaning):
 
     def _ours(self, ref: Ref, axes: tuple[str, ...], labels: tuple[str, ...]) -> Expr:
         """Our lane for theirs, which is at a label of each axis; an axis may stand twice."""
+        given = next((self.set[f"{ref.name}.{label}"] for label in labels if f"{ref.name}.{label}" in self.set), None)
+        if given is not None:
+            return self.number(given)
         label = next((label for label in labels if f"{ref.name}.{label}" in self.pairs), None)
-        mine, *picked = self.pairs[f"{ref.name}.{label}" if label else ref.name].split(".")
+        called = f"{ref.name}.{label}" if label else ref.name
+        mine, *picked = self.pairs[called].split(".")
         picked += self.called(tuple(each for each in labels if each != label))
         ours = self.ours.program
         if mine not in (ours.states if ref.ago else ours.variant.names):
@@ -106,7 +113,8 @@ class Theirs(Meaning):
         if their_width != our_width:
             there, here = (shape_text(tuple((atom,) for atom in width)) for width in (their_width, our_width))
             raise Missing(f"`{mine}` is {here} here, and {there} in {self.stem}")
-        return value.lanes[path]
+        lane = value.lanes[path]
+        return self.arithmetic.product(self.number(Fraction(-1)), lane) if called in self.claim.negated else lane
 
     def _shape(self, ref: Ref) -> tuple[Axis, ...]:
         cell = self.program.cell
@@ -198,7 +206,8 @@ def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
         if option is not None and option.kind == "activation":
             chosen[name] = value
         elif option is None and isinstance(value, str) or isinstance(value, Fraction):
-            facts.append(Fact(Ref(name, 0, law.span), value, law.span))
+            base, *labels = name.split(".")
+            facts.append(Fact(reduce(Pick, labels, Ref(base, 0, law.span)), value, law.span))
     facts = [fact for fact in facts if exists(prover.typed, program.variant, fact.name)]
     if not prover.well_said(facts):
         return Outcome(ILL_TYPED, "its shapes do not agree")
@@ -218,7 +227,7 @@ def _reduces(prover: Prover, law: Law, other: TypedCell) -> Outcome:
 
     trial = prover.trial(tuple(facts), chosen)
     types = [prover.types(fact.name, "fact") for fact in trial.conditions()]
-    found = refute.contrast(trial, types, other, theirs.variant, pairs, dict(claim.theirs))
+    found = refute.contrast(trial, types, other, theirs.variant, pairs, claim)
     return Outcome(REFUTED, found.what, found.where) if found else Outcome(UNKNOWN, OPEN)
 
 

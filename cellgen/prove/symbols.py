@@ -286,11 +286,21 @@ def _coupled(op: str, zero: int | None = None) -> Callable:
 
 
 def _matmul(s: Arithmetic, a: Lanes, b: Lanes, *, place: tuple):
-    """A product with the identity is the other operand."""
+    """A product with the identity is the other operand; signs stand in front of it."""
+    (a, turned_a), (b, turned_b) = _unsigned(s, a), _unsigned(s, b)
+    sign = s.number(-1 if turned_a != turned_b else 1)
     for one, other in ((a, b), (b, a)):
         if [expr for _, expr in one] == [s.identity] and len(other) == 1:
-            return other[0][1]
-    return _coupled("matmul", 1)(s, a, b, place=place)
+            return s.product(sign, other[0][1])
+    return s.product(sign, _coupled("matmul", 1)(s, a, b, place=place))
+
+
+def _unsigned(s: Arithmetic, lanes: Lanes) -> tuple[Lanes, bool]:
+    """All lanes with their signs turned, if that of the first one that is not zero is minus; and whether it is."""
+    first = next((expr for _, expr in lanes if expr != 0), s.zero)
+    if not s._is_minus(first):
+        return lanes, False
+    return tuple((path, s.product(s.number(-1), expr)) for path, expr in lanes), True
 
 
 def _normalize(s: Arithmetic, value: Lanes, epsilon: Lanes, *, place: tuple):

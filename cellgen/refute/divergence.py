@@ -13,26 +13,30 @@ from math import inf
 import numpy as np
 
 from cellgen.interpret import Instance, Scope, evaluate
-from cellgen.ir import IDENTITY, Algebra, Interval, Path, Shape, Type, TypedCell, TypedVariant, precise
+from cellgen.ir import IDENTITY, Algebra, Interval, Path, ReducesTo, Shape, Type, TypedCell, TypedVariant, precise
 from cellgen.refute.confirm import ENCLOSED, UNDEFINED, UNSURE, number, numbers
 from cellgen.refute.counterexamples import TOLERANCE, Court, Refutation, no_number, short, suspects, unlike
 from cellgen.refute.random_runs import BATCH, Moment, Trial, moments, quiet
 
 __all__ = ["Trial", "contrast"]
 
-Set = Mapping[str, bool | Fraction | str | None]  # what options and weights of the other cell are given
 Types = Mapping[Path, Type]
 
 
 @quiet()
 def contrast(
-    trial: Trial, facts: list[Types], other: TypedCell, variant: TypedVariant, pairs: Mapping[str, str], given: Set
+    trial: Trial,
+    facts: list[Types],
+    other: TypedCell,
+    variant: TypedVariant,
+    pairs: Mapping[str, str],
+    claim: ReducesTo,
 ) -> Refutation | None:
     """`pairs` gives the other cell's names in ours. facts: the types of what the conditions name."""
     court, ours = Court(trial, facts), trial.typed.cell
     told = [*((state.name, pairs[state.name]) for state in other.cell.states), (other.cell.output, ours.output)]
     for moment in moments(trial):
-        both, rows = _Both(moment, trial.variant, other, variant, pairs, given), court.rows(moment)
+        both, rows = _Both(moment, trial.variant, other, variant, pairs, claim), court.rows(moment)
         found = both.theirs(moment.env)
         for name, our_name in told:
             a, b = both.mine(moment.env, name, our_name), both.shown(found, name)
@@ -83,8 +87,13 @@ class _Both:
     other: TypedCell
     variant: TypedVariant
     pairs: Mapping[str, str]
-    given: Set
+    claim: ReducesTo
     exact: bool = False
+
+    @cached_property
+    def given(self) -> Mapping[str, bool | Fraction | str | None]:
+        """What options and weights of the other cell are given."""
+        return dict(self.claim.theirs)
 
     @cached_property
     def instance(self) -> Instance:
@@ -130,6 +139,9 @@ class _Both:
         shape, said = self.instance.weights[name], self.given[name]
         return self._array(np.eye(*shape)) if said == IDENTITY else np.full(shape, self._array(said))
 
+    def _negative(self, array: np.ndarray) -> np.ndarray:
+        return ENCLOSED["neg"](array) if self.exact else -array
+
     def _array(self, value) -> np.ndarray:
         return numbers(value) if self.exact else np.asarray(value, np.float64)
 
@@ -150,11 +162,16 @@ class _Both:
         """What the other cell reads under a name, which may be several of ours, a label each."""
 
         def source(labels: list[str]) -> tuple[np.ndarray, Shape, list[str]]:
+            given = next((self.given[f"{name}.{each}"] for each in labels if f"{name}.{each}" in self.given), None)
+            if given is not None:
+                return self._array(given), (), []
             label = next((each for each in labels if f"{name}.{each}" in self.pairs), None)
-            mine, *picked = self.pairs[f"{name}.{label}" if label else name].split(".")
+            called = f"{name}.{label}" if label else name
+            mine, *picked = self.pairs[called].split(".")
             picked += [self.pairs[each] for each in labels if each != label]
             own = self.moment.instance.cell.state(mine).shape if ago else self.ours.names[mine].shape
-            return env[f"{mine}[t-1]" if ago else mine], own, picked
+            array = env[f"{mine}[t-1]" if ago else mine]
+            return self._negative(array) if called in self.claim.negated else array, own, picked
 
         return self._filled(shape, source)
 
@@ -168,7 +185,8 @@ class _Both:
                 lead = array.shape[: array.ndim - len(self.moment.instance.settings.shape(own))]
                 out = np.empty((*lead, *(theirs.settings.length(atom) for atom in atoms)), array.dtype)
             part = out[(..., *(_slice(theirs, *each) for each in zip(atoms, place)))]
-            part[...] = self._part(array, own, lead, labels).reshape(part.shape)
+            mine = self._part(array, own, lead, labels)
+            part[...] = mine.reshape(part.shape) if own else mine  # a number is spread
         return out.reshape((*lead, *theirs.settings.shape(shape)))
 
     def _part(self, array: np.ndarray, shape: Shape, lead: tuple[int, ...], labels: list[str]) -> np.ndarray:

@@ -135,18 +135,20 @@ def _is_bound(node: Node | None, scope: Scope) -> bool:
 
 
 def _reduces(text: LawText, scope: Scope, other: Other) -> ReducesTo:
-    """Each pair `ours = value` gives one of this cell's names a value, or says what it is called in the other cell.
+    """Each pair `ours = value` gives one of this cell's names a value, or says what it is called in the other cell, of
+    a weight perhaps with its sign turned.
 
     A weight or an option that only the other cell has is given a value too.
     """
     theirs = other(text.a, text.span)
-    renames, settings, there = [], [], []
+    renames, settings, there, negated = [], [], [], set()
     pairs, chosen = text.b
     for name, word, span in chosen:
         there.append((name, _their_value(name, word, text.a, theirs, span, scope)))
     for ours, word, span in pairs:
         values = _values(scope.options.get(ours), scope.dims.get(ours))
-        if ours not in scope.declared.where and any(ours == each.name for each in (*theirs.options, *theirs.params)):
+        mine = ours.split(".")[0]
+        if mine not in scope.declared.where and any(mine == each.name for each in (*theirs.options, *theirs.params)):
             there.append((ours, _their_value(ours, word, text.a, theirs, span, scope)))
         elif NUMBER.fullmatch(word.removeprefix("-")):
             settings.append((ours, Fraction(word)))
@@ -156,9 +158,13 @@ def _reduces(text: LawText, scope: Scope, other: Other) -> ReducesTo:
         elif word in values:
             settings.append((ours, values[word]))
         else:
-            _refuse_names(ours, word, text.a, theirs, span, scope)
-            renames.append((ours, word))
-    return ReducesTo(text.a, theirs, tuple(renames), tuple(settings), tuple(there))
+            name = word.removeprefix("-")
+            _refuse_names(ours, name, text.a, theirs, span, scope)
+            if name != word:
+                _refuse_sign(name, text.a, theirs, span, scope)
+                negated.add(name)
+            renames.append((ours, name))
+    return ReducesTo(text.a, theirs, tuple(renames), tuple(settings), tuple(there), frozenset(negated))
 
 
 def _values(option: Option | None, dim: Dim | None) -> dict[str, bool | str | None]:
@@ -172,13 +178,18 @@ def _values(option: Option | None, dim: Dim | None) -> dict[str, bool | str | No
 
 
 def _their_value(
-    name: str, word: str, stem: str, theirs: Cell, span: Span, scope: Scope
+    whole: str, word: str, stem: str, theirs: Cell, span: Span, scope: Scope
 ) -> bool | Fraction | str | None:
-    """What an option or a weight of the other cell is given."""
+    """What an option or a weight of the other cell is given, or a part of a weight."""
+    name, *parts = whole.split(".")
     option = next((each for each in theirs.options if each.name == name), None)
     dim = next((each for each in theirs.dims if each.name == name and each.kind == "alias"), None)
     weight = any(each.name == name for each in theirs.params)
     values = _values(option, dim)
+    labels = {label for axis in theirs.axes for label in axis.labels}
+    if parts and not (weight and set(parts) <= labels):
+        help = nearest(parts[-1], labels) if weight else ""
+        scope.report.refuse("CG205", f"`{stem}` has no weight `{whole}`", span, help=help)
     if option is None and dim is None and not weight:
         known = [each.name for each in (*theirs.options, *theirs.params)]
         help = nearest(name, known) or (f"it has {', '.join(known)}" if known else "")
@@ -187,24 +198,31 @@ def _their_value(
         return values[word]
     if NUMBER.fullmatch(word.removeprefix("-")) and (weight or option.kind in ("number", "maybe", "scheduled")):
         return Fraction(word)
-    if weight and word == IDENTITY:
+    if weight and word == IDENTITY and not parts:
         return IDENTITY
     ours = {*scope.defined, *scope.params, *scope.inputs, *scope.options, *scope.dims}
     if word.split(".")[0] in ours:
         help = f"ours stands first: write `{word} = {name}`"
         scope.report.refuse("CG205", f"`{name}` is a name of `{stem}`, not of this cell", span, help=help)
-    wanted = "a number or `identity`" if weight else " or ".join(values) if values else "a number"
-    scope.report.refuse("CG202", f"`{name}` of `{stem}` is {wanted}", span)
+    wanted = "a number or `identity`" if weight and not parts else " or ".join(values) or "a number"
+    scope.report.refuse("CG202", f"`{whole}` of `{stem}` is {wanted}", span)
 
 
 def _refuse_number(ours: str, span: Span, scope: Scope) -> None:
     option = scope.options.get(ours)
-    if option is None and ours not in scope.params and ours not in scope.dims:
-        help = nearest(ours, [*scope.options, *scope.params])
-        scope.report.refuse("CG205", f"no option or parameter `{ours}`", span, help=help)
+    known = {*scope.options, *scope.params, *scope.dims, *scope.defined}
+    mine, *parts = ours.split(".")
+    if mine not in known or not set(parts) <= set(scope.labels):
+        scope.report.refuse("CG205", f"no option, weight or value `{ours}`", span, help=nearest(ours, known))
     if option is not None and option.kind in ("flag", "word", "activation"):
         wanted = "true or false" if option.kind == "flag" else f"one of {', '.join(option.words)}"
         scope.report.refuse("CG202", f"the option `{ours}` is {wanted}", span)
+
+
+def _refuse_sign(name: str, stem: str, theirs: Cell, span: Span, scope: Scope) -> None:
+    if all(each.name != name.split(".")[0] for each in theirs.params):
+        help = "after `when` stands what is set to an expression, as in `when f == -i`"
+        scope.report.refuse("CG202", f"`{name}` of `{stem}` is no weight, and has no sign to turn", span, help=help)
 
 
 def _refuse_names(ours: str, word: str, stem: str, theirs: Cell, span: Span, scope: Scope) -> None:

@@ -12,10 +12,12 @@ from cellgen.ir import Node, Number, Pick, Ref
 from cellgen.text.expressions import Call, Reader
 from cellgen.text.logical_lines import Line, each, lines
 from cellgen.text.names import MAX_NAME
-from cellgen.text.yaml_tree import Scalar
+from cellgen.text.yaml_tree import NUMBER, Scalar
 
 MAX_LAWS = 64
 
+_NAMES = r"[A-Za-z][A-Za-z0-9_/.]*"  # of ours: `z`, `z.f`, `W/z`
+_WORD = re.compile(r"-?[A-Za-z][A-Za-z0-9_.]*")  # of theirs, or with its sign turned
 _REDUCES = re.compile(r"reduces\s+to\s+([A-Za-z][A-Za-z0-9_]*)\s*(\(([^()]*)\)\s*)?(with\b|$)")
 
 
@@ -64,8 +66,10 @@ def _law(line: Line, report: Report) -> LawText:
     if (match := _REDUCES.match(claim)) and len(match[1]) <= MAX_NAME:
         chosen = _split(text, *match.span(3)) if match[2] else []
         pairs = _split(text, match.end(), len(claim)) if match[4] else []
-        both = tuple(tuple(_pair(line, report, *pair) for pair in each) for each in (pairs, chosen))
-        return LawText("reduces", match[1], both, facts, text, line.span)
+        both = [[_pair(line, report, *pair, each is pairs) for pair in each] for each in (pairs, chosen)]
+        facts += tuple(pair for pair in both[0] if not isinstance(pair[0], str))
+        words = tuple(pair for pair in both[0] if isinstance(pair[0], str)), tuple(both[1])
+        return LawText("reduces", match[1], words, facts, text, line.span)
     if found := _at_depth_0(claim, r"\bfree\s+of\b"):
         a, b = sides(found)
         if not isinstance(b, Ref):
@@ -159,15 +163,21 @@ def _bounds(line: Line, report: Report, start: int, end: int) -> Bounds:
     return Bounds(bound(*pieces[0]), bound(*pieces[1]), text[0] == "(", text[-1] == ")")
 
 
-def _pair(line: Line, report: Report, start: int, end: int) -> tuple[str, str, Span]:
+def _pair(line: Line, report: Report, start: int, end: int, ours: bool) -> tuple[str, str, Span] | FactText:
+    """Two words; or where `ours` may be set to an expression, the fact that it is."""
     start = _begin(line.text, start, end)
-    span = line.at(start, end)
-    match = re.fullmatch(r"\s*([A-Za-z][A-Za-z0-9_/.]*)\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", line.text[start:end])
-    if not match:
-        report.refuse(
-            "CG201",
-            "after `with` stand pairs `new = old`",
-            span,
-            help="write `reduces to lstm with j = g, forget_bias = 0`",
-        )
-    return match[1], match[2], span
+    span, text = line.at(start, end), line.text[start:end]
+    if match := re.fullmatch(rf"\s*({_NAMES})\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", text):
+        if _WORD.fullmatch(match[2]) or NUMBER.fullmatch(match[2].removeprefix("-")):
+            return match[1], match[2], span
+    if match := re.match(rf"\s*({_NAMES})\s*=(?!=)", text) if ours else None:
+        name = _part(line, report, start, start + match.end(1))
+        value = _part(line, report, start + match.end(), end)
+        if isinstance(name.value if isinstance(name, Pick) else name, Ref):
+            return name, value.value if isinstance(value, Number) else value, span
+    report.refuse(
+        "CG201",
+        "after `with` stand pairs `new = old`",
+        span,
+        help="write `reduces to lstm with j = g, forget_bias = 0`",
+    )

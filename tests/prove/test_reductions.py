@@ -118,6 +118,70 @@ def test_a_cell_is_not_another_one(text, line, why):
     assert "CG401" in [each.code for each in diagnostics]
 
 
+CIFG = """
+cell: Cell
+gates: [i, f, g, o]
+state: {h: units, c: units}
+options: {use_bias: true}
+equations: |
+  z: [gates, units] = affine(x, h[t-1], bias=use_bias)
+  i = sigmoid(z.i)
+  f = sigmoid(z.f)
+  o = sigmoid(z.o)
+  c = f * c[t-1] + i * tanh(z.g)
+  h = o * tanh(c)
+"""
+
+LEAKY = """
+cell: Cell
+state: {h: units}
+params: {W: [input, units], V: [input, units], a: [units], b: [units]}
+equations: |
+  f = sigmoid(x @ W + a)
+  h = f * h[t-1] + (1 - f) * (x @ V + b)
+"""
+PART = "V = kernel.h, b = bias.h"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "status"),
+    [
+        (CIFG, "reduces to coupled_lstm(use_peepholes = false) with f = 1 - i, use_bias = true", "proved"),
+        (CIFG, "reduces to coupled_lstm(use_peepholes = false) with f = 1-i when use_bias", "proved"),
+        (CIFG, "reduces to coupled_lstm(use_peepholes = false) with i = 1 - f, use_bias = true", "refuted"),
+        (CIFG, "reduces to coupled_lstm(use_peepholes = false) with f = 1 - o, use_bias = true", "refuted"),
+        (CIFG, "reduces to coupled_lstm(use_peepholes = false) with f = 1 - i", "refuted"),  # without a bias
+        (LEAKY, f"reduces to mingru with W = -kernel.z, a = -bias.z, {PART}", "proved"),
+        (LEAKY, f"reduces to mingru with W = -kernel.z, a = bias.z, {PART}", "refuted"),
+        (LEAKY, f"reduces to mingru with W = kernel.z, a = bias.z, {PART}", "refuted"),
+        (LEAKY, "reduces to mingru with W = -kernel.z, a = -bias.z, V = -kernel.h, b = bias.h", "refuted"),
+        (LEAKY, f"reduces to mingru with W = -kernel.z, a = 0, bias.z = 0, {PART}", "proved"),
+        (LEAKY, f"reduces to mingru with W = -kernel.z, a = 1, bias.z = -1, {PART}", "proved"),
+        (LEAKY, f"reduces to mingru with W = -kernel.z, a = 1, bias.z = 1, {PART}", "refuted"),
+        (LEAKY, f"reduces to mingru with W = -kernel.z, bias.z = 0, {PART}", "refuted"),
+    ],
+)
+def test_gates_are_tied_signs_turned_and_parts_given(text, line, status):
+    assert judged(text, line)[0].status == status
+
+
+@pytest.mark.parametrize(("bias", "status"), [("bias.input.h = bias", "proved"), ("bias.input = bias", "refuted")])
+def test_a_part_of_our_weight_is_set(bias, status):
+    cut = f"kernel.h = kernel, recurrent_kernel.h = recurrent_kernel, {bias}"
+    text = Spec.at("gru").source.text.split("laws:")[0]
+    line = f"reduces to simple_rnn with {cut}, z = 0, r = 1"
+    assert judged(text, f"{line}, bias.recurrent = 0")[0].status == status
+    assert judged(text, line)[0].status == "refuted"  # the bias inside the reset is there
+
+
+@pytest.mark.parametrize("value", ["1 - i", "i * o", "clip(i, 0, 0.5)"])
+def test_what_a_gate_is_set_to_after_with_is_set_as_after_when(value):
+    other = "reduces to coupled_lstm(use_peepholes = false)"
+    one, _ = judged(CIFG, f"{other} with f = {value} when use_bias")
+    two, _ = judged(CIFG, f"{other} when use_bias, f == {value}")
+    assert (one.status, one.why) == (two.status, two.why) and one.status == ("proved" if "1 -" in value else "refuted")
+
+
 def test_another_output_is_another_cell():
     text = RNN.replace("equations:", "output: y\nequations:") + "  y = 2 * h\n"
     found, _ = judged(text, "reduces to simple_rnn with U = recurrent_kernel, bias = 0")

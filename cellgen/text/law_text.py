@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from cellgen.diagnostics import Report, Span
 from cellgen.ir import Node, Number, Pick, Ref
-from cellgen.text.expressions import Call, Reader
+from cellgen.text.expressions import Call, Reader, parts
 from cellgen.text.logical_lines import Line, each, lines
 from cellgen.text.names import MAX_NAME
 from cellgen.text.yaml_tree import NUMBER, Scalar
@@ -173,11 +173,16 @@ def _pair(line: Line, report: Report, start: int, end: int, ours: bool) -> tuple
     if match := re.match(rf"\s*({_NAMES})\s*=(?!=)", text) if ours else None:
         name = _part(line, report, start, start + match.end(1))
         value = _part(line, report, start + match.end(), end)
-        if isinstance(name.value if isinstance(name, Pick) else name, Ref):
-            return name, value.value if isinstance(value, Number) else value, span
+        plain = isinstance(name.value if isinstance(name, Pick) else name, Ref)
+        if plain and _has_a_name(value):
+            return name, value, span
     report.refuse(
         "CG201",
         "after `with` stand pairs `new = old`",
         span,
         help="write `reduces to lstm with j = g, forget_bias = 0`",
     )
+
+
+def _has_a_name(node: "Node | Call") -> bool:
+    return isinstance(node, Ref) or any(map(_has_a_name, parts(node)))

@@ -2,7 +2,8 @@
 
 A module there has `shapes(input, units, **options)`, `step(params, state, x, **options)`, and if there are options:
 `ACTIVATIONS`, names of activations to try; `TRIED`, for numbers and for dims with a default of their own what to try,
-the default (or None) first, where the tables here do not say it; `SILENT`, options that change no value of a step.
+the default (or None) first, where the tables here do not say it; `SILENT`, options that change no value of a step;
+`SIZES`, where those here will not do.
 """
 
 import importlib.util
@@ -41,6 +42,11 @@ def paper(stem):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def sizes_of(oracle):
+    """The two sizes of an instance that are tried."""
+    return getattr(oracle, "SIZES", SIZES)
 
 
 def tried(oracle, name):
@@ -134,7 +140,7 @@ def test_oracles_know_every_option(stem):
 def test_one_step_is_the_papers(stem):
     typed, oracle = Spec.at(SPECS / f"{stem}.yaml").typed(), paper(stem)
     cell = typed.cell
-    for sizes in SIZES:
+    for sizes in sizes_of(oracle):
         for seed, given in enumerate(cases(cell, oracle)):
             instance, options = build(typed, oracle, given, sizes)
             weights, inputs, state = draw(instance, np.random.default_rng(seed), sizes["batch"])
@@ -151,7 +157,7 @@ def test_many_steps_are_the_papers(stem):
     typed, oracle, steps = Spec.at(SPECS / f"{stem}.yaml").typed(), paper(stem), 6
     cell = typed.cell
     for seed, given in enumerate(cases(cell, oracle)):
-        sizes = SIZES[seed % 2]
+        sizes = sizes_of(oracle)[seed % 2]
         instance, options = build(typed, oracle, given, sizes)
         weights, inputs, state = draw(instance, np.random.default_rng(seed), sizes["batch"], (steps,))
         initial = instance.initial_state(weights, sizes["batch"]) if seed % 3 == 0 else state
@@ -183,7 +189,7 @@ def test_each_option_that_changes_values_is_seen(stem):
                 given["proj"] = 4
             found = []
             for settings in ({name: each for name, each in given.items() if name != option.name}, given):
-                instance, _ = build(typed, oracle, settings, SIZES[0])
+                instance, _ = build(typed, oracle, settings, sizes_of(oracle)[0])
                 weights, inputs, state = draw(instance, np.random.default_rng(8), 4)
                 found.append((weights, instance.step(weights, inputs, state)))
             (before, (output, new)), (after, (other, changed)) = found

@@ -22,6 +22,7 @@ from cellgen.ir import (
     Number,
     Ref,
     Test,
+    one_word_of,
     renamed,
 )
 
@@ -276,6 +277,10 @@ class Emitter:
                 return f'{self.at(name)} != "{word}"', COMPARE
             case Not(inner):
                 return f"not {self.test(inner, NOT)}", NOT
+            case Both() | Either() if (found := one_word_of(test)) is not None:
+                name, words, among = found
+                listed = ", ".join(f'"{word}"' for word in words)
+                return f"{self.at(name)} {'in' if among else 'not in'} ({listed})", COMPARE
             case Both(a, b):
                 return f"{self.test(a, AND)} and {self.test(b, AND)}", AND
             case Either(a, b):

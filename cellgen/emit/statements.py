@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from cellgen.emit.expressions import Emitter
 from cellgen.emit.records import StatementView
-from cellgen.ir import Choose
+from cellgen.ir import Choose, Not, Ref
 from cellgen.schedule import Block, Line
 
 WIDE = 120  # a statement that ruff cannot leave in two lines
@@ -30,6 +30,9 @@ def coded(line: Line, emitter: Emitter) -> list[str]:
     """A statement; a choice that is wider than a line in two of them."""
     whole = code(line, emitter)
     match line.value:
+        case Choose(test, Ref(name), off) if name == line.left:  # it stays as it is, or
+            changed = test.test if isinstance(test, Not) else Not(test)
+            return [f"if {emitter.test(changed)}:", f"    {line.left} = {emitter.text(off)}"]
         case Choose(test, a, b) if len(whole) > WIDE:
             on, off = (f"    {line.left} = {emitter.text(each)}" for each in (a, b))
             return [f"if {emitter.test(test)}:", on, "else:", off]

@@ -35,6 +35,8 @@ MAX_VARIANTS = 64
 
 _READING = Ref, Activate, Pick, Choose
 
+Fact = tuple[str, tuple]  # a question, and the answers to it that some variants have
+
 
 @dataclass(frozen=True)
 class Alive:
@@ -287,24 +289,31 @@ def when(some: tuple[Variant, ...], every: tuple[Variant, ...]) -> Test | None:
         inside = _distinct(row for row, variant in zip(rest, every) if variant in some)
         if not any(row in inside for row, variant in zip(rest, every) if variant not in some):
             return when(inside, fewer)
-    facts = list(dict.fromkeys(fact for variant in every for fact in variant.items()))
-    common = [fact for fact in facts if all(fact in variant.items() for variant in some)]
+    answers = {name: tuple(dict.fromkeys(variant[name] for variant in every)) for name in every[0]}
+    common = []
+    for name, possible in answers.items():
+        mine = tuple(value for value in possible if any(variant[name] == value for variant in some))
+        if len(mine) < len(possible):
+            common.append((name, mine))
+
+    def asked_for(facts: list[Fact]) -> list[Test]:
+        return [_asked(name, values, answers[name]) for name, values in facts]
+
     for fact in common:
         if _exactly([fact], some, every):
-            return _literal(*fact)
+            return _asked(*fact, answers[fact[0]])
     if _exactly(common, some, every):
-        return _joined(Both, [_literal(*fact) for fact in _needed(common, some, every)])
+        return _joined(Both, asked_for(_needed(common, some, every)))
     if common:
-        inside = tuple(variant for variant in every if all(fact in variant.items() for fact in common))
-        if len(inside) < len(every):
-            return _joined(Both, [*(_literal(*fact) for fact in common), when(some, inside)])
-    for fact in facts:  # one that is enough, or the rest
-        if all(variant in some for variant in every if fact in variant.items()):
-            open_ = tuple(variant for variant in every if fact not in variant.items())
+        inside = tuple(variant for variant in every if _all(common, variant))
+        return _joined(Both, [*asked_for(common), when(some, inside)])
+    for name, value in ((name, value) for name, possible in answers.items() for value in possible):
+        if all(variant in some for variant in every if variant[name] == value):  # one that is enough, or the rest
+            open_ = tuple(variant for variant in every if variant[name] != value)
             rest = tuple(variant for variant in some if variant in open_)
-            return Either(_literal(*fact), when(rest, open_))
-    # one conjunction for each answer to the first question that is left open, joined by `or`
-    name = next(name for name in every[0] if name not in dict(common))
+            return Either(_literal(name, value), when(rest, open_))
+    # one conjunction for each answer to the first question, joined by `or`
+    name = next(iter(answers))
     parts = []
     for value in dict.fromkeys(variant[name] for variant in some):
         mine = tuple(variant for variant in some if variant[name] == value)
@@ -321,11 +330,15 @@ def _distinct(rows: Iterable[Variant]) -> tuple[Variant, ...]:
     return tuple(found)
 
 
-def _exactly(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> bool:
-    return sum(all(fact in variant.items() for fact in facts) for variant in every) == len(some)
+def _all(facts: list[Fact], variant: Variant) -> bool:
+    return all(variant[name] in values for name, values in facts)
 
 
-def _needed(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) -> list:
+def _exactly(facts: list[Fact], some: tuple[Variant, ...], every: tuple[Variant, ...]) -> bool:
+    return sum(_all(facts, variant) for variant in every) == len(some)
+
+
+def _needed(facts: list[Fact], some: tuple[Variant, ...], every: tuple[Variant, ...]) -> list:
     """The facts without those that the others imply."""
     kept = list(facts)
     for fact in facts:
@@ -333,6 +346,14 @@ def _needed(facts: list, some: tuple[Variant, ...], every: tuple[Variant, ...]) 
         if fewer and _exactly(fewer, some, every):
             kept = fewer
     return kept
+
+
+def _asked(name: str, values: tuple, possible: tuple) -> Test:
+    """Whether the answer is one of some: said by the words that it is, or is not, whichever are fewer."""
+    others = [value for value in possible if value not in values]
+    if len(values) <= len(others):
+        return _joined(Either, [_literal(name, value) for value in values])
+    return _joined(Both, [Not(Is(name, word)) for word in others])
 
 
 def _literal(name: str, value: bool | str) -> Test:

@@ -113,6 +113,30 @@ def asked(test: Test) -> Iterator[Given | Is]:
             yield from asked(b)
 
 
+def one_word_of(test: Test) -> tuple[str, tuple[str, ...], bool] | None:
+    """Of `w == a or w == b`: w, (a, b) and True; of `w != a and w != b`: w, (a, b) and False; else None."""
+    words: dict[str, None] = {}
+    names = set()
+
+    def only(test: Test, joined: type) -> bool:
+        match test:
+            case Either(a, b) | Both(a, b) if isinstance(test, joined):
+                return only(a, joined) and only(b, joined)
+            case Is(name, word) if joined is Either:
+                pass
+            case Not(Is(name, word)) if joined is Both:
+                pass
+            case _:
+                return False
+        names.add(name)
+        words[word] = None
+        return True
+
+    if not isinstance(test, (Either, Both)) or not only(test, type(test)) or len(names) > 1:
+        return None
+    return names.pop(), tuple(words), isinstance(test, Either)
+
+
 def renamed(test: Test, names: Mapping[str, str]) -> Test:
     """The test with other names in its questions."""
     match test:

@@ -1,11 +1,14 @@
 """What a spec means, through the front door: text in, cell or generated code out."""
 
+from itertools import product
+
 import pytest
 
 from cellgen.compiler import Library, Spec, shipped
 from cellgen.diagnostics.diagnostic import SpecError
 from cellgen.ir.choices import when
 from cellgen.ir.expr import Both, Either, Given, Is, Not, holds
+from cellgen.text.printer import condition_text
 from tests.checkout import CHECKOUT
 
 LSTM = """
@@ -235,6 +238,40 @@ def test_the_test_found_for_a_set_of_variants_holds_in_just_these(test):
     found = when(some, EVERY)
     assert tuple(variant for variant in EVERY if holds(found, variant)) == some
     assert when(EVERY, EVERY) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("a",), "w == a"),
+        (("a", "c"), "w == a or w == c"),
+        (("a", "b", "c", "d"), "not w == e"),
+        (("b", "d", "e"), "not w == a and not w == c"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("on",)])
+def test_a_test_names_the_words_that_are_meant_or_those_that_are_not_whichever_are_fewer(words, said, more):
+    every = tuple({"w": w, **dict(zip(more, on))} for w in "abcde" for on in product((True, False), repeat=len(more)))
+    some = tuple(variant for variant in every if variant["w"] in words)
+    assert condition_text(when(some, every)) == said
+
+
+def test_generated_code_asks_for_several_words_at_once(spec):
+    equations = """
+cell: Cell
+options: {variant: {one_of: [plain, bent, cut, none_at_all]}}
+state: {h: units}
+params: {w: {shape: [input, units], init: ones}}
+equations: |
+  a = x @ w
+  b = tanh(a) if variant == plain or variant == bent else a
+  c = abs(b) if variant == cut else b
+  h = c if variant == none_at_all else sin(c) + h[t-1]
+"""
+    code = spec(cell=equations).build()["cell.py"]
+    assert 'if variant in ("plain", "bent")' in code
+    assert 'if variant != "none_at_all":' in code
+    assert 'variant == "plain" or' not in code
 
 
 def test_neighbours_under_one_test_share_an_if(spec):

@@ -62,7 +62,7 @@ FILE = {
         "beyond a bound",
         "Specs come from anywhere, so their size is bounded: 128 KiB and 5,000 values a file, 2,000 characters a line, "
         "256 equations of 4,000 names and operations, 64 laws, names of 48 characters, 64 labels, 6 axes, 64 nested "
-        "operations, 16 specs that extend each other, exponents up to 64. A paper's cell stays far below that.",
+        "operations, 64 micro-steps, 16 specs that extend each other, exponents up to 64. A paper's cell has less.",
         "h = tanh(tanh(tanh( ... 70 of them ... )))",
         "a = tanh(tanh(x))\nh = tanh(tanh(a))",
     ),
@@ -234,6 +234,15 @@ EQUATIONS = {
         "by the constant 0.",
         "a = 1e400 * x",
         "a = 1e30 * x",
+    ),
+    "CG220": Code(
+        "micro-steps that cannot be counted",
+        "`for k in depth:` runs the equations that stand further right below it once for each place of an axis, "
+        "`axes: {depth: 5}`, or for each number of `for k in 3:`; there are no loops in loops. `s[k-1]` is what the "
+        "micro-step before left of a name of the loop, which starts from an equation `s[0] = ...` above it. `R[k]` is "
+        "a slice of a weight or value with that axis, and after the loop `s` is the last, `s[2]` the second.",
+        "for k in range(depth):\n  s = tanh(s[k-1] @ R[k])",
+        "s[0] = h[t-1]\nfor k in depth:\n  s = tanh(s[k-1] @ R[k])",
     ),
 }
 

@@ -2,18 +2,20 @@
 
 Sections merge by key; `key: null` deletes; a list is replaced whole. An equation for a name that exists replaces it in
 its place; a new one goes immediately before the first equation that reads it, else last; `name = none` deletes one.
+Of a loop, that is so inside it; a loop with an equation of an inherited one is that loop, counted anew; and a new
+equation that reads what a loop counts by goes into that loop.
 Laws are kept and added to (`laws: null` leaves out the inherited ones, a line `drop LAW` one). Every line keeps the
 span it had in its own file.
 """
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cellgen.diagnostics import Label, Report, Source, nearest
+from cellgen.diagnostics import Label, Report, Source, Span, nearest
 from cellgen.ir import Ref
-from cellgen.text import MAX_NAME, MAX_STATEMENTS, NAME, Mapping, Scalar, Tree, equations, lines, load, parts, read
+from cellgen.text import MAX_NAME, NAME, Indexed, Loop, Mapping, Scalar, Statement, Tree, equations, load, parts, read
 
 MAX_DEPTH = 16  # specs in a chain
 BLOCKS = ("equations", "laws", "about", "wiring")  # texts of several lines
@@ -139,28 +141,90 @@ def _equations(base: Scalar, over: Scalar) -> Scalar:
     report = Report()
     old, new = (equations(text, report) for text in (base, over))
     report.stop()
-    inherited = {statement.name for statement in old}
-    replacing, added = {}, []
-    for statement, block in zip(new, _blocks(over), strict=True):
-        if statement.name in inherited and statement.name not in replacing:
-            replacing[statement.name] = (statement, block)
-        elif statement.value is None:
-            help = nearest(statement.name, inherited) or f"the equations are {', '.join(each.name for each in old)}"
-            report.add("CG110", f"there is no `{statement.name}` to delete", statement.name_span, help=help)
-        else:
-            added.append((statement, block))
+    inherited = {statement.left for statement in old}
+    for each in new:
+        if each.value is None and each.left not in inherited:
+            help = nearest(each.left, inherited) or f"the equations are {', '.join(each.left for each in old)}"
+            report.add("CG110", f"there is no `{each.left}` to delete", each.name_span, help=help)
     report.stop()
-    blocks = [
-        replacing.get(statement.name, (statement, block)) for statement, block in zip(old, _blocks(base), strict=True)
-    ]
-    blocks = [(statement, block) for statement, block in blocks if statement.value is not None]
+    blocks, added, seen = _blocks(old), [], set()
+    for block in _blocks(new):
+        at = next((at for at, each in enumerate(blocks) if each.defines & block.defines - seen), None)
+        if at is None:
+            added.append(block)
+        elif block.loop is not None and blocks[at].loop is None:  # what stood there is a loop now
+            rest = [each for each in blocks[at + 1 :] if each.loop is not None or not each.defines & block.defines]
+            blocks = [*blocks[:at], block, *rest]
+        else:
+            blocks[at] = blocks[at].merged(block)
+        seen |= block.defines
+    for block in reversed([each for each in added if each.loop is None]):
+        at = next((at for at, each in enumerate(blocks) if each.counts(block) and each.reads(block.defines)), None)
+        if at is not None:
+            blocks[at] = blocks[at].merged(block)
+            added.remove(block)
+    lines = (line for block in _inserted(blocks, added) for line in block.lines())
+    return _joined(over, tuple(lines))
+
+
+def _inserted(blocks: "list[_Block]", added: "list[_Block]") -> "list[_Block]":
+    """Each that is added before the first that reads it, else last; what is deleted is left out."""
+    blocks = [block for block in blocks if any(each.value is not None for each in block.statements)]
     # last to first, so that a new equation finds the new ones that read it; and never past the next new one
     last = len(blocks)
-    for statement, block in reversed(added):
-        readers = (index for index, (each, _) in enumerate(blocks) if _reads(each.value, statement.name))
+    for block in reversed(added):
+        readers = (index for index, each in enumerate(blocks) if each.reads(block.defines))
         last = min(last, next(readers, len(blocks)))
-        blocks.insert(last, (statement, block))
-    return _joined(over, tuple(line for _, block in blocks for line in block))
+        blocks.insert(last, block)
+    return blocks
+
+
+@dataclass(frozen=True)
+class _Block:
+    """An equation by itself, or those of a loop."""
+
+    loop: Loop | None
+    statements: tuple[Statement, ...]
+
+    @property
+    def defines(self) -> set[str]:
+        return {each.left for each in self.statements}
+
+    def merged(self, over: "_Block") -> "_Block":
+        """With the equations of another block in the places of those that have their names."""
+        new = {each.left: each for each in reversed(over.statements)}
+        kept = [new.pop(each.left, each) for each in self.statements]
+        added = [each for each in over.statements if each not in kept]
+        loop = over.loop or self.loop
+        blocks = _inserted(*([_Block(loop, (each,)) for each in some] for some in (kept, added)))
+        return _Block(loop, tuple(each for block in blocks for each in block.statements))
+
+    def counts(self, other: "_Block") -> bool:
+        """Whether it is a loop, and the equation of another block reads what it counts by."""
+        return self.loop is not None and any(_counts(each.value, self.loop.name) for each in other.statements)
+
+    def reads(self, names: set[str]) -> bool:
+        return any(_reads(each.value, name.removesuffix("[0]")) for each in self.statements for name in names)
+
+    def lines(self) -> Iterator[tuple[str, Span]]:
+        """Its physical lines; those inside a loop further right."""
+        if self.loop is None:
+            yield from self.statements[0].line.pieces
+            return
+        yield from self.loop.line.pieces
+        for text, span in (piece for each in self.statements for piece in each.line.pieces):
+            exact = span.end - span.start == len(text)
+            yield f"  {text}", replace(span, start=max(0, span.start - 2)) if exact else span
+
+
+def _blocks(statements: tuple[Statement, ...]) -> list[_Block]:
+    found: list[_Block] = []
+    for each in statements:
+        if found and each.loop is not None and found[-1].loop is each.loop:
+            found[-1] = replace(found[-1], statements=(*found[-1].statements, each))
+        else:
+            found.append(_Block(each.loop, (each,)))
+    return found
 
 
 def _laws(base: Scalar, over: Scalar) -> Scalar:
@@ -184,11 +248,6 @@ def _law(line: str) -> str:
     return " ".join(line.split("#", 1)[0].split())
 
 
-def _blocks(scalar: Scalar) -> list[tuple]:
-    """The physical lines of each statement."""
-    return [line.pieces for line in lines(scalar, Report(), "equation", MAX_STATEMENTS)]
-
-
 def _joined(like: Scalar, lines: tuple) -> Scalar:
     text = "".join(f"{line}\n" for line, _ in lines)
     return Scalar(text, text, lines, like.span)
@@ -198,6 +257,12 @@ def _reads(node, name: str) -> bool:
     if isinstance(node, Ref):
         return node.name == name and node.ago == 0
     return any(_reads(part, name) for part in parts(node))
+
+
+def _counts(node, name: str) -> bool:
+    if isinstance(node, Indexed) and node.name == name or isinstance(node, Ref) and node.name == name:
+        return True
+    return any(_counts(part, name) for part in parts(node))
 
 
 def expand(tree: Mapping) -> str:

@@ -187,7 +187,9 @@ Table = Annotated[dict[Key, Kind], BeforeValidator(_table)]
 
 
 def _labels(value):
-    """`[i, f]` or `{f: units, z: 1}`."""
+    """`[i, f]`, `{f: units, z: 1}`, or a number of places."""
+    if isinstance(value, Scalar) and isinstance(value.value, int) and not isinstance(value.value, bool):
+        return value
     if isinstance(value, list):
         for item in value:
             if not (isinstance(item, Scalar) and isinstance(item.value, str)):
@@ -206,7 +208,11 @@ Labels = Annotated[
     BeforeValidator(_labels),
     WithJsonSchema(
         {
-            "oneOf": [{"type": "array", "items": NAME}, {"type": "object", "additionalProperties": SIZE}],
+            "oneOf": [
+                {"type": "array", "items": NAME},
+                {"type": "object", "additionalProperties": SIZE},
+                {"type": "integer", "minimum": 1},
+            ],
             "description": "the labels of an axis, in the order of the layout",
         }
     ),

@@ -42,6 +42,7 @@ from cellgen.ir import (
     axis_text,
     children,
     rebuild,
+    written,
 )
 from cellgen.schedule import Plan, Run, Slot, Step
 
@@ -92,8 +93,11 @@ class Viewing:
             state_class=f"{cell.name}State",
             shown=(),
             about=tuple(self.about()),
-            equations=tuple(equation.text for equation in cell.equations),
-            labels="; ".join(f"{axis.name} = {', '.join(axis.labels)}" for axis in cell.axes),
+            equations=tuple(written(cell.equations)),
+            labels="; ".join(
+                f"{axis.name} = {f'1 to {len(axis.labels)}' if axis.counted else ', '.join(axis.labels)}"
+                for axis in cell.axes
+            ),
             input=port.name,
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),

@@ -16,7 +16,7 @@ from cellgen.emit.records import (
     StackView,
     StepView,
 )
-from cellgen.ir import Shape, axis_text
+from cellgen.ir import Shape, axis_text, written
 from cellgen.schedule import GIVEN, Plan, Step
 from cellgen.stack import ROLES, Stack, unrolled
 
@@ -46,7 +46,7 @@ class _StackViewing(Viewing):
             "cell": stack.name,
             "stem": stack.stem,
             "about": tuple(self.paragraphs((stack.about, *stack.papers))),
-            "equations": tuple(each.text for each in stack.cell.equations),
+            "equations": tuple(written(stack.cell.equations)),
             "stack": True,
             "state_class": f"{stack.cell.name}State",
             "shown": cell.shown,

@@ -15,7 +15,7 @@ def statements(blocks: Iterable[Block], emitter: Emitter) -> Iterator[StatementV
     last = said = None
     for block in blocks:
         lines = [text for line in block.lines for text in coded(line, emitter)]
-        comment = [f"# {block.equation}"] if block.equation != said else []
+        comment = [f"# {line}" for line in block.equation.split("\n# ")] if block.equation != said else []
         if block.test is None:
             lines = [*comment, *lines]
         elif block.test == last:

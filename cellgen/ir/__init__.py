@@ -9,26 +9,20 @@ from cellgen.ir.cell import (
     Cell,
     Dim,
     EitherInitialiser,
-    Equal,
-    Fact,
-    FreeOf,
     Initialiser,
     Input,
     LabelAxis,
-    Law,
     Level,
     Mask,
     Noise,
     Norm,
     Option,
     Param,
-    ReducesTo,
     State,
     Type,
     TypedCell,
     TypedVariant,
     Weight,
-    Within,
     default_variant,
 )
 from cellgen.ir.choices import Alive, Living, condition, living, variants, when
@@ -66,9 +60,11 @@ from cellgen.ir.expr import (
     renamed,
     shape_text,
     walk,
+    written,
 )
 from cellgen.ir.free_names import Free
 from cellgen.ir.intervals import BIT, NEGATIVE, POSITIVE, REAL, UNIT, ZERO, exact, interval_text, number_text
+from cellgen.ir.laws import Equal, Fact, FreeOf, Law, ReducesTo, Within
 from cellgen.ir.op_ranges import RANGE, defined
 from cellgen.ir.ops import (
     ACTIVATIONS,
@@ -187,6 +183,7 @@ __all__ = [
     "transposed",
     "variants",
     "walk",
+    "written",
     "when",
     "whole",
 ]

@@ -23,6 +23,7 @@ from cellgen.ir.expr import (
     asked,
     holds,
 )
+from cellgen.ir.laws import Law
 
 NEIGHBOURS = ("below", "above")  # the layers beside one of a stack
 PER = ("step", "sequence")  # what one value can hold for
@@ -58,6 +59,11 @@ class LabelAxis:
     tests: tuple[Test | None, ...] = ()
     span: Span = field(default=None, compare=False, repr=False)
     spans: tuple[Span, ...] = field(default=(), compare=False, repr=False)  # of each label
+
+    @property
+    def counted(self) -> bool:
+        """Whether its places have numbers, from 1."""
+        return self.labels[:1] == ("1",)
 
     def width(self, label: str) -> Axis | None:
         """The size of one label's part; None where every label is one place."""
@@ -199,65 +205,6 @@ class Mask:
 
     kind: str
     states: tuple[str, ...] = ()
-
-
-# --- laws -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Equal:
-    a: Node
-    b: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """`value in [low, high]`; a bound is None where there is none, and open where `(` or `)` was written."""
-
-    value: Node
-    low: Node | None
-    high: Node | None
-    low_open: bool
-    high_open: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FreeOf:
-    """`value free of c[t-1]`, or of an input or a parameter."""
-
-    value: Node
-    of: Ref
-
-
-@dataclass(frozen=True, slots=True)
-class ReducesTo:
-    """`reduces to STEM with ours = theirs, option = value, ...`: `other` is that spec, resolved without its laws."""
-
-    stem: str
-    other: "Cell"
-    renames: tuple[tuple[str, str], ...]  # (our name, theirs): states, labels, parameters or labels of one, equations
-    settings: tuple[tuple[str, bool | Fraction | str | None], ...]  # our options and parameters, set
-    theirs: tuple[tuple[str, bool | Fraction | str | None], ...] = ()  # those of the other cell
-    negated: frozenset[str] = frozenset()  # of their names in `renames`, those that are ours with the sign turned
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """`name == value`; the name is a Ref, or a Pick of one. An expression as value does not come from the name."""
-
-    name: Node
-    value: Fraction | str | Node
-    span: Span = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    claim: Equal | Within | FreeOf | ReducesTo
-    facts: tuple[Fact, ...]
-    text: str
-    span: Span = field(default=None, compare=False, repr=False)
-    tests: tuple[Test, ...] = ()  # of the variants that it speaks of
-    choices: tuple[tuple[str, str], ...] = ()  # what options choose, of activations
 
 
 @dataclass(frozen=True, slots=True)

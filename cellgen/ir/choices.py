@@ -201,7 +201,7 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
             "CG212", f"the {what} `{name}` is never used", span, help=help or "read it in an equation, or take it out"
         )
 
-    for equation in cell.equations:
+    for equation in {each.name_span: each for each in cell.equations}.values():  # of a loop the last micro-step's
         if equation.name not in live:
             unused("value", equation.name, equation.name_span)
     dead = {each.name for each in cell.equations if each.name not in live}
@@ -245,10 +245,17 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
                 f"nothing reads `{state.name}[t-1]`: a value that is not carried needs no state",
             )
     for axis in cell.axes:
+        if axis.counted and not labels & {*axis.labels}:
+            if axis.name not in _dims(cell):
+                unused("axis", axis.name, axis.span, f"count it, `for k in {axis.name}:`, or take it out")
+            continue
         for label, span in zip(axis.labels, axis.spans):
             if label not in labels and not dead:
                 what = "gate" if axis.name == "gates" else "label"
-                unused(what, label, span, f"read it in an equation as `.{label}`, or take it out of `{axis.name}`")
+                help = f"read it in an equation as `.{label}`, or take it out of `{axis.name}`"
+                if axis.counted:
+                    what, help = "place", f"read it in an equation as `W[{label}]`, or let `{axis.name}` have fewer"
+                unused(what, label, span, help)
     for dim in cell.dims:
         if dim.name not in _dims(cell):
             unused("dim", dim.name, dim.span, "write it in a shape, or take it out")

@@ -7,7 +7,7 @@ path, since equal nodes may stand at several places.
 Everything is at the level of tensors: `mul` is elementwise, `matmul` contracts, the batch is implicit.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -227,13 +227,24 @@ Node = Number | Ref | Pick | View | Apply | Activate | Choose
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`name = value`. `text` is the line as its author wrote it, without the comment."""
+    """`name = value`. `text` is the line as its author wrote it, without the comment; of a micro-step all of its loop,
+    in lines, and `span` is that of its own.
+    """
 
     name: str
     value: Node
     text: str = field(compare=False)
     span: Span = _span()
     name_span: Span = _span()
+
+
+def written(equations: Iterable[Equation]) -> Iterator[str]:
+    """The lines of equations as their author wrote them; a loop is written once."""
+    last = ""
+    for equation in equations:
+        if equation.text != last or "\n" not in last:
+            yield from equation.text.split("\n")
+        last = equation.text
 
 
 def children(node: Node) -> tuple[Node, ...]:

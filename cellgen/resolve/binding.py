@@ -28,7 +28,7 @@ from cellgen.ir import (
 )
 from cellgen.resolve.noise import NOISES, noise
 from cellgen.resolve.scope import Scope
-from cellgen.text import Call
+from cellgen.text import Call, Indexed
 
 MAX_EXPONENT = 64
 
@@ -72,6 +72,8 @@ def bind(node: "Node | Call", scope: Scope) -> Node:
             return scope.ref(node)
         case Pick():
             return _pick(node, scope)
+        case Indexed():
+            return _indexed(node, scope)
         case Choose():
             return _choose(node, scope)
     node = rebuild(node, bind_all(children(node), scope))
@@ -135,6 +137,33 @@ def _pick(node: Pick, scope: Scope) -> Pick:
         scope.report.refuse("CG202", "`.T` is not part of the language", node.span, help=help)
     there = f"the labels are {', '.join(labels)}" if labels else "labels are declared by `gates: [i, f, g, o]`"
     scope.report.refuse("CG209", f"no axis has a label `{label}`", node.span, help=nearest(label, labels) or there)
+
+
+def _indexed(node: Indexed, scope: Scope) -> Node:
+    """The value of a micro-step, `s[2]`, or a slice along an axis that is counted, `R[2]`."""
+    value, number, refuse = node.value, node.number, scope.report.refuse
+    text = " ".join(value.span.text.split())
+    if node.name:
+        counted = [each.name for each in scope.axes.values() if each.counted]
+        help = f"a loop counts: `for {node.name} in {(*counted, '3')[0]}:`"
+        if isinstance(value, Ref):
+            help = (f"the carried value is `{text}[t-1]`", help) if value.name in scope.states else help
+        refuse("CG220", f"`{node.name}` counts nothing here", node.span, help=help)
+    if isinstance(value, Ref) and not value.ago and value.name in scope.steps.counts:
+        name, (first, last) = scope.steps.at(value.name, number), scope.steps.range(value.name)
+        if name is None:
+            refuse("CG220", f"`{value.name}` has no micro-step {number}", node.span, help=f"it has {first} to {last}")
+        return scope.ref(Ref(name, 0, node.span))
+    value = bind(value, scope)
+    if str(number) not in scope.labels:
+        counted = [
+            f"those of `{axis.name}` are 1 to {len(axis.labels)}" for axis in scope.axes.values() if axis.counted
+        ]
+        if not counted:
+            help = "a part of a labelled axis is `.label`, and `[2]` one of an axis that is counted, `axes: {depth: 5}`"
+            refuse("CG202", "an index is `[t-1]`", node.span, help=help)
+        refuse("CG209", f"no axis has a place {number}", node.span, help=counted)
+    return Pick(value, str(number), node.span)
 
 
 def _choose(node: Choose, scope: Scope) -> Choose:

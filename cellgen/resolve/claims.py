@@ -1,7 +1,7 @@
 """`LawText` to `Law`: the names in a claim are those of the cell, or of the other one that it reduces to."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from cellgen.diagnostics import Refused, Span, nearest
@@ -28,7 +28,7 @@ from cellgen.ir import (
 )
 from cellgen.resolve.binding import bind, bind_all
 from cellgen.resolve.scope import Scope
-from cellgen.text import NUMBER, LawText
+from cellgen.text import NUMBER, FactText, Indexed, LawText
 
 Other = Callable[[str, Span], Cell]  # finds the cell of another spec, for `reduces to`
 
@@ -38,7 +38,7 @@ def claims(texts: tuple[LawText, ...], scope: Scope, other: Other) -> tuple[Law,
     found = []
     for text in texts:
         try:
-            said = [_fact(node, value, span, scope) for node, value, span in text.facts]
+            said = [_fact(*each, scope) for fact in text.facts for each in _in_micro_steps(*fact, scope)]
             facts = tuple(each for each in said if isinstance(each, Fact))
             choices = tuple(each for each in said if isinstance(each, tuple))
             tests = tuple(each for each in said if not isinstance(each, (Fact, tuple)))
@@ -47,6 +47,21 @@ def claims(texts: tuple[LawText, ...], scope: Scope, other: Other) -> tuple[Law,
         except Refused:
             pass
     return tuple(found)
+
+
+def _in_micro_steps(node, value, span: Span, scope: Scope) -> Iterator[FactText]:
+    """What a fact says of a name: where a loop defines it, of each micro-step; `g[2] == 0` is of one."""
+    steps = scope.steps
+    if isinstance(node, Indexed):
+        yield bind(node, scope), value, span
+    elif isinstance(node, Ref) and not node.ago and node.name in steps.counts:
+        own = steps.beside[node.name]
+        for number, name in enumerate(steps.every(node.name), 1):
+            if name in scope.defined:
+                free = isinstance(value, (bool, Fraction))
+                yield Ref(name, 0, node.span), value if free else steps.copied(value, number, own), span
+    else:
+        yield node, value, span
 
 
 def _claim(text: LawText, scope: Scope, other: Other) -> Equal | FreeOf | Within | ReducesTo:

@@ -6,9 +6,7 @@ A dim is declared, or it is implied by a shape: then an input tells its size, or
 from cellgen.diagnostics import Label, Report, Span, nearest
 from cellgen.document import Document, Key
 from cellgen.ir import Axis, Dim, LabelAxis, Shape
-from cellgen.text import MAX_DIM, MAX_RANK, NAME, Scalar, Taken, check, statements
-
-MAX_LABELS = 64
+from cellgen.text import MAX_DIM, MAX_LABELS, MAX_RANK, NAME, Scalar, Taken, check, statements
 
 
 class Dims:
@@ -159,11 +157,16 @@ class Dims:
     def axes(self) -> tuple[LabelAxis, ...]:
         written = [(key, labels) for key, labels in self.document.axes.items() if self.taken.take(key, key.span)]
         found = []
-        if self.document.gates is not None:
+        if isinstance(self.document.gates, Scalar):
+            help = "gates have names, as in `gates: [i, f, g, o]`; an axis that is counted stands under `axes:`"
+            self.report.add("CG106", "`gates` is a list of labels", self.document.gates.span, help=help)
+        elif self.document.gates is not None:
             found.append(self.label_axis("gates", self.document.gates, None))
         return (*found, *(self.label_axis(key, labels, key.span) for key, labels in written))
 
     def label_axis(self, name: str, labels, span: Span | None) -> LabelAxis:
+        if isinstance(labels, Scalar):
+            return self.counted(name, labels, span)
         widths = None
         if isinstance(labels, dict):
             keys = list(labels)
@@ -198,3 +201,10 @@ class Dims:
             span=span or (keys[0].span if keys else None),
             spans=tuple(key.span for key in keys),
         )
+
+    def counted(self, name: str, count: Scalar, span: Span) -> LabelAxis:
+        """An axis of so many places, which have numbers."""
+        if not 1 <= count.value <= MAX_LABELS:
+            self.report.add("CG108", f"`{name}` has {count.text} places; an axis has 1 to {MAX_LABELS}", count.span)
+        labels = tuple(str(number) for number in range(1, min(count.value, MAX_LABELS) + 1)) or ("1",)
+        return LabelAxis(str(name), labels, span=span, spans=(count.span,) * len(labels))

@@ -11,11 +11,12 @@ from fractions import Fraction
 
 from cellgen.diagnostics import Label, Refused, Report, Source, Span, nearest
 from cellgen.document import Document
-from cellgen.ir import Cell, EitherInitialiser, Equation, Node, Number, View
+from cellgen.ir import Cell, EitherInitialiser, Equation, LabelAxis, Node, Number, View, walk
 from cellgen.resolve.affine import affine
 from cellgen.resolve.binding import bind
 from cellgen.resolve.claims import Other, claims
-from cellgen.resolve.declarations import declare
+from cellgen.resolve.declarations import Declared, declare
+from cellgen.resolve.micro_steps import MicroSteps, unrolled
 from cellgen.resolve.options import called
 from cellgen.resolve.scope import Scope
 from cellgen.resolve.weight_initialisers import by_label
@@ -32,10 +33,11 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
         help = "write one a line under `equations: |`"
         report.add("CG107", "there are no equations", document.equations.span, help=help)
     report.stop()
+    statements, steps = unrolled(statements, declared, _wanted(document), report)
     statements, declared = affine(statements, declared, report)
     report.stop()
     declared = replace(declared, options=called(declared.options, statements))
-    scope = Scope(declared, {each.name: each.name_span for each in statements}, report)
+    scope = Scope(declared, {each.name: each.name_span for each in statements}, report, steps)
     scope.draws = True
     found = tuple(_equation(statement, scope, document) for statement in statements)
     scope.draws = False
@@ -54,7 +56,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
         document.family.value if document.family else "",
         tuple(" ".join(paper.text.split()) for paper in document.papers),
         declared.dims,
-        declared.axes,
+        tuple(_axes(declared, steps, found)),
         declared.options,
         declared.inputs,
         declared.states,
@@ -79,7 +81,24 @@ def _equation(statement: Statement, scope: Scope, document: Document) -> Equatio
         for axis in statement.annotation:
             for atom in axis:
                 scope.is_dim(atom, _word(statement.annotation_span, str(atom)))
-    return Equation(name, value, " ".join(statement.text.split()), statement.span, span)
+    said = statement.text if statement.loop else " ".join(statement.text.split())
+    return Equation(name, value, said, statement.span, span)
+
+
+def _wanted(document: Document) -> Iterator[str]:
+    """The names that something else than an equation may read."""
+    yield from document.state
+    yield from (each.value for each in (document.output, *(document.trace or ())) if each is not None)
+    for name, number in re.findall(r"([A-Za-z]\w*)(?:\[(\d+)\])?", document.laws.text if document.laws else ""):
+        yield f"{name}_{number}" if number else name
+
+
+def _axes(declared: Declared, steps: MicroSteps, equations: tuple[Equation, ...]) -> Iterator[LabelAxis]:
+    """The labelled axes, without those that loops count and that no value has."""
+    shapes = [each.shape or () for each in (*declared.inputs, *declared.states, *declared.params)]
+    shapes += [node.shape for each in equations for _, node in walk(each.value) if isinstance(node, View)]
+    atoms = {atom for shape in shapes for axis in shape for atom in axis}
+    return (axis for axis in declared.axes if axis.name in atoms or axis.name not in steps.axes)
 
 
 def _value(statement: Statement, scope: Scope) -> Node:

@@ -3,12 +3,13 @@
 from cellgen.diagnostics import Label, Report, Span, nearest
 from cellgen.ir import OPS, TRAINING, Atom, Given, Is, Noise, Option, Ref, Test, asked, number_text, shape_text
 from cellgen.resolve.declarations import Declared
+from cellgen.resolve.micro_steps import MicroSteps
 
 
 class Scope:
     """The tables that every rule about names reads. `defined` grows with the equations that were looked at."""
 
-    def __init__(self, declared: Declared, equations: dict[str, Span], report: Report):
+    def __init__(self, declared: Declared, equations: dict[str, Span], report: Report, steps: MicroSteps | None = None):
         self.declared, self.report = declared, report
         self.states = {state.name: state for state in declared.states}
         self.options = {option.name: option for option in declared.options}
@@ -18,6 +19,7 @@ class Scope:
         self.params = {param.name: param for param in declared.params if "/" not in param.name}
         self.norms = {norm.name: norm for norm in declared.norms}
         self.labels = tuple(dict.fromkeys(label for axis in declared.axes for label in axis.labels))
+        self.steps = steps or MicroSteps()
         self.equations = equations  # every name that has one, and where
         self.defined: dict[str, Span] = {}  # those above
         self.noises: list[Noise] = []  # what the equations above draw
@@ -149,6 +151,9 @@ class Scope:
         option = self.options.get(name)
         if option is None or option.kind != "word":
             words = [name for name, option in self.options.items() if option.kind == "word"]
+            if word.isdecimal():
+                help = f"in a loop, `for {name} in 3:`, it asks which micro-step it is"
+                self.report.refuse("CG214", f"`{name}` counts nothing here", question.span, help=help)
             yes = option is not None and option.kind in ("flag", "maybe")
             self.report.refuse(
                 "CG214",

@@ -46,7 +46,9 @@ GIVEN = ("required", "number", "alias", "wired")  # the kinds of dims that are a
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The lines of one equation, and the test under which they run (None: always). `equation` is its text."""
+    """The lines of one equation, and the test under which they run (None: always). `equation` is its text, as a comment
+    that may have several lines.
+    """
 
     name: str
     equation: str
@@ -145,7 +147,7 @@ class _Lowering:
             value, path = value.value, (*path, 0)
         lowered = self.node(value, path, top=True)
         lines = (*self.before, Line((equation.name,), lowered), *self.parts.lines(equation.name))
-        return Block(equation.name, equation.text, self.when(where), lines)
+        return Block(equation.name, equation.text.replace("\n", "\n# "), self.when(where), lines)
 
     def when(self, where: tuple[Variant, ...]) -> Test | None:
         """The test of some variants, about arguments of the step."""

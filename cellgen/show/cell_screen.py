@@ -116,15 +116,16 @@ def _interface(typed: TypedCell) -> Iterable[tuple[str, str]]:
     yield "mask", cell.mask.kind + (f" of {', '.join(cell.mask.states)}" if cell.mask.kind == "reset" else "")
     yield "dims", ", ".join(map(_size, cell.dims))
     if cell.axes:
-        yield "labels", "; ".join(f"{axis.name}: {', '.join(_labels(axis))}" for axis in cell.axes)
+        yield "labels", "; ".join(map(_labels, cell.axes))
     if cell.options:
         yield "options", ", ".join(f"{option.name} = {_default(option)}" for option in cell.options)
 
 
-def _labels(axis: LabelAxis) -> Iterable[str]:
-    for label in axis.labels:
-        width = axis.width(label)
-        yield f"{label} {axis_text(width)}" if width else label
+def _labels(axis: LabelAxis) -> str:
+    if axis.counted:
+        return f"{axis.name}: 1 to {len(axis.labels)}"
+    widths = ((label, axis.width(label)) for label in axis.labels)
+    return f"{axis.name}: {', '.join(f'{label} {axis_text(width)}' if width else label for label, width in widths)}"
 
 
 def _if_missing(port) -> str:
@@ -164,9 +165,17 @@ def _weights(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]:
 
 
 def _equations(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]:
+    last = {equation.span: equation for equation in typed.cell.equations}  # of a loop, that of the last micro-step
+    loop = ""
     for equation in typed.cell.equations:
-        shape = _shape(typed, equation.name)
-        yield equation.text, shape_text(shape), _where(facts.exists_if.get(equation.name))
+        head, *body = equation.text.split("\n")
+        if body and loop != equation.text:
+            yield head, "", ""
+        loop = equation.text if body else ""
+        if equation.span in last:
+            name, indent = last.pop(equation.span).name, "  " * bool(body)
+            text = " ".join(equation.span.text.split()) if body else equation.text
+            yield f"{indent}{text}", shape_text(_shape(typed, name)), _where(facts.exists_if.get(name))
 
 
 def _shape(typed: TypedCell, name: str) -> Shape:

@@ -1,23 +1,28 @@
 """Files to characters to trees and nodes, and nodes back to text."""
 
 from cellgen.text import names, statements
-from cellgen.text.expressions import MAX_DIM, MAX_FACTORS, MAX_RANK, Call, parts
+from cellgen.text.expressions import MAX_DIM, MAX_FACTORS, MAX_LABELS, MAX_RANK, Call, Indexed, parts
 from cellgen.text.intake import contents, read, spelled
-from cellgen.text.law_text import LawText, laws
+from cellgen.text.law_text import FactText, LawText, laws
 from cellgen.text.logical_lines import lines
 from cellgen.text.names import KERAS, MAX_NAME, NAME, Taken, check, no_module
 from cellgen.text.printer import condition_text, notation
-from cellgen.text.statements import MAX_STATEMENTS, Statement, equations
+from cellgen.text.statements import MAX_SIZE, MAX_STATEMENTS, Loop, Statement, equations, size_of, within
 from cellgen.text.yaml_tree import NUMBER, Mapping, Scalar, Sequence, Tree, load
 
 __all__ = [
     "Call",
+    "FactText",
+    "Indexed",
     "KERAS",
     "LawText",
+    "Loop",
     "MAX_DIM",
     "MAX_FACTORS",
+    "MAX_LABELS",
     "MAX_NAME",
     "MAX_RANK",
+    "MAX_SIZE",
     "MAX_STATEMENTS",
     "Mapping",
     "NAME",
@@ -40,5 +45,7 @@ __all__ = [
     "statements",
     "parts",
     "read",
+    "size_of",
     "spelled",
+    "within",
 ]

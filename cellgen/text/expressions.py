@@ -22,6 +22,7 @@ MAX_DEPTH = 64
 MAX_RANK = 6
 MAX_FACTORS = 16
 MAX_DIM = 1_000_000
+MAX_LABELS = 64  # of an axis
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul", ast.Pow: "pow"}
 SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
@@ -41,6 +42,24 @@ class Call:
     attrs: tuple[tuple[str, object, Span], ...] = ()
     span: Span = field(default=None, compare=False, repr=False)
     name_span: Span = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """`R[k]`, `s[k-1]` or `s[2]`, before it is known what is counted: `name` is the `k` or empty, `number` is added."""
+
+    value: "Node | Call"
+    name: str
+    number: int
+    span: Span = field(default=None, compare=False, repr=False)
+
+
+def _counts(index) -> bool:
+    """Whether an index is that of a micro-step: `k` or `k-1`, where `t` is no name of one."""
+    match index:
+        case ast.Name(id=name) | ast.BinOp(left=ast.Name(id=name), op=ast.Sub(), right=ast.Constant(value=1)):
+            return name != "t"
+    return False
 
 
 def parts(node: "Node | Call") -> "tuple[Node | Call, ...]":
@@ -134,6 +153,8 @@ class Reader:
                 return Number(self.number(node), span)
             case ast.Name():
                 return Ref(self.name(node), 0, span)
+            case ast.Subscript(slice=index) if isinstance(index, ast.Constant) or _counts(index):
+                return self.indexed(node, level)
             case ast.Subscript(value=ast.Name()):
                 return self.carried(node)
             case ast.Subscript(value=ast.Attribute(value=ast.Name(id="below" | "above"), attr=name)):
@@ -198,6 +219,21 @@ class Reader:
                     help=f"add a state that keeps `{self.source(node.value)}` one step longer, and read it at `[t-1]`",
                 )
         self.refuse("CG202", "an index is `[t-1]`", span, help="a part of a labelled axis is `.label`")
+
+    def indexed(self, node, level: int) -> Indexed:
+        """`R[k]`, `s[k-1]` and `s[2]`."""
+        name, number = "", 0
+        match node.slice:
+            case ast.Name() as k:
+                name = self.name(k)
+            case ast.BinOp(left=ast.Name() as k):
+                name, number = self.name(k), -1
+            case ast.Constant(value=int(number)) if not isinstance(number, bool) and number <= MAX_LABELS:
+                pass
+            case _:
+                help = f"micro-steps and slices are counted from 1 to at most {MAX_LABELS}"
+                self.refuse("CG202", "an index is `[t-1]`, or the number of a micro-step", self.span(node), help=help)
+        return Indexed(self.value(node.value, level + 1), name, number, self.span(node))
 
     def number(self, node) -> Fraction:
         text = ast.get_source_segment(self.text, node) or ""
@@ -342,6 +378,9 @@ class Reader:
                 return Is(self.name(name), self.name(word), span)
             case ast.Compare(left=ast.Name() as name, ops=[ast.NotEq()], comparators=[ast.Name() as word]):
                 return Not(Is(self.name(name), self.name(word), span), span)
+            case ast.Compare(ast.Name() as k, [ast.Eq() | ast.NotEq() as op], [ast.Constant(value=int()) as number]):
+                test = Is(self.name(k), str(int(self.number(number))), span)  # of a micro-step
+                return test if isinstance(op, ast.Eq) else Not(test, span)
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return Not(self.test(inner, level + 1), span)
             case ast.BoolOp(op=op, values=values) if level + len(values) <= MAX_DEPTH:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from cellgen.diagnostics import Report, Span
 from cellgen.ir import Node, Number, Pick, Ref
-from cellgen.text.expressions import Call, Reader, parts
+from cellgen.text.expressions import Call, Indexed, Reader, parts
 from cellgen.text.logical_lines import Line, each, lines
 from cellgen.text.names import MAX_NAME
 from cellgen.text.yaml_tree import NUMBER, Scalar
@@ -139,7 +139,7 @@ def _fact(line: Line, report: Report, start: int, end: int) -> FactText:
         name = _part(line, report, start, start + found.start())
         value = _part(line, report, start + found.end(), end)
         base = name.value if isinstance(name, Pick) else name
-        if isinstance(base, Ref):
+        if isinstance(base, (Ref, Indexed)):
             return name, value.value if isinstance(value, Number) else value, span
     help = "write `... when f == 1, i == 0`, `when i == 1 - f`, `when use_bias` or `when activation == tanh`"
     report.refuse("CG201", "a fact is `name == value`, or a flag", span, help=help)
@@ -167,7 +167,8 @@ def _pair(line: Line, report: Report, start: int, end: int, ours: bool) -> tuple
     """Two words; or where `ours` may be set to an expression, the fact that it is."""
     start = _begin(line.text, start, end)
     span, text = line.at(start, end), line.text[start:end]
-    if match := re.fullmatch(rf"\s*({_NAMES})\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", text):
+    dotted = re.sub(r"\[(\d+)\]", r".\1", text)  # a slice, `R[1]`, is a part as `z.f` is
+    if match := re.fullmatch(rf"\s*({_NAMES})\s*=\s*(-?[A-Za-z0-9_./+-]+)\s*", dotted):
         if _WORD.fullmatch(match[2]) or NUMBER.fullmatch(match[2].removeprefix("-")):
             return match[1], match[2], span
     if match := re.match(rf"\s*({_NAMES})\s*=(?!=)", text) if ours else None:

@@ -36,9 +36,13 @@ ASCII = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A logical line: the pieces of text between which a bracket is open, comments cut off, and where each stands."""
+    """A logical line: the pieces of text between which a bracket is open, comments cut off, and where each stands.
+
+    indent: the blanks before the first.
+    """
 
     pieces: tuple[tuple[str, Span], ...]
+    indent: int = 0
 
     @property
     def text(self) -> str:
@@ -64,7 +68,7 @@ class Line:
 
 def lines(scalar: Scalar, report: Report, what: str, most: int) -> list[Line]:
     """The logical lines of a text, without empty ones; those with a character outside ASCII are reported."""
-    found, pieces, depth = [], [], 0
+    found, pieces, depth, indent = [], [], 0, 0
     for text, span in scalar.lines:
         code = text.split("#", 1)[0].rstrip()
         lead = len(code) - len(code.lstrip())
@@ -73,17 +77,18 @@ def lines(scalar: Scalar, report: Report, what: str, most: int) -> list[Line]:
             continue
         if depth > 0 and EQUATION.match(code) and pieces[-1][0][-1] not in ",([{":
             # a bracket left open does not swallow the equations below it
-            found.append(Line(tuple(pieces)))
+            found.append(Line(tuple(pieces), indent))
             pieces, depth = [], 0
+        indent = indent if pieces else lead
         exact = span.end - span.start >= len(text)
         where = Span(span.source, span.start + lead, span.start + lead + len(code)) if exact else span
         pieces.append((code, where))
         depth += sum(code.count(char) for char in "([{") - sum(code.count(char) for char in ")]}")
         if depth <= 0 or what == "law":
-            found.append(Line(tuple(pieces)))
+            found.append(Line(tuple(pieces), indent))
             pieces, depth = [], 0
     if pieces:
-        found.append(Line(tuple(pieces)))
+        found.append(Line(tuple(pieces), indent))
     if len(found) > most:
         report.add("CG108", f"more than {most} {what}s", found[most].span)
         return []

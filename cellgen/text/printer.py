@@ -47,7 +47,8 @@ def _write(node: Node) -> tuple[str, int]:
         case Ref(name, ago):
             return (f"{name}[t-1]" if ago else name), ATOM
         case Pick(value, label):
-            return f"{_at_least(value, ATOM)}.{label}", ATOM
+            part = f"[{label}]" if label.isdecimal() else f".{label}"
+            return f"{_at_least(value, ATOM)}{part}", ATOM
         case View(value):
             return _write(value)
         case Activate(option, value):

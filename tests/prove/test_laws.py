@@ -16,8 +16,8 @@ from cellgen.diagnostics.diagnostic import Report
 from cellgen.interpret.arithmetic import NUMPY
 from cellgen.interpret.instance import Instance
 from cellgen.ir import intervals, op_ranges
-from cellgen.ir.cell import ReducesTo
 from cellgen.ir.expr import Ref
+from cellgen.ir.laws import ReducesTo
 from cellgen.ir.ops import OPS, Interval
 from cellgen.ir.program import Program
 from cellgen.prove.enclose import Enclosure

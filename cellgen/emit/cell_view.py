@@ -276,6 +276,8 @@ class Viewing:
             along = index - len(slot.shape)
         elif own is not rest:
             parts, along = f"[{self.part(rest, own)}]", -1
+        elif (stacked := self.stacked(slot.shape)) is not None:
+            parts, along = self.size(slot.shape[stacked]), stacked - len(slot.shape)
         sizes = [self.size(axis) for axis in slot.shape]
         return WeightView(
             name=slot.param.name.replace("/", "_"),
@@ -286,6 +288,11 @@ class Viewing:
             parts=parts,
             along=along,
         )
+
+    def stacked(self, shape: Shape) -> int | None:
+        """Along which axis a weight is a stack of weights: one that is counted."""
+        counted = [(axis.name,) for axis in self.cell.axes if axis.counted]
+        return next((index for index, axis in enumerate(shape) if axis in counted and len(shape) > 1), None)
 
     def part(self, init, own) -> str:
         """The initializer of one label's part; None where it is the weight's own."""

@@ -91,7 +91,9 @@ class CheckView:
 
 @dataclass(frozen=True)
 class WeightView:
-    """`parts` holds an initializer for each label of the axis `along`, None for the argument's own."""
+    """`parts` holds an initializer for each label of the axis `along`, None for the argument's own; or it is the number
+    of places along it.
+    """
 
     name: str
     argument: str

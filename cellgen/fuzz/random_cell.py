@@ -8,6 +8,8 @@ from cellgen.fuzz.random_text import Dims, bare, labels_in, reads, section, shap
 
 PORT = {"wide": "units", "thin": "1"}  # the labels of an axis whose parts have widths of their own
 
+INTERVALS = "(-1, 1);[-1, 1];[0, inf);(0, 1);[0, 1];(-2, 2);(-inf, inf);[-3, 3];(-inf, 0]".split(";")
+
 
 class Writing(Expressions):
     """A whole cell. plain: with vectors for input and output, as a stack of it wants."""
@@ -290,11 +292,12 @@ class Writing(Expressions):
     def written(self, output: str) -> str:
         rng, sections = self.rng, self.sections
         lines = ["cell: Fuzz"]
-        body = [f"  {name}{f': {shape}' if shape else ''} = {text}" for name, shape, text in self.equations]
+        self.bodies = [[f"  {name}{f': {shape}' if shape else ''} = {text}"] for name, shape, text in self.equations]
+        if self.chance(0.15) and not self.plain:
+            self.loop()
+        body = [line for each in self.bodies for line in each]
         text = "\n".join(body)
         params = {name: shape for name, shape in sections["params"].items() if shape}
-        if not self.affine or "affine(" not in text:
-            pass
         used = text + " ".join(params.values()) + " ".join(sections["state"].values()) + " ".join(
             sections["inputs"].values()) + " ".join(sections["norms"].values())  # fmt: skip
         sections = sections | {"params": params}
@@ -323,6 +326,35 @@ class Writing(Expressions):
             lines += ["laws: |", *(f"  {law}" for law in laws)]
         return "\n".join(lines) + "\n"
 
+    def loop(self) -> None:
+        """Makes of one equation some micro-steps."""
+        rng = self.rng
+        found = [
+            (index, name, text, self.of(name))
+            for index, (name, shape, text) in enumerate(self.equations)
+            if not shape and "affine(" not in text and self.kinds.get(name) != "binary" and self.of(name) is not None
+        ]
+        if not found:
+            return
+        index, name, text, dims = rng.choice(found)
+        k, count, axis = rng.choice(("k", "j")) + "_", rng.choice((1, 2, 3)), self.chance(0.6)
+        if axis:
+            self.sections["axes"]["depth"] = str(count)
+        carried = [f"{state}[t-1]" for state, shape in self.states.items() if shape == dims]
+        start = rng.choice(carried) if carried and self.chance(0.8) else f"0.5 * ({text})"
+        old, inside = f"{name}[{k}-1]", []
+        way = rng.choice((f"tanh({old})", f"{old} / {k}", f"({old} if {k} == 1 else sin({old}))"))
+        if axis and self.chance(0.6):
+            way = f"{old} * {self.weight(('depth', *dims), 'b')}[{k}]"
+        if self.chance(0.4):
+            inside, way = [f"    q_{k} = {way}"], f"sigmoid(q_{k})"
+        self.bodies[index] = [
+            f"  {name}[0] = {start}",
+            f"  for {k} in {'depth' if axis else count}:",
+            *inside,
+            f"    {name} = 0.5 * ({text}) + {way}",
+        ]
+
     # --- laws
 
     def laws(self) -> list[str]:
@@ -340,20 +372,7 @@ class Writing(Expressions):
         state = rng.choice(list(self.states))
         match rng.randrange(8):
             case 0 | 1 | 2:
-                interval = rng.choice(
-                    (
-                        "(-1, 1)",
-                        "[-1, 1]",
-                        "[0, inf)",
-                        "(0, 1)",
-                        "[0, 1]",
-                        "(-2, 2)",
-                        "(-inf, inf)",
-                        "[-3, 3]",
-                        "(-inf, 0]",
-                    )
-                )
-                return f"{name} in {interval}"
+                return f"{name} in {rng.choice(INTERVALS)}"
             case 3:
                 return f"{name} free of {state}[t-1]"
             case 4:

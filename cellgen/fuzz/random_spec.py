@@ -81,17 +81,12 @@ def _extending(rng: Random) -> Case:
     writing = Writing(rng)
     text = writing.text()
     lines = text.splitlines()
-    at = lines.index("equations: |") + 1
-    body = lines[at : at + len(writing.equations)]
-    changed = sorted(rng.sample(range(len(body)), rng.randint(1, len(body))))
-    other = list(lines)
-    for index in changed:
-        name, shape, value = writing.equations[index]
-        mark = f": {shape}" if shape else ""
-        other[at + index] = f"  {name}{mark} = {_other(value)}"
-    end = next((index for index, line in enumerate(other) if line == "laws: |"), len(other))
-    base = "\n".join(other[:end]).replace("cell: Fuzz", "cell: Base") + "\n"
-    child = ["extends: base", "cell: Fuzz", "equations: |", *(body[index] for index in changed), *lines[end:]]
+    changed = sorted(rng.sample(range(len(writing.bodies)), rng.randint(1, len(writing.bodies))))
+    other = _changed(writing, lines, changed)
+    end = next((index for index, line in enumerate(lines) if line == "laws: |"), len(lines))
+    base = "\n".join(other[: len(other) - len(lines) + end]).replace("cell: Fuzz", "cell: Base") + "\n"
+    own = (line for index in changed for line in writing.bodies[index])
+    child = ["extends: base", "cell: Fuzz", "equations: |", *own, *lines[end:]]
     return Case("\n".join(child) + "\n", "cell", {"base": base, "whole": text})
 
 
@@ -102,12 +97,14 @@ def _reducing(rng: Random) -> Case:
     writing = Writing(rng)
     lines = writing.text().splitlines()
     lines = lines[: lines.index("laws: |") if "laws: |" in lines else None]
-    other, at = list(lines), lines.index("equations: |") + 1
-    for index in rng.sample(range(len(writing.equations)), rng.choice((0, 0, 1, min(2, len(writing.equations))))):
-        name, shape, value = writing.equations[index]
-        other[at + index] = f"  {name}{f': {shape}' if shape else ''} = {_other(value)}"
+    plain = [index for index, body in enumerate(writing.bodies) if len(body) == 1]
+    changed = rng.sample(plain, min(len(plain), rng.choice((0, 0, 1, 2))))
+    other = _changed(writing, lines, changed)
     text = "\n".join(other).replace("cell: Fuzz", "cell: Other") + "\n"
-    law, turned = "reduces to other", [name for name in writing.sections["params"] if _multiplies(name, other[at:])]
+    law, turned = (
+        "reduces to other",
+        [name for name in writing.sections["params"] if _multiplies(name, other[other.index("equations: |") :])],
+    )
     if turned and rng.random() < TURNED:
         name = rng.choice(turned)
         text, law = re.sub(rf"@ {name}\b", f"@ (-{name})", text), f"{law} with {name} = -{name}"
@@ -119,6 +116,16 @@ def _multiplies(name: str, lines: list[str]) -> bool:
     text = "\n".join(lines)
     products = len(re.findall(rf"@ {name}\b(?![.\[])", text))
     return 0 < products == len(re.findall(rf"\b{name}\b", text))
+
+
+def _changed(writing: Writing, lines: list[str], changed: list[int]) -> list[str]:
+    """The lines of a spec in which some equations are others; a loop stays as it is, or is an equation again."""
+    at, bodies = lines.index("equations: |") + 1, [*writing.bodies]
+    end = at + sum(map(len, bodies))
+    for index in changed:
+        name, shape, value = writing.equations[index]
+        bodies[index] = [f"  {name}{f': {shape}' if shape else ''} = {_other(value)}"]
+    return [*lines[:at], *(line for each in bodies for line in each), *lines[end:]]
 
 
 def _other(value: str) -> str:

@@ -51,6 +51,7 @@ class _Declaring:
         for name, size in document.dims.items():
             self.taken.take(name, name.span, attribute=(name, size.value) != ("input", "inferred"))
         axes = dims.axes()
+        self.counted = {(axis.name,) for axis in axes if axis.counted}
         options = tuple(option(name, section, self.report) for name, section in self.named(document.options))
         self.options = {each.name: each for each in options}
         inputs = self.inputs()
@@ -169,8 +170,8 @@ class _Declaring:
     def param(self, name: Key, section: ParamSection) -> Param:
         shape = self.dims.shape(section.shape)
         init = []
-        if section.init is None:
-            init.append((None, Initialiser.of(shape)))
+        if section.init is None:  # of a stack of weights that of each
+            init.append((None, Initialiser.of(tuple(axis for axis in shape if axis not in self.counted))))
         for label, scalar in (section.init or {}).items():
             read = initialiser(scalar, self.report)
             if read is not None:

@@ -182,6 +182,25 @@ def in_parts(whole, parts, axis):
     return initialize
 
 
+def in_slices(whole, axis):
+    """An initializer that draws each slice of a weight along an axis by itself, as large as it is."""
+
+    def initialize(shape, dtype=None):
+        shape, drawn = list(shape), []
+        at = axis % len(shape)
+        for index in range(shape.pop(at)):
+            own = whole
+            if isinstance(whole, keras.initializers.Initializer):  # an instance draws the same numbers each time
+                config = whole.get_config()
+                if isinstance(config.get("seed"), int):
+                    config["seed"] += index
+                own = type(whole).from_config(config)
+            drawn.append(own(shape, dtype=dtype))
+        return tf.stack(drawn, at)
+
+    return initialize
+
+
 def by_port(given, ports):
     """What is given for the ports, by their names in order: for the first alone, for several in order, or by name -> by
     name.

@@ -14,6 +14,7 @@ from cellgen.runtime.arguments import (
     given_state,
     in_float32,
     in_parts,
+    in_slices,
     of_sizes,
     require,
 )
@@ -62,12 +63,14 @@ class Cell(keras.layers.Layer):
         self.scheduled[name] = value
         return self.add_weight(name=name, shape=(), initializer=keras.initializers.Constant(value), trainable=False)
 
-    def _weight(self, name: str, shape: Sequence[int], parts: Sequence = (), axis: int = -1, of=None, called: str = ""):
+    def _weight(self, name: str, shape: Sequence[int], parts=(), axis: int = -1, of=None, called: str = ""):
         """A weight of the cell, or of a part of it, with Keras's three arguments; `parts` are initializers of its equal
-        parts along an axis, None for the weight's own.
+        parts along an axis, None for the weight's own; or it is the number of its slices, each drawn by itself.
         """
         how = {kind: self.weight_arguments[f"{name}_{kind}"] for kind in KINDS}
-        if any(parts):
+        if isinstance(parts, int):
+            how["initializer"] = in_slices(how["initializer"], axis)
+        elif any(parts):
             how["initializer"] = in_parts(how["initializer"], parts, axis)
         if tf.as_dtype(self.variable_dtype).size < 4:
             how["initializer"] = in_float32(how["initializer"])

@@ -112,12 +112,13 @@ def unrolled(
             out += (replace(each, name=f"{each.name}_0", starts=False) if each.starts else each for each in body)
             continue
         said = "\n  ".join([loop.line.text, *(" ".join(each.text.split()) for each in body)])
-        own, size = steps.beside[body[0].name], sum(map(size_of, body))
+        own, size = steps.beside[body[0].name], 0
         for number in range(1, steps.counts[body[0].name] + 1):
             for each in body:
                 value = steps.copied(each.value, number, own, loop.name)
                 out.append(replace(each, name=steps.called(each.name, number), value=value, text=said))
-            if number * size > MAX_SIZE:
+                size += size_of(out[-1])
+            if size > MAX_SIZE:  # it is told below
                 break
         within(tuple(out), report)
         report.stop()

@@ -165,6 +165,20 @@ def test_equations_of_any_signs(text):
     compiled("cell: X\nstate: {h: units}\nequations: |\n" + "".join(f"  {line}\n" for line in text.split("\n")))
 
 
+LOOPS = """for k in depth:|for k in 3:|for j in 2:|s[0] = h[t-1]|s = s[k-1] @ R[k]|h = s|h[0] = x|h = h[k-1] + s[j]
+u = s[2] + k|u = s[k-1] if k == 1 else R[0]|s[0] = u[9]|s: [units] = k / j|for s in h:|h = none|x[k] = s[t-1][k]
+h = (s[k-1] +|v = h[k-1][k][1] * h[k].f)|s[0] = none|h = h[t-1]""".replace("\n", "|").split("|")
+
+
+@QUICK
+@given(st.lists(st.tuples(st.sampled_from(["  ", "    ", "      "]), st.sampled_from(LOOPS)), max_size=9))
+def test_loops_of_any_lines(lines):
+    head = "cell: X\naxes: {depth: 3}\nstate: {h: units}\nparams: {R: [depth, units, units]}\nequations: |\n  z = x\n"
+    text = head + "".join(f"{indent}{line}\n" for indent, line in lines)
+    compiled(text)
+    compiled(f"extends: lstm\n{text}")
+
+
 # --- one slip in a good spec ----------------------------------------------------------------------------------------
 
 
@@ -610,6 +624,18 @@ def test_the_number_of_equations():
     for count, found in ((statements.MAX_STATEMENTS, set()), (statements.MAX_STATEMENTS + 1, {"CG108"})):
         chain = "".join(f"  a{index} = {'z' if index == 0 else f'a{index - 1}'}\n" for index in range(count - 2))
         assert codes(ELMAN.replace("  h = tanh(z)\n", chain + f"  h = tanh(a{count - 3})\n")) == found
+
+
+def test_the_number_of_micro_steps():
+    loop = "cell: X\nstate: {{h: units}}\nequations: |\n  h[0] = h[t-1]\n  for k in {}:\n{}    h = h[k-1] + x @ W{}\n"
+    loop += "params: {{W: [input, units]}}\n"
+    for count, found in ((expressions.MAX_LABELS, set()), (expressions.MAX_LABELS + 1, {"CG220"})):
+        assert codes(loop.format(count, "", "")) == found
+    for more, found in ((2, set()), (3, {"CG108"})):  # four and five equations in each of 62 micro-steps
+        lines = "".join(f"    a{index} = tanh({f'a{index - 1}' if index else 'x @ W'})\n" for index in range(more + 1))
+        assert codes(loop.format(62, lines, f" + a{more}")) == found
+    for terms, found in ((18, set()), (20, {"CG108"})):  # 77 and 85 names and operations in each of 50
+        assert codes(loop.format(50, "", " + x @ W" * terms)) == found
 
 
 def test_the_number_of_laws():

@@ -273,3 +273,12 @@ def test_a_mistake_in_a_loop_is_told_once_and_where_it_stands():
         Spec.of(HEAD + LOOP.replace("tanh(", "tanh(x + ")).typed()
     assert {each.label.span.line for each in caught.value.diagnostics} == {14}
     assert len(caught.value.diagnostics) == 1
+
+
+def test_a_stack_of_weights_starts_as_its_slices_would():
+    text = Spec.of(
+        HEAD.replace("T: [depth, units, units]", "T: {shape: [depth, units, units], init: orthogonal}") + LOOP
+    )
+    lines = text.build(tests=False)["spec.py"].splitlines()
+    assert any('self._weight("T", [3, self.units, self.units], 3, axis=-3)' in line for line in lines)
+    assert any('b_initializer: recurrent.Initializer = "zeros"' in line for line in lines)

@@ -193,6 +193,22 @@ def test_initializers_of_parts(axis):
     np.testing.assert_array_equal(found, drawn)
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_a_stack_of_weights_is_drawn_slice_by_slice(axis):
+    shape = [4, 4]
+    shape.insert(axis % 3, 3)
+    for seed in (None, 1):
+        own = keras.initializers.Orthogonal(seed=seed)
+        drawn = np.moveaxis(arguments.in_slices(own, axis)(shape, dtype="float64").numpy(), axis, 0)
+        for each, other in ((0, 1), (0, 2), (1, 2)):
+            np.testing.assert_allclose(drawn[each].T @ drawn[each], np.eye(4), atol=1e-6)
+            assert np.abs(drawn[each] - drawn[other]).max() > 0.1
+    same = np.moveaxis(
+        arguments.in_slices(keras.initializers.Identity(), axis)(shape, dtype="float64").numpy(), axis, 0
+    )
+    assert np.array_equal(same, [np.eye(4)] * 3)
+
+
 # --- names ----------------------------------------------------------------------------------------------------------
 
 PORTS = ["x", "context", "gain"]

@@ -80,8 +80,8 @@ def build(typed, oracle, given, sizes):
     """The instance, and the sizes and options under the paper's names; those of the weights are compared."""
     cell = typed.cell
     given = {name: sizes["units"] if value == "units" else value for name, value in given.items()}
-    first = next(dim.name for dim in cell.dims if dim.kind == "inferred")
-    instance = interpret.Instance(typed, {first: sizes["input"], "units": sizes["units"], **given})
+    inferred = {dim.name: sizes["input"] for dim in cell.dims if dim.kind == "inferred"}
+    instance = interpret.Instance(typed, {**inferred, "units": sizes["units"], **given})
     shapes = oracle.shapes(sizes["input"], sizes["units"], **_known(oracle.shapes, given))
     assert list(instance.weights.items()) == list(shapes.items())
     return instance, _known(oracle.step, given)

@@ -51,16 +51,21 @@ def _carried_below(program: Program, node: Node, path: Path) -> Iterator[Remark]
 
 
 def _square_on_the_left(program: Program) -> Iterator[Remark]:
-    """The first one, unless another weight stands there that is not square, so that it is plain how they stand."""
-    left = []
+    """The first one, unless it is plain how weights stand: another on the left is not square, or that one stands on the
+    right too, as in `h @ W - W @ h`.
+    """
+    left, right = [], set()
     for node, path in program.everything:
         if isinstance(node, Apply) and node.op == "matmul":
-            (weight, at), (_, other) = program.below(node, path)
+            (weight, at), (value, other) = program.below(node, path)
             matrix = isinstance(weight, Ref) and len(program.shape(at)) == 2 and program.level(at) is Level.CONSTANT
             if matrix and program.level(other) > Level.CONSTANT:
                 left.append((node, program.shape(at)))
-    if left and all(first == last for _, (first, last) in left):
-        node = program.made(left[0][0])
+            if isinstance(value, Ref):
+                right.add(value)
+    one_way = [node for node, _ in left if node.args[0] not in right]
+    if one_way and all(first == last for _, (first, last) in left):
+        node = program.made(one_way[0])
         weight, value = node.args
         yield Remark(
             "CG411",

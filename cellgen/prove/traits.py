@@ -100,7 +100,7 @@ class _Words:
     """Normal forms in the author's names, where they have one."""
 
     def __init__(self, meaning: Meaning):
-        self.table, self.named = meaning.table, {}
+        self.table, self.named, self.names = meaning.table, {}, meaning.program.variant.names
         for name in meaning.program.equations:
             for path, expr in meaning.name(Ref(name)).lanes.items():
                 self.named.setdefault(expr, ".".join((name, *path)))
@@ -122,6 +122,12 @@ class _Words:
         out = " + ".join(_times(factor, text) for text, factor in parts).replace("+ -", "- ")
         return out if len(out) <= MAX_TEXT else None
 
+    def free(self, letter: str) -> str:
+        """For what has none: the letter, doubled as often as the cell has a name that is it."""
+        while letter in self.names:
+            letter += letter[0]
+        return letter
+
     def _product(self, term) -> str | None:
         factors = [self.of(symbol) for symbol, _ in term]
         if any(each is None for each in factors):
@@ -141,7 +147,7 @@ def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> s
     if {dict(term).get(leaf, 0) for term in polynomial(meaning.table, new)} != {0, 1}:
         return None
     weight, rest = new.coeff(leaf, 1), new.coeff(leaf, 0)
-    interval, name = enclosure.of(weight), words.of(weight) or "w"
+    interval, name = enclosure.of(weight), words.of(weight) or words.free("w")
     first = f"{state}[t-1]" if name == "1" else f"{_factor(name)} * {state}[t-1]"
     where = "" if weight.is_Rational or interval == intervals.REAL else f", {name} in {interval_text(interval)}"
     other = _divided(meaning.table, rest, 1 - weight)
@@ -150,7 +156,7 @@ def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> s
     convex = intervals.inside(interval, intervals.closed(Fraction(0), Fraction(1)))
     kind = "a convex mix" if convex else "weights that sum to 1"
     complement = words.of(1 - weight) or f"1 - {_factor(name)}"
-    return f"{state} = {first} + {_factor(complement)} * {words.of(other) or 'v'}{where}: {kind}"
+    return f"{state} = {first} + {_factor(complement)} * {words.of(other) or words.free('v')}{where}: {kind}"
 
 
 def _factor(text: str) -> str:

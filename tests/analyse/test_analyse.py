@@ -360,6 +360,15 @@ def test_a_carried_value_below_the_new_one_is_noted():
     assert (note.code, note.severity, note.label.span.text) == ("CG407", "note", "c[t-1]")
 
 
+@pytest.mark.parametrize(
+    ("equation", "told"),
+    [("tanh(U @ h[t-1])", ["U @ h[t-1]"]), ("h[t-1] @ U - U @ h[t-1]", []), ("h[t-1] @ U", [])],
+)
+def test_a_square_weight_on_the_left_is_told_of_unless_it_stands_on_the_right_too(equation, told):
+    typed, found = facts(f"h = x @ W + {equation}")
+    assert [each.label.span.text for each in found.diagnostics if each.code == "CG411"] == told
+
+
 def test_a_state_that_cannot_reach_the_output_is_remarked():
     typed, found = facts(
         """

@@ -1,4 +1,4 @@
-"""Chaos-free network of Laurent & von Brecht 2016 (arXiv:1612.06212), eq. 1-3. A sample is a column.
+"""Chaos-free network of Laurent & von Brecht 2016 (arXiv:1612.06212), section 2. A sample is a column.
 
 h_t = theta_t * tanh(h_t-1) + eta_t * tanh(W x_t)
 theta_t = sigma(U_theta h_t-1 + V_theta x_t + b_theta);  eta_t = sigma(U_eta h_t-1 + V_eta x_t + b_eta)

@@ -78,8 +78,8 @@ LAWS = {
         "a square weight on the left",
         "Rows are samples, so `U @ h` is `h` times U transposed: what a paper writes `U h`. Where U is square, `h @ U` "
         "fits too and is something else; weights of Keras and TensorFlow 1 are meant so. It is a note, and told of the "
-        "first such weight, where no other one shows that they stand on the left; one that stands on the right too, as in "
-        "`h @ U - U @ h`, is meant.",
+        "first such weight, where no other one shows that they stand on the left; one that stands on the right too, as "
+        "in `h @ U - U @ h`, is meant.",
         "h = tanh(x @ W + U @ h[t-1])",
         "h = tanh(x @ W + h[t-1] @ U)",
     ),

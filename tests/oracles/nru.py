@@ -9,7 +9,7 @@ import numpy as np
 TRIED = {"heads": (None, 2), "rows": (None, 3), "columns": (None, 5)}
 
 
-def shapes(input, units, heads=4, rows=4, columns=16, **_):
+def shapes(input, units, heads=4, rows=4, columns=16):
     """Weight name -> shape, in the order of the spec."""
     memory = rows * columns
     weights = {"W_x": (input, units), "W_h": (units, units), "W_m": (memory, units), "b_h": (units,)}
@@ -19,9 +19,8 @@ def shapes(input, units, heads=4, rows=4, columns=16, **_):
     return weights
 
 
-def step(params, state, x, use_relu=False, heads=4, rows=4, columns=16):
+def step(params, state, x, heads=4, rows=4, columns=16):
     """One step. x (batch, input), state (h, m) -> h (batch, units), (h, m)."""
-    positive = (lambda v: np.maximum(v, 0)) if use_relu else (lambda v: v)
     hs, ms = [], []
     for x_t, h, m in zip(x, *state, strict=True):
         h = np.maximum(x_t @ params["W_x"] + h @ params["W_h"] + m @ params["W_m"] + params["b_h"], 0)
@@ -31,8 +30,8 @@ def step(params, state, x, use_relu=False, heads=4, rows=4, columns=16):
         )
         new = m.copy()
         for side, sign in ((0, 1), (1, -1)):
-            directions = positive(np.outer(left[side], right[side])).reshape(heads, rows * columns)
-            for strength, direction in zip(positive(strengths[side]), directions, strict=True):
+            directions = np.outer(left[side], right[side]).reshape(heads, rows * columns)
+            for strength, direction in zip(strengths[side], directions, strict=True):
                 new += sign * strength * direction / max(np.linalg.norm(direction, 5), 1e-6) / heads
         hs.append(h)
         ms.append(new)

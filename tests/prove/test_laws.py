@@ -29,7 +29,7 @@ from cellgen.prove.symbols import Arithmetic, Table
 from cellgen.prove.value_cache import ValueCache
 from cellgen.prove.verdicts import SYMPY, laws
 from cellgen.refute.random_runs import Trial, given, moments
-from tests.shipped import TODAY, each_shipped, facts_of, typed_of
+from tests.shipped import TODAY, TOLD, each_shipped, facts_of, typed_of
 
 LSTM = """
 cell: Cell
@@ -73,15 +73,6 @@ def cell(equations, *head, state="h: units", weights=("W", "U")):
 @cache
 def found_of(stem):
     return laws(typed_of(stem), facts_of(stem), strict=True)
-
-
-TOLD = {  # what is told of a shipped spec beside its laws, and rightly
-    "hm_lstm": {"CG409"},  # a detector that only chooses has no gradient; the cells say where that is
-    "hm_lstm_stack": {"CG409"},
-    "sgu": {"CG405"},  # the input weighs the state unsquashed, as in the paper
-    "dsgu": {"CG405"},
-    "cfc": {"CG406"},  # no input can be said to be positive, as elapsed time is
-}
 
 
 @each_shipped

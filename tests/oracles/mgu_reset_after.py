@@ -1,7 +1,7 @@
 """Minimal gated unit with the reset after the matmul, as flax.linen's MGUCell prints it. A sample is a column.
 
 f = sigma(W_if x + b_if + W_hf h);  n = tanh(W_in x + b_in + f * (W_hn h + b_hn));  h' = (1 - f) * n + f * h
-Blocks of the fused weights: f, n.
+Blocks of the fused weights: f, h.
 """
 
 import numpy as np

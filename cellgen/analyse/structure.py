@@ -242,7 +242,7 @@ def _touch(program: Program, node: Node, rule, states: list[str], touches: Mappi
 
 def _affine(op: str, found: list[Touch]) -> Touch:
     """`op` is an operation, or empty for an activation that an option chooses."""
-    if op in _SUMS or op in ("mul", "matmul", "outer") and min(found) is Touch.NONE:
+    if op in _SUMS or op in ("mul", "matmul", "outer", "conv") and min(found) is Touch.NONE:
         return max(found)
     if op == "where" and found[0] is Touch.NONE:
         return max(found)
@@ -289,6 +289,9 @@ def _cost(program: Program, node: Node, path: Path) -> Size:
     match OPS[node.op].shape:
         case "contract":
             return 2 * size(program, shape) * size(program, first[-1:])
+        case "convolve":
+            kernel = program.shape(program.below(node, path)[1][1])
+            return 2 * size(program, shape) * size(program, kernel[:-1])
         case "reduce" | "along":
             return COST.get(node.op, 1) * size(program, first)
         case "normalize":

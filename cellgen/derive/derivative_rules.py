@@ -238,6 +238,14 @@ def _spread(mean: bool):
     return rule
 
 
+def _conv(at: At):
+    how, kernel = dict(at.node.attrs), at.x(1)
+    return (
+        op("conv_back", at.d, kernel, shape=at.type(0).shape, batch=True, **how),
+        op("conv_kernel_back", at.d, at.x(), kernel, shape=at.type(1).shape, batch=False, **how),
+    )
+
+
 def _normalize(at: At):
     kind, axes = at.node.attr("kind"), len(at.node.attr("over"))
     return op("normalize_back", at.d, at.y, at.rstd, kind=kind, axes=axes), None
@@ -256,6 +264,7 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     "greater_equal": lambda at: (None, None),
     "matmul": lambda at: (at.pair(0), at.pair(1)),
     "outer": lambda at: (at.pair(0), at.pair(1)),
+    "conv": _conv,
     "normalize": _normalize,
     "step": lambda at: (None,),
     "minimum": _less("less_equal"),

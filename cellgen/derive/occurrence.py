@@ -15,7 +15,7 @@ class At:
 
     def x(self, index: int = 0) -> Node:
         """An argument; where nobody asks for what it is needed for, nothing is named for it."""
-        if self.node.op in ("mul",) and 1 - index not in self.moving:
+        if self.node.op in ("mul", "conv") and 1 - index not in self.moving:
             return ZERO
         return self.values.value(self.node.args[index], (*self.path, index))
 

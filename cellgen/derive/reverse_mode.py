@@ -45,7 +45,7 @@ from cellgen.ir import (
 )
 from cellgen.shapes import Merged, retype
 
-COUPLING = ("contract", "outer", "reduce", "along", "normalize")
+COUPLING = ("contract", "outer", "convolve", "reduce", "along", "normalize")
 
 Live = frozenset[int]  # in which variants something exists
 Key = tuple[str, int, str | None]  # a name, whether it is the carried one, and a label of it
@@ -146,7 +146,7 @@ class _Derivation:
         if isinstance(value, View) and (name, 0, None) not in self.found:
             # read by label alone: put together as it was before it was viewed apart
             inner = self.merged.type((*path, 0))
-            if len(inner.shape) == 1 and self.apart(inner.shape[0], type.shape):
+            if inner.shape and self.apart(inner.shape, type.shape):
                 value, path, type = value.value, (*path, 0), inner
         total = self.total(name, 0, live, type)
         summed = summed_in(total)
@@ -173,8 +173,9 @@ class _Derivation:
             live = frozenset(i for i in live if holds(test, self.variants[i]))
         self.push(equation.value, path, kept, self.type_of(name), live, ())
 
-    def apart(self, flat, shape) -> bool:
-        return shape == (flat[:1], flat[1:]) and self.cell.axis(flat[0]) is not None
+    def apart(self, flat: Shape, shape: Shape) -> bool:
+        *lead, last = flat
+        return shape == (*lead, last[:1], last[1:]) and self.cell.axis(last[0]) is not None
 
     def type_of(self, name: str) -> Type:
         """Of a name, as it is kept: a state's is the declared one."""
@@ -300,7 +301,7 @@ class _Derivation:
         at = At(self.values, self.merged, node, path, probe, moving)
         sent = ADJOINTS[node.op](at)
         count = sum(each == probe for index in moving if sent[index] is not None for _, each in walk(sent[index]))
-        if node.op in ("matmul", "outer", "normalize") or count > 1:
+        if node.op in ("matmul", "outer", "conv", "normalize") or count > 1:
             d = self.fan(d, node, path, guards, couples)
         for index in moving:
             if sent[index] is not None:

@@ -169,11 +169,12 @@ class Symbolic:
     def slopes(self, lane: Expr) -> tuple[tuple[Expr, Expr], ...]:
         """Each symbol that an expression reads, and the derivative by it. Raises `TooMuch`."""
         if lane not in self._slopes:
-            self._work += len(self.symbols(lane)) ** 2
+            terms = self.sympy.Add.make_args(lane)
+            self._work += min(len(self.symbols(lane)) ** 2, sum(len(self.symbols(term)) ** 2 for term in terms))
             if self._work > MAX_SLOPES:
                 raise TooMuch(f"more than {MAX_SLOPES} derivatives")
             found: dict[Expr, list[Expr]] = {symbol: [] for symbol in self.symbols(lane)}
-            for term in self.sympy.Add.make_args(lane):  # which has few of the symbols of a long sum
+            for term in terms:  # which has few of the symbols of a long sum
                 for symbol in self.symbols(term):
                     found[symbol].append(self._derivative(term, symbol))
             slopes = ((symbol, self.total(each)) for symbol, each in found.items())

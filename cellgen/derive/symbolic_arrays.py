@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from cellgen.derive.symbolic import Symbolic, objects
-from cellgen.interpret import Scope
+from cellgen.interpret import Scope, met, windows
 from cellgen.ir import EVERY, Activate, Apply, Node, Number, Path, Type
 
 
@@ -78,6 +78,10 @@ class Lanes(Scope):
 
     _outer = _matmul
 
+    def _conv(self, node: Apply, path: Path, x, kernel):
+        parts = windows(x, kernel.shape[:-2], **dict(node.attrs), nothing=self.algebra.zero)
+        return self.contracted("{},{}->{}".format(*met(kernel)), parts, kernel)
+
     def _sum(self, node: Apply, path: Path, x):
         return self.summed_last(np.moveaxis(x, self.axes(node, path)["axis"], -1), 1)
 
@@ -130,6 +134,21 @@ class Lanes(Scope):
         out = "Z" * self.types[path].level.has_batch + node.attr("out")
         return self.contracted(f"{left},{right}->{out}", a, b)
 
+    def _conv_back(self, node: Apply, path: Path, d, kernel):
+        """What goes back to each number of the value from every place where the kernel met it."""
+        shape, (parts, taps, out) = self.stored(self.types[path]), met(kernel)
+        places = windows(np.arange(1, 1 + prod(shape)).reshape(shape), kernel.shape[:-2], **_how(node), nothing=0)
+        back = self.contracted(f"{out},{taps}->{parts}", d, kernel)
+        found: list[list] = [[] for _ in range(1 + prod(shape))]
+        for place, lane in zip(places.flat, back.flat):
+            found[place].append(lane)
+        return objects([self.algebra.total(lanes) for lanes in found[1:]])
+
+    def _conv_kernel_back(self, node: Apply, path: Path, d, x, kernel):
+        parts, taps, out = met(kernel)
+        x = windows(x, kernel.shape[:-2], **_how(node), nothing=self.algebra.zero)
+        return self.contracted(f"{parts},{out}->{taps}", x, d)
+
     def _sum_to(self, node: Apply, path: Path, d):
         return self.summed(d, self.types[path], self.types[(*path, 0)])
 
@@ -178,3 +197,8 @@ class Lanes(Scope):
         flat = moved.reshape(prod(lead), -1)
         out = objects([lane for row in flat for lane in function(list(row))]).reshape(moved.shape)
         return np.moveaxis(out, range(x.ndim - len(axes), x.ndim), axes)
+
+
+def _how(node: Apply) -> dict[str, int]:
+    """The stride and the dilation of a convolution that this goes back through."""
+    return {name: value for name, value in node.attrs if name in ("stride", "dilation")}

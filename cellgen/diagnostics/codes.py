@@ -349,6 +349,16 @@ SHAPES = {
         "output: y\nequations: |\n  h = tanh(x @ W + h[t-1])\n  y = tanh(b)",
         "output: y\nequations: |\n  h = tanh(x @ W + h[t-1])\n  y = tanh(h + b)",
     ),
+    "CG313": Code(
+        "a convolution of shapes that do not fit",
+        "`conv(x, kernel)` goes along one to three axes, with the channels behind them. The kernel is made of weights "
+        "alone and has a size along each of these axes, then the channels, then the filters. In steps of a stride an "
+        "axis is a quotient, which has a name: `half: rows/2`.",
+        "inputs: {x: [rows, columns, channels]}\nparams: {K: [3, 3, filters, channels]}\n"
+        "equations: |\n  z = conv(x, K)",
+        "inputs: {x: [rows, columns, channels]}\nparams: {K: [3, 3, channels, filters]}\n"
+        "equations: |\n  z = conv(x, K)",
+    ),
 }
 
 CODES: dict[str, Code] = {**FILE, **EQUATIONS, **WIRING, **SHAPES, **LAWS, **GENERATED}

@@ -93,6 +93,7 @@ TENSORFLOW: dict[str, Form] = {
     "stop_gradient": _call("tf.stop_gradient"),
     "straight_through": _own("straight_through", 2),
     "outer": Form(""),  # `lower` makes it an einsum
+    "conv": Form('tf.nn.conv{axes}d({0}, {1}, {strides}, "SAME")'),
     "sum": Form("tf.reduce_sum({0}, axis={axis}{keepdims})"),
     "mean": Form("tf.reduce_mean({0}, axis={axis}{keepdims})"),
     "softmax": Form("tf.nn.softmax({0}, axis={axis})"),
@@ -110,6 +111,7 @@ LOWERED: dict[str, Form] = {
     "split": Form("tf.split({0}, {sizes}, axis={axis})"),
     "unstack": Form("tf.unstack({0}, axis={axis})"),
     "part": Form("{0}[{index}]"),
+    "dilated": Form("recurrent.dilated({0}, {dilation})"),
 }
 
 # what only backward steps are made of
@@ -120,6 +122,9 @@ BACKWARD: dict[str, Form] = {
     "activation_gradient": Form("{option}.gradient({0}, {1}, {2})"),
     "cumsum_back": Form("tf.cumsum({0}, axis={axis}, reverse=True)"),
     "softmax_back": Form("recurrent.softmax_back({0}, {1}, {at})"),
+    "conv_back": Form("recurrent.conv_back({0}, {1}{back})"),
+    "conv_kernel_back": Form("recurrent.conv_kernel_back({0}, {1}, {2}{back})"),
+    "taps": Form("{0}[{every}]"),  # of a kernel that was dilated
     "normalize_pair": Form("{norm}_parts({0}, {axes}, {1})"),
     "normalize_back": Form("{norm}_back({0}, {1}, {2}, {axes})"),
     "reduce_sum": Form("tf.reduce_sum({0}, axis={axes}{keepdims})"),
@@ -212,6 +217,10 @@ class Emitter:
             out["keepdims"] = ", keepdims=True" if attrs["keepdims"] else ""
         if "axes" in attrs and isinstance(attrs["axes"], tuple):
             out["axes"] = str(list(attrs["axes"])) if len(attrs["axes"]) > 1 else str(attrs["axes"][0])
+        if "stride" in attrs:
+            steps, axes = attrs["stride"], attrs["axes"]
+            out["strides"] = str(steps if axes < 3 else [1, *[steps] * axes, 1])  # as TensorFlow takes them
+            out["back"] = f", {steps}" if steps > 1 else ""
         if node.op.startswith("normalize"):
             out["norm"] = NORMS[attrs["kind"]]
         if node.op in ("reshape", "reshape_each", "repeat"):

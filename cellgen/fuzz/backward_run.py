@@ -66,6 +66,12 @@ class Backward(Scope):
             inner = inner - d.mean(axis=axes, keepdims=True)
         return rstd.reshape(*rstd.shape[: d.ndim], *[1] * (d.ndim - rstd.ndim)) * inner
 
+    def _conv_back(self, node: Apply, path: Path, d, kernel):
+        return conv_back(d, kernel, dict(node.attrs))
+
+    def _conv_kernel_back(self, node: Apply, path: Path, d, x, kernel):
+        return conv_kernel_back(d, x, kernel, dict(node.attrs))
+
     def _product(self, node: Apply, path: Path, a, b):
         batched = [self.types[(*path, index)].level.has_batch for index in (0, 1)]
         left, right = ("Z" * there + node.attr(side) for there, side in zip(batched, ("left", "right")))
@@ -95,6 +101,40 @@ class Backward(Scope):
             if place.size:
                 place[...] = part.reshape(place.shape)
         return out
+
+
+def conv_back(d: np.ndarray, kernel: np.ndarray, how: Mapping[str, int]) -> np.ndarray:
+    """What reaches the value of a convolution: each number of d, by the kernel, to what the kernel met there."""
+    around, inner, places = _met(d, kernel, how)
+    for tap, place in places.items():
+        around[place] += d @ kernel[tap].T
+    return around[inner]
+
+
+def conv_kernel_back(d: np.ndarray, x: np.ndarray, kernel: np.ndarray, how: Mapping[str, int]) -> np.ndarray:
+    around, inner, places = _met(d, kernel, how)
+    around[inner], found = x, np.zeros_like(kernel)
+    for tap, place in places.items():
+        found[tap] = np.tensordot(around[place], d, (range(d.ndim - 1),) * 2)
+    return found
+
+
+def _met(d: np.ndarray, kernel: np.ndarray, how: Mapping[str, int]):
+    """Zeros for the value of a convolution and what is around it, where in them the value is, and what each tap met."""
+    stride, dilation = how.get("stride", 1), how.get("dilation", 1)
+    counts, taps = d.shape[1:-1], kernel.shape[:-2]
+    sizes = [count * stride for count in counts]
+    reach = [(count - 1) * stride + (tap - 1) * dilation + 1 for count, tap in zip(counts, taps)]
+    front = [max(0, reached - size) // 2 for reached, size in zip(reach, sizes)]
+    inner = (slice(None), *(slice(at, at + size) for at, size in zip(front, sizes)))
+    places = {
+        tap: (
+            slice(None),
+            *(slice(at * dilation, at * dilation + (n - 1) * stride + 1, stride) for at, n in zip(tap, counts)),
+        )
+        for tap in np.ndindex(*taps)
+    }
+    return np.zeros((len(d), *map(max, sizes, reach), kernel.shape[-2])), inner, places
 
 
 def rule(node: Node, env: Mapping[str, np.ndarray]) -> np.ndarray:

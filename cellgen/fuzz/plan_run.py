@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from cellgen.derive import UNARY
-from cellgen.fuzz.backward_run import ELEMENTWISE, gather, rule
+from cellgen.fuzz.backward_run import ELEMENTWISE, conv_back, conv_kernel_back, gather, rule
 from cellgen.interpret import Scope, Settings
 from cellgen.ir import Activate, Apply, Choose, Level, Node, Number, Ref, Test, Type, holds
 from cellgen.schedule import Block, Line, Plan
@@ -181,6 +181,16 @@ class _Statements:
                 return np.sum(args[0], axis=axes, keepdims=attrs["keepdims"])
             case "softmax" | "cumsum":
                 return ELEMENTWISE[node.op](args[0], attrs["axis"])
+            case "conv":
+                return ELEMENTWISE["conv"](*args, stride=attrs["stride"])
+            case "dilated":
+                return _dilated(args[0], attrs["dilation"])
+            case "taps":
+                return args[0][tuple(slice(None, None, int(each[2:])) for each in attrs["every"].split(", "))]
+            case "conv_back":
+                return conv_back(*args, attrs)
+            case "conv_kernel_back":
+                return conv_kernel_back(*args, attrs)
             case "cumsum_back":
                 axis = attrs["axis"]
                 return np.flip(np.cumsum(np.flip(args[0], axis), axis=axis), axis)
@@ -206,6 +216,13 @@ class _Statements:
         if sum(widths) != value.shape[attrs["axis"]]:
             raise TypeError(f"parts of {widths} are not {value.shape}")
         return np.split(value, np.cumsum(widths)[:-1], axis=attrs["axis"])
+
+
+def _dilated(kernel: np.ndarray, dilation: int) -> np.ndarray:
+    *taps, channels, filters = kernel.shape
+    whole = np.zeros((*((tap - 1) * dilation + 1 for tap in taps), channels, filters))
+    whole[(slice(None, None, dilation),) * len(taps)] = kernel
+    return whole
 
 
 def _norm(x: np.ndarray, epsilon: float, attrs: Mapping) -> tuple[np.ndarray, np.ndarray]:

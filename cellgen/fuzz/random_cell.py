@@ -22,7 +22,8 @@ class Writing(Expressions):
 
     def declare(self) -> None:
         rng, dims = self.rng, self.sections["dims"]
-        kind = "units" if self.plain else rng.choice(("units", "units", "units", "proj", "alias", "heads", "quotient"))
+        kinds = ("units", "units", "units", "proj", "alias", "heads", "quotient", "picture")
+        kind = "units" if self.plain else rng.choice(kinds)
         dims["units"] = "required"
         self.shapes: list[Dims] = [("units",)]
         if kind == "proj":
@@ -37,6 +38,9 @@ class Writing(Expressions):
         elif kind == "quotient":
             dims |= {"heads": "2", "key": "units/heads"}
             self.shapes += [("heads", "key"), ("heads",)]
+        elif kind == "picture":
+            dims |= {"rows": rng.choice(("4", "required")), "half": "rows/2", "wide": "3"}
+            self.shapes += [("rows", "units"), ("half", "units"), ("half", "wide", "units")]
         if self.chance(0.5) and not self.plain:
             self.gates = tuple("ifgo"[: rng.randint(1, 4)])
             self.shapes += [("gates", "units")]
@@ -70,7 +74,7 @@ class Writing(Expressions):
         if self.plain or self.chance(0.94):
             inputs["x"] = shape_text(width)
         else:  # several vectors a step, of which the equations read the mean
-            dims["rows"] = rng.choice(("2", "required", "inferred"))
+            dims.setdefault("rows", rng.choice(("2", "required", "inferred")))
             inputs["x"] = shape_text(("rows", *width))
             self.table("x", width)
         self.values.append(Value(self.vector("x"), width, 2))

@@ -1,5 +1,6 @@
 """Random expressions, each of a wanted shape, and the declarations of what they read."""
 
+import re
 from dataclasses import dataclass
 from random import Random
 
@@ -90,7 +91,7 @@ class Expressions:
         if dims != ("1",):
             ways += [(self.along, 0.8), (self.normed, 0.9)]
         if len(dims) > 1:
-            ways += [(self.outer, 1.5)]
+            ways += [(self.outer, 1.5), (self.convolved, 2.5)]
         if self.scalars or self.chance(0.2):
             ways += [(self.optioned, 0.7)]
         if not self.plain:
@@ -326,6 +327,20 @@ class Expressions:
         if len(dims) == 2:
             return f"outer({bare(self.exact(dims[:1], depth))}, {bare(self.exact(dims[1:], depth))})"
         return f"outer({bare(self.exact(dims[:2], depth))}, {bare(self.exact((dims[0], dims[2]), depth))})"
+
+    def convolved(self, dims: Dims, depth: int) -> str:
+        """A convolution along all axes but the last."""
+        *along, filters = dims
+        every, channels = along == ["half"] and self.chance(0.6), self.rng.choice((filters, "2", "3"))
+        value = bare(self.exact(("rows", channels) if every else (*along, channels), depth))
+        if not re.search(r"\[t-1\]", value):  # weights alone are not convolved
+            state = "h[t-1]"
+            for _ in self.states["h"] if self.states["h"] != ("1",) else ():
+                state = f"mean({state})"
+            value = f"{value} + {state}"
+        sizes = [self.rng.choice(("1", "2", "3", axis)) for axis in along]
+        how = ", stride=2" * every + ", dilation=2" * self.chance(0.2)
+        return f"conv({value}, {self.weight((*sizes, channels, filters), 'K')}{how})"
 
     def product(self, dims: Dims, depth: int) -> str:
         """A matmul."""

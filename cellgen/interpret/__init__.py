@@ -1,8 +1,8 @@
 """What a cell means, in numpy float64: the oracle that generated code is compared with."""
 
-from cellgen.interpret.arithmetic import NUMPY, Reference, derivative
+from cellgen.interpret.arithmetic import NUMPY, Reference, derivative, met, windows
 from cellgen.interpret.evaluation import Scope, evaluate
 from cellgen.interpret.instance import Instance
 from cellgen.interpret.settings import Settings
 
-__all__ = ["Instance", "NUMPY", "Reference", "Scope", "Settings", "derivative", "evaluate"]
+__all__ = ["Instance", "NUMPY", "Reference", "Scope", "Settings", "derivative", "evaluate", "met", "windows"]

@@ -3,7 +3,7 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,10 +35,41 @@ def _normalize(x, epsilon, axes, kind):
     return (x - mean) / np.sqrt(np.square(x - mean).mean(axis=axes, keepdims=True) + epsilon)
 
 
+def windows(x, taps: Sequence[int], stride: int = 1, dilation: int = 1, nothing=0.0):
+    """What each place of a kernel meets at each place of a convolution: (batch, *places, *taps, channels).
+
+    `nothing` stands around x, (batch, *sizes, channels), so that there is a place for each `stride` of x: as much in
+    front as behind, one more behind where that is odd, as TensorFlow's "SAME" has it.
+    """
+    places = [-(-size // stride) for size in x.shape[1:-1]]
+    reach = [(count - 1) * stride + (tap - 1) * dilation + 1 for count, tap in zip(places, taps)]
+    around = [max(0, reached - size) for reached, size in zip(reach, x.shape[1:-1])]
+    sides = [(0, 0), *((each // 2, each - each // 2) for each in around), (0, 0)]
+    x = np.pad(x, sides, constant_values=nothing)
+    parts = []
+    for tap in np.ndindex(*taps):
+        first = [at * dilation for at in tap]
+        spans = (slice(at, at + (count - 1) * stride + 1, stride) for at, count in zip(first, places))
+        parts.append(x[(slice(None), *spans)])
+    return np.stack(parts, axis=-2).reshape(len(x), *places, *taps, x.shape[-1])
+
+
+def met(kernel) -> tuple[str, str, str]:
+    """The axes of what `windows` gives, of the kernel, and of the convolution that is the product of both."""
+    axes = kernel.ndim - 2
+    places, taps = "abc"[:axes], "ijk"[:axes]
+    return f"Z{places}{taps}x", f"{taps}xy", f"Z{places}y"
+
+
+def _conv(x, kernel, **how):
+    return np.einsum("{},{}->{}".format(*met(kernel)), windows(x, kernel.shape[:-2], **how), kernel)
+
+
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 # Elementwise operations take arrays that broadcast; `matmul` and `outer` an einsum of their axes besides; those along
-# an axis its place; `normalize` the places of the axes it spans and its kind, `layer` or `rms`.
+# an axis its place; `conv` its stride and dilation; `normalize` the places of the axes it spans and its kind,
+# `layer` or `rms`.
 NUMPY: dict[str, Callable] = {
     "add": np.add,
     "sub": np.subtract,
@@ -85,6 +116,7 @@ NUMPY: dict[str, Callable] = {
     "stop_gradient": lambda x: x,
     "straight_through": lambda f, g: f,
     "outer": lambda a, b, axes: np.einsum(axes, a, b),
+    "conv": _conv,
     "sum": lambda x, axis: x.sum(axis=axis),
     "mean": lambda x, axis: x.mean(axis=axis),
     "softmax": _softmax,

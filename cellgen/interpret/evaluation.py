@@ -106,6 +106,8 @@ class Scope:
         match EVERY[node.op].shape:
             case "contract" | "outer":
                 return {"axes": _einsum(*shapes, *batched, contract=node.op == "matmul")}
+            case "convolve":
+                return attrs
             case "reduce" | "along" if "over" in attrs:
                 return {"axis": batched[0] + shapes[0].index(self._plain(attrs["over"]))}
             case "reduce" | "along":

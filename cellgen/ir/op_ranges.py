@@ -271,6 +271,7 @@ RANGE: dict[str, Callable[..., Interval]] = {
     "stop_gradient": _same,
     "straight_through": _straight,
     "outer": multiply,
+    "conv": lambda x, kernel: REAL,
     "sum": _of_sum,
     "mean": _same,
     "softmax": lambda x: _own("softmax"),

@@ -26,8 +26,8 @@ class Op:
     """One operation.
 
     shape: the rule in `rules` that types it: `elementwise` (all arguments broadcast), `contract` (`@`), `outer`,
-    `reduce` (`over` is removed), `along` (`over` stays), `normalize`, `first` (that of the first argument), `stated`
-    (the attribute `shape`).
+    `convolve`, `reduce` (`over` is removed), `along` (`over` stays), `normalize`, `first` (that of the first argument),
+    `stated` (the attribute `shape`).
     """
 
     name: str
@@ -106,6 +106,7 @@ OPS: dict[str, Op] = _table(
     _elementwise("stop_gradient", 1, "x, with a gradient of zero"),
     _elementwise("straight_through", 2, "f forward, the gradient of g backward: straight_through(f, g)"),
     Op("outer", 2, "outer", "the products of all pairs: [a], [b] -> [a, b]"),
+    Op("conv", 2, "convolve", "a convolution with zeros around: conv(x, kernel, stride=2, dilation=2)"),
     Op("sum", 1, "reduce", "the sum over an axis: sum(x, over=key)"),
     Op("mean", 1, "reduce", "the mean over an axis: mean(x, over=key)"),
     Op("softmax", 1, "along", "exp(x) / sum(exp(x)) along an axis: softmax(x, over=key)", interval("(0, 1]")),
@@ -142,6 +143,8 @@ ADJOINT: dict[str, Op] = _table(
     Op("normalize_back", 3, "first", "through `normalize`: (d, the normalised value, its rstd)", written=False),
     Op("sum_to", 1, "stated", "undoes a broadcast", written=False),
     Op("product", 2, "stated", "through `@` and `outer`: an einsum of `left`, `right` and `out`", written=False),
+    Op("conv_back", 2, "stated", "through `conv` to its value: (d, kernel)", written=False),
+    Op("conv_kernel_back", 3, "stated", "through `conv` to its kernel: (d, x, kernel)", written=False),
     Op(
         "spread", 2, "stated", "through `sum` and `mean`: d along the axis of x at `at` that was reduced", written=False
     ),

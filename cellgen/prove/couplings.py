@@ -1,4 +1,4 @@
-"""Operations over lanes as closed forms: sums, means and matmuls term by term, softmax as a quotient of sums.
+"""Operations over lanes as closed forms: sums, means, matmuls and convolutions term by term, softmax as a quotient.
 
 What does not vary along an axis is taken out of a sum over it; what a layer norm takes out of its value is left out. A
 sum of products with a matrix, `sum((a @ M) * b)`, is one symbol, however it is written.
@@ -56,7 +56,7 @@ def coupled(closed, atom: Atom) -> Quotient:
     if atom.op == "softmax" and once:
         powers = {path: closed.exp(each) for path, each in lanes[0].items()}
         return closed.ring.product(powers[own], closed.ring.inverse(_total(closed, powers, along, kept[0])))
-    if atom.op in ("matmul", "outer") and alone:
+    if atom.op in ("matmul", "outer", "conv") and alone:
         left, right = (_terms(closed, each[()]) for each in lanes)
         if len(left) * len(right) <= MAX_PAIRS:
             whole = [len(terms) == 1 and terms[0][1] == 1 for terms in (left, right)]

@@ -274,12 +274,14 @@ class Meaning:
         return not set(self.dims.flat(a[lead:])) & set(self.dims.flat(b[lead:]))
 
     def _couples(self, node: Apply, shapes: list[Shape]) -> tuple[Axis, tuple[str, ...]]:
-        """The dims along which lanes are coupled, and the kind of a norm."""
+        """The dims along which lanes are coupled, and what else tells the operation apart: a norm's kind, a stride."""
         match OPS[node.op].shape:
             case "contract":
                 return self.dims.atoms(shapes[0][-1]), ()
             case "outer":
                 return self.dims.flat(shapes[0][self.dims.shared(*shapes) :]), ()
+            case "convolve":  # neighbours; and which labels a kernel has is no matter of names
+                return self.dims.flat((*shapes[0], *shapes[1][:-1])), node.attrs
             case "normalize":
                 return self.dims.flat(node.attr("over")), (node.attr("kind"),)
             case _:

@@ -357,6 +357,7 @@ SYMPY: dict[str, Callable] = {
     "stop_gradient": _stop_gradient,
     "straight_through": _straight_through,
     "outer": _coupled("outer", 1),
+    "conv": _coupled("conv", 1),
     "sum": _coupled("sum", 1),
     "mean": _coupled("mean", 1),
     "softmax": _coupled("softmax"),

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from cellgen.interpret import Instance, Scope, evaluate
+from cellgen.interpret import Instance, Scope, evaluate, met, windows
 from cellgen.ir import OPS, RANGE, Interval, Level, Node, Number, Path, Ref, Said, State, Type, defined, intervals, kept
 
 DIGITS = (40, 160)  # tried one after the other
@@ -89,6 +89,11 @@ def _einsum(a: np.ndarray, b: np.ndarray, axes: str) -> np.ndarray:
     return found
 
 
+def _conv(x: np.ndarray, kernel: np.ndarray, **how: int) -> np.ndarray:
+    parts = windows(x, kernel.shape[:-2], **how, nothing=_array(number(0)))
+    return _einsum(parts, kernel, "{},{}->{}".format(*met(kernel)))
+
+
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:
     return _array(_ADD.reduce(x, axis=axis))
 
@@ -118,6 +123,7 @@ ENCLOSED: dict[str, Callable] = {
     "where": _each(_where, 3),
     "matmul": _einsum,
     "outer": _einsum,
+    "conv": _conv,
     "sum": _sum,
     "mean": _mean,
     "softmax": _softmax,

@@ -5,6 +5,8 @@ CG210, CG214, CG216), with every mistake of an expression told.
 """
 
 import operator
+from collections.abc import Iterator
+from fractions import Fraction
 from math import isfinite, nan
 
 from cellgen.diagnostics import Refused, nearest
@@ -31,6 +33,7 @@ from cellgen.resolve.scope import Scope
 from cellgen.text import Call, Indexed
 
 MAX_EXPONENT = 64
+MAX_STEP = 64  # of a convolution, along an axis
 
 # what a function of other libraries is here
 SUMMED = "write one product for each part and add them: `x @ W + h[t-1] @ U`"
@@ -56,6 +59,7 @@ MEANT = {
     "sign": "write `2 * step(x) - 1`",
     "heaviside": "did you mean `step`?",
     **{other: f"did you mean `{name}`?" for other, name in OTHERWISE.items()},
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolve", "convolution"), "did you mean `conv`?"),
     "sg": "did you mean `stop_gradient`?",
     **dict.fromkeys(("mod", "fmod", "floormod"), REMAINDER),
     "transpose": transposed("W"),
@@ -252,6 +256,8 @@ def _arguments(call: Call, count: int, scope: Scope) -> tuple[Node, ...]:
 
 
 def _keywords(call: Call, scope: Scope) -> tuple[tuple[str, object], ...]:
+    if OPS[call.name].shape == "convolve":
+        return tuple(_steps(call, scope))
     refuse, takes, found = scope.report.refuse, OPS[call.name].shape in ("reduce", "along"), []
     for key, value, span in call.attrs:
         if not takes or key != "over":
@@ -265,6 +271,25 @@ def _keywords(call: Call, scope: Scope) -> tuple[tuple[str, object], ...]:
             raise Refused
         found.append((key, value))
     return tuple(found)
+
+
+def _steps(call: Call, scope: Scope) -> Iterator[tuple[str, int]]:
+    """The stride and the dilation of a convolution, in this order; 1 is none."""
+    refuse, found = scope.report.refuse, dict.fromkeys(("stride", "dilation"), 1)
+    seen = set()
+    for key, value, span in call.attrs:
+        if key not in found:
+            help = "there are zeros around, so that the result is as large: what Keras calls `same`"
+            if key != "padding":
+                help = nearest(key, found) or f"there are {' and '.join(f'`{each}=`' for each in found)}"
+            refuse("CG208", f"`{call.name}` has no keyword `{key}`", span, help=help)
+        if not isinstance(value, Fraction) or value.denominator != 1 or not 0 < value <= MAX_STEP:
+            refuse("CG208", f"`{key}` is an integer from 1 to {MAX_STEP}", span, help=f"write `{key}=2`")
+        if key in seen:
+            refuse("CG208", f"`{key}` stands twice", span)
+        seen.add(key)
+        found[key] = int(value)
+    return ((key, value) for key, value in found.items() if value > 1)
 
 
 def _norm(call: Call, norm: Norm, scope: Scope) -> Node:

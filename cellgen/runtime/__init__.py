@@ -21,6 +21,9 @@ from cellgen.runtime.cell import Cell
 from cellgen.runtime.constructors import ActivationLike, Constraint, Initializer, Regularizer, given
 from cellgen.runtime.declarations import Port
 from cellgen.runtime.functions import (
+    conv_back,
+    conv_kernel_back,
+    dilated,
     gelu,
     hard_silu,
     heaviside,
@@ -61,6 +64,9 @@ __all__ = [
     "StackCell",
     "StackLayer",
     "activation",
+    "conv_back",
+    "conv_kernel_back",
+    "dilated",
     "flag",
     "gelu",
     "given",

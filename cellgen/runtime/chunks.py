@@ -1,5 +1,7 @@
 """A sequence in chunks of steps that stay in cache."""
 
+import math
+
 import tensorflow as tf
 
 from cellgen.runtime.arrays import chunk, filled, spread, stand_in, where
@@ -14,7 +16,8 @@ class Chunks:
     def __init__(self, scan, xs, mask, steps, low_memory, kept=None):
         self.scan = scan
         self.batch_size, self.time = keras.ops.shape(xs[scan.input])[:2]
-        self.size = size = scan.chunk_size(self.batch_size, self.time, low_memory)
+        places = math.prod(xs[scan.input].shape[2:-1])  # of a picture each counts as a sample does
+        self.size = size = scan.chunk_size(self.batch_size * places, self.time, low_memory)
         if kept and not low_memory:  # another trace may have known less of the sizes
             self.size = size = keras.ops.shape(next(iter(kept.values())))[1]
         self.runs = self.time if steps is None else steps

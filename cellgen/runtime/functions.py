@@ -56,6 +56,36 @@ def softmax_back(d, y, axis):
     return y * (d - tf.reduce_sum(d * y, axis, keepdims=True))
 
 
+def dilated(kernel, dilation):
+    """A kernel with zeros between its taps: TensorFlow's own dilation has no derivative in every type."""
+    for axis in range(len(kernel.shape) - 2):
+        apart = tf.stack([kernel, *[tf.zeros_like(kernel)] * (dilation - 1)], axis + 1)
+        whole = [*kernel.shape[:axis], -1, *kernel.shape[axis + 1 :]]
+        kernel = tf.gather(tf.reshape(apart, whole), range((kernel.shape[axis] - 1) * dilation + 1), axis=axis)
+    return kernel
+
+
+def conv_back(d, kernel, strides=1):
+    """Through a convolution with zeros around: what reaches its value, whose sizes are multiples of the stride."""
+    shape = [tf.shape(d)[0], *(strides * size for size in d.shape[1:-1]), kernel.shape[-2]]
+    layout = ("NWC", "NHWC", "NDHWC")[len(d.shape) - 3]  # or eager TensorFlow has no derivative of it
+    return tf.nn.conv_transpose(d, kernel, shape, strides, "SAME", layout)
+
+
+def conv_kernel_back(d, x, kernel, strides=1):
+    """Through a convolution with zeros around: what reaches its kernel, of all samples of x."""
+    axes, flat = len(x.shape) - 2, [1] * (len(x.shape) == 3)
+    if flat:  # TensorFlow has one for two axes and one for three
+        d, x = tf.expand_dims(d, 1), tf.expand_dims(x, 1)
+    how = {"strides": [1, *flat, *[strides] * axes, 1], "padding": "SAME"}
+    if axes == 3:
+        back, layout = tf.raw_ops.Conv3DBackpropFilterV2, "NDHWC"
+    else:
+        back, layout = tf.raw_ops.Conv2DBackpropFilter, "NHWC"
+    found = back(input=x, filter_sizes=[*flat, *kernel.shape], out_backprop=d, data_format=layout, **how)
+    return tf.reshape(found, kernel.shape)
+
+
 def leaky_relu(x: tf.Tensor) -> tf.Tensor:
     return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
 

@@ -276,6 +276,8 @@ class _Lowering:
             return self.outer(args, types, result, path, sure)
         if rule == "normalize":
             return Apply(node.op, tuple(args), (("kind", node.attr("kind")), ("axes", len(node.attr("over")))))
+        if rule == "convolve":
+            return self.through.convolution(node, args, len(types[1].shape) - 2)
         if rule in ("first", "stated"):
             return self.through.node(node, args, types, path)
         axis = self.place(node, types[0].shape, self.merged.algebra(path)) - len(types[0].shape)

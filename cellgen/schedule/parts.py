@@ -84,7 +84,8 @@ class Split:
 class Parts:
     """Which values are read by label, and which as a whole.
 
-    flat: the values declared as `[gates, units]` of which only parts are read, so that they are kept as computed.
+    flat: the values declared as `[gates, units]`, perhaps with axes in front, of which only parts are read, so that
+    they are kept as computed.
     """
 
     def __init__(self, merged: Merged, names: Names):
@@ -130,7 +131,7 @@ class Parts:
         if not isinstance(value, View) or name in kept or not self.merged.live((name,)):
             return False
         flat, apart = self.merged.type((name, 0)).shape, self.merged.type((name,)).shape
-        if len(flat) != 1 or apart != (flat[0][:1], flat[0][1:]) or self.cell.axis(flat[0][0]) is None:
+        if not flat or apart != (*flat[:-1], flat[-1][:1], flat[-1][1:]) or self.cell.axis(flat[-1][0]) is None:
             return False
         nodes = [node for equation in self.cell.equations for _, node in walk(equation.value)]
         reads = sum(isinstance(node, Ref) and (node.name, node.ago) == (name, 0) for node in nodes)

@@ -22,6 +22,8 @@ class Through:
                 return self.product(node, args, types)
             case "spread":
                 return self.spread(node, args, types)
+            case "conv_back" | "conv_kernel_back":
+                return self.convolution(node, args, len(types[-1].shape) - 2)
             case "join":
                 return self.join(node, args, path)
         raise TypeError(node.op)
@@ -57,6 +59,18 @@ class Through:
         ]
         einsum = Apply("einsum", (d, other), (("subscripts", f"{sides[0]},{sides[1]}->{sides[2]}"),))
         return Apply("expand", (einsum,), (("axes", (1,)),)) if sides[2] == "b" else einsum
+
+    def convolution(self, node: Apply, args: list[Node], axes: int) -> Node:
+        """One, or through it: of a kernel that is dilated, the whole of it, and its own taps of what reaches that."""
+        *rest, kernel = args
+        how = dict(node.attrs)
+        dilation, stride = how.get("dilation"), how.get("stride", 1)
+        if dilation is not None:
+            kernel = Apply("dilated", (kernel,), (("dilation", dilation),))
+        value = Apply(node.op, (*rest, kernel), (("axes", axes), ("stride", stride)))
+        if dilation is None or node.op != "conv_kernel_back":
+            return value
+        return Apply("taps", (value,), (("every", ", ".join([f"::{dilation}"] * axes)),))
 
     def turned(self, weight: Node) -> Node:
         if not isinstance(weight, Ref):

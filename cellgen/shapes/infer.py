@@ -29,7 +29,7 @@ from cellgen.text import MAX_RANK
 def infer(node: Node, path: Path, context: Context) -> Type:
     """The type of a node; what stands below it is typed first, and every mistake below is told.
 
-    Raises `Refused` (CG108, CG304, CG305, CG309, CG310 and those of `rules`).
+    Raises `Refused` (CG108, CG304, CG305, CG309, CG310, CG313 and those of `rules`).
     """
     below, failed = {}, False
     for index, child in live_children(node, context.variant):
@@ -166,11 +166,23 @@ def _apply(node: Apply, types: list[Type], context: Context) -> Type:
             context=context.sides(node.args[0]),
             help="write a comparison: `where(x > 0, a, b)`",
         )
+    if node.op == "conv":
+        _convolves(types, node, context)
     shape = RULES[EVERY[node.op].shape](node, [type.shape for type in types], context)
     if len(shape) > MAX_RANK:
         context.report.refuse("CG108", f"a value of {len(shape)} axes; at most {MAX_RANK}", node.span)
     level = Level.CONSTANT if ("batch", False) in node.attrs else max(type.level for type in types)
     return _type(shape, level, _binary(node, types))
+
+
+def _convolves(types: list[Type], node: Apply, context: Context) -> None:
+    """A value of each sample by a kernel that is one for all."""
+    for index, (type, batch) in enumerate(zip(types, (True, False), strict=True)):
+        if type.level.has_batch != batch:
+            side = node.args[index]
+            message = "a kernel is made of weights alone" if index else "`conv` of weights alone"
+            help = "what differs by sample is contracted by `@`" if index else "add it to what differs by sample first"
+            context.report.refuse("CG313", message, side.span, context=context.sides(side, shape=type.shape), help=help)
 
 
 def _type(shape: Shape, level: Level, binary: bool) -> Type:

@@ -1,11 +1,14 @@
 """The rules of `ops` for shapes: from the shapes of the arguments of an operation to that of its result.
 
-Each takes the operation, the shapes and the `Context`. Raises `Refused` where they do not fit (CG301 to CG303, CG307).
+Each takes the operation, the shapes and the `Context`. Raises `Refused` where they do not fit (CG301 to CG303, CG307,
+CG313).
 """
 
 from cellgen.diagnostics import Label, nearest
 from cellgen.ir import Apply, Axis, Node, Ref, Shape, axis_text, shape_text
 from cellgen.shapes.context import Context, said
+
+MAX_SPATIAL = 3  # axes that a convolution goes along
 
 
 def elementwise(node: Apply, shapes: list[Shape], context: Context) -> Shape:
@@ -118,6 +121,48 @@ def outer(node: Apply, shapes: list[Shape], context: Context) -> Shape:
     return (*a, *b[dims.shared(a, b) :])
 
 
+def convolve(node: Apply, shapes: list[Shape], context: Context) -> Shape:
+    """The spatial axes, in steps of the stride, and the filters."""
+    (x, kernel), (value, weight), dims = shapes, node.args, context.dims
+    sides = (*context.sides(value, shape=x), *context.sides(weight, shape=kernel))
+
+    def refuse(message: str, *help: str) -> None:
+        context.report.refuse("CG313", message, node.span, context=sides, help=help)
+
+    if not 2 <= len(x) <= 1 + MAX_SPATIAL or dims.scalar(x):
+        help = "write `inputs: {x: [rows, columns, channels]}` where pictures come in"
+        message = f"`conv` goes along one to {MAX_SPATIAL} axes, with the channels behind them, and this is {said(x)}"
+        refuse(message, help)
+    if len(kernel) != len(x) + 1:
+        fits = (*[(3,)] * (len(x) - 1), x[-1], ("filters",))
+        flat = "the last axes are one, flat: `gates*filters`" if len(kernel) > len(fits) else ""
+        help = f"a size along each axis, the channels, the filters: {said(fits)}"
+        refuse(f"a kernel for {said(x)} has {len(fits)} axes, and {said(kernel)} has {len(kernel)}", help, flat)
+    if not dims.equal(x[-1], kernel[-2]):
+        filters = kernel[-2 if dims.equal(x[-1], kernel[-1]) else -1]
+        help = f"the kernel's last axes are channels and filters: {said((*kernel[:-2], x[-1], filters))}"
+        refuse(f"the channels are `{axis_text(x[-1])}`, those of the kernel `{axis_text(kernel[-2])}`", help)
+    return (*(_every(axis, node, context) for axis in x[:-1]), kernel[-1])
+
+
+def _every(axis: Axis, node: Apply, context: Context) -> Axis:
+    """The axis of every so many of its places: its quotient by the stride, which must have a name."""
+    stride = dict(node.attrs).get("stride", 1)
+    if stride == 1:
+        return axis
+    if len(axis) == 1 and isinstance(axis[0], int) and axis[0] % stride == 0:
+        return (axis[0] // stride,)
+    for dim in context.cell.dims:
+        whole = dim.kind == "quotient" and isinstance(dim.value, str) and context.dims.canonical(((dim.value,),))
+        if whole and dim.divisor == stride and context.dims.equal(*whole, axis):
+            return (dim.name,)
+    size = f"`{axis_text(axis)}`"
+    help = f"declare the quotient: `dims: {{every: {axis_text(axis)}/{stride}}}`" if len(axis) == 1 else ""
+    if len(axis) == 1 and isinstance(axis[0], int):
+        help = f"the size of the axis must be a multiple of {stride}"
+    context.report.refuse("CG313", f"there is no dim for {size} in steps of {stride}", node.span, help=help)
+
+
 def reduce(node: Apply, shapes: list[Shape], context: Context) -> Shape:
     (shape,) = shapes
     at = _place(node, shape, context)
@@ -199,6 +244,7 @@ RULES = {
     "elementwise": elementwise,
     "contract": contract,
     "outer": outer,
+    "convolve": convolve,
     "reduce": reduce,
     "along": along,
     "normalize": normalize,

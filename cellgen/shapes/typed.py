@@ -1,6 +1,6 @@
 """Cell to `TypedCell`: the shape, the kind and the level of every value, in every variant.
 
-Dims are names, equal only if the names are equal; the batch is implicit. Raises `SpecError` (CG301 to CG312, and those
+Dims are names, equal only if the names are equal; the batch is implicit. Raises `SpecError` (CG301 to CG313, and those
 of `variants`), each mistake with both sides shown where they come from.
 """
 

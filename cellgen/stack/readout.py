@@ -258,7 +258,7 @@ class _Reading:
         """Whether a value has the axis `layers`, as what it is made of elementwise has."""
         if isinstance(node, Ref):
             return node.name in self.labelled
-        coupling = isinstance(node, Apply) and node.op in ("matmul", "outer", "sum", "mean")
+        coupling = isinstance(node, Apply) and node.op in ("matmul", "outer", "conv", "sum", "mean")
         return not coupling and any(map(self.has_layers, parts(node)))
 
     def output(self) -> str | None:

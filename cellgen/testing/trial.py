@@ -1,12 +1,13 @@
 """A layer and its oracle, with the same numbers for both."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from cellgen.ir import Input, State
+from cellgen.ir import Apply, Cell, Input, State, walk
 from cellgen.testing.difference import Value, close
 
 if TYPE_CHECKING:
@@ -70,8 +71,12 @@ class Trial:
 
         x = {port.name: random(port, self._shape(port)) for port in self.ports}
         state = [random(each, (BATCH, *self.oracle.settings.shape(each.shape))) for each in self.cell.states]
-        weights = [weight + rng.normal(scale=0.4, size=weight.shape) for weight in self.initial]
+        weights = [weight + rng.normal(scale=0.4, size=weight.shape) / self._taps(weight) for weight in self.initial]
         return Numbers(self.as_given(x), state, weights)
+
+    def _taps(self, weight: np.ndarray) -> float:
+        """What the kernel of a convolution is divided by, of which many numbers go into one: the root of how many."""
+        return prod(weight.shape[:-2]) ** 0.5 if convolves(self.cell) else 1.0
 
     def _shape(self, port: Input) -> tuple[int, ...]:
         return (BATCH, *[STEPS] * (not port.constant), *self.oracle.settings.shape(port.shape))
@@ -140,6 +145,11 @@ class Trial:
     def close(self, came, wanted, values=None, bound: float | None = None, how: str = "") -> None:
         """As `difference.close`, by default of everything and as near as the subject comes to its oracle."""
         close(came, wanted, values or self.everything, bound or self.subject.bound, how)
+
+
+def convolves(cell: Cell) -> bool:
+    nodes = (node for each in cell.equations for _, node in walk(each.value))
+    return any(isinstance(node, Apply) and node.op == "conv" for node in nodes)
 
 
 def set_weights(layer, weights) -> None:

@@ -101,6 +101,31 @@ def test_operations_keep_an_affine_state_or_not(value, kind):
     assert classes(f"h = {value}")["h"][0] == kind
 
 
+def film(value):
+    typed = Spec.of(f"""
+cell: Film
+dims: {{rows: inferred, half: rows/2, channels: inferred, filters: required}}
+inputs: {{x: [rows, channels]}}
+state: {{h: [half, filters]}}
+params: {{K: [3, channels, filters], U: [5, filters, filters]}}
+equations: |
+  h = {value} + conv(x, K, stride=2)
+""").typed()
+    return default(typed, analyse(typed))
+
+
+def test_a_convolution_is_affine_in_its_value_and_couples_places():
+    kinds = {value: film(value).recurrences["h"] for value in ("conv(h[t-1], U)", "conv(h[t-1] * h[t-1], U)")}
+    assert [(each.kind, each.lanes) for each in kinds.values()] == [("affine", False), ("general", False)]
+
+
+def test_the_operations_of_a_convolution():
+    """Of each number of the result, two for each number of the kernel that goes into it."""
+    found = film("conv(h[t-1], U)")
+    assert str(found.operations) == "filters*half*(6*channels + 10*filters + 1)"
+    assert str(found.parameters) == "filters*(3*channels + 5*filters)"
+
+
 def test_two_states_are_affine_together():
     assert classes(
         """

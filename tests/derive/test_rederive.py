@@ -72,7 +72,7 @@ def slips(node):
                 slip = op("sub", *args)
             case "sub":
                 slip = op("add", *args)
-            case "mul" | "div" | "normalize_back" | "activation_gradient":
+            case "mul" | "div" | "normalize_back" | "activation_gradient" | "conv_back" | "conv_kernel_back":
                 slip = neg(each)
             case "where":
                 slip = replace(each, args=(args[0], args[2], args[1]))
@@ -103,6 +103,7 @@ def placed(node, path, new):
         "gru",
         pytest.param("nas", marks=pytest.mark.full),
         CHECKOUT / "tests" / "specs" / "whole_equations.yaml",
+        CHECKOUT / "tests" / "specs" / "pictures.yaml",
     ],
     ids=str,
 )

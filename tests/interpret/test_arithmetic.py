@@ -156,6 +156,25 @@ def test_operations_along_axes():
     assert np.array_equal(NUMPY["softmax"](np.array([1000.0, 1000.0]), 0), [0.5, 0.5])
 
 
+@pytest.mark.parametrize("sizes, taps", [((5,), (3,)), ((6,), (4,)), ((4, 6), (3, 2)), ((4, 2, 6), (1, 3, 5))])
+@pytest.mark.parametrize("how", [{}, {"stride": 2}, {"dilation": 2}, {"stride": 2, "dilation": 3}], ids=str)
+def test_a_convolution_place_by_place(sizes, taps, how):
+    """With zeros around, as TensorFlow's "SAME": of those along an axis half in front, and one more behind if odd."""
+    rng, stride, dilation = np.random.default_rng(4), how.get("stride", 1), how.get("dilation", 1)
+    x, kernel = rng.normal(size=(2, *sizes, 3)), rng.normal(size=(*taps, 3, 2))
+    found = NUMPY["conv"](x, kernel, **how)
+    places = [math.ceil(size / stride) for size in sizes]
+    assert found.shape == (2, *places, 2)
+    around = [max((n - 1) * stride + (k - 1) * dilation + 1 - size, 0) for n, k, size in zip(places, taps, sizes)]
+    for place in np.ndindex(*places):
+        wanted = np.zeros((2, 2))
+        for tap in np.ndindex(*taps):
+            at = [p * stride + t * dilation - zeros // 2 for p, t, zeros in zip(place, tap, around)]
+            if all(0 <= each < size for each, size in zip(at, sizes)):
+                wanted += x[(slice(None), *at)] @ kernel[tap]
+        np.testing.assert_allclose(found[(slice(None), *place)], wanted, atol=1e-13)
+
+
 def test_normalize_has_the_biased_variance_and_epsilon_inside_the_root():
     x = np.random.default_rng(1).normal(size=(2, 3, 4))
     joint = NUMPY["normalize"](x, 0.1, axes=(1, 2), kind="layer")

@@ -1,9 +1,10 @@
 """Each shipped spec, read by the interpreter, against numpy written from the paper: `tests/oracles/<stem>.py`.
 
-A module there has `shapes(input, units, **options)`, `step(params, state, x, **options)`, and if there are options:
+A module there has `shapes(input, units, **options)`, `step(params, state, x, **options)`; if its dims have other names,
+`SIZES`, two choices of these and of the batch, and `shapes` is given them by name; and if there are options:
 `ACTIVATIONS`, names of activations to try; `TRIED`, for numbers and for dims with a default of their own what to try,
 the default (or None) first, where the tables here do not say it; `SILENT`, options that change no value of a step;
-`SIZES`, where those here will not do.
+`SIZES` also where those here will not do.
 """
 
 import importlib.util
@@ -80,9 +81,13 @@ def build(typed, oracle, given, sizes):
     """The instance, and the sizes and options under the paper's names; those of the weights are compared."""
     cell = typed.cell
     given = {name: sizes["units"] if value == "units" else value for name, value in given.items()}
-    inferred = {dim.name: sizes["input"] for dim in cell.dims if dim.kind == "inferred"}
-    instance = interpret.Instance(typed, {**inferred, "units": sizes["units"], **given})
-    shapes = oracle.shapes(sizes["input"], sizes["units"], **_known(oracle.shapes, given))
+    if "input" in sizes:
+        dims = {dim.name: sizes["input"] for dim in cell.dims if dim.kind == "inferred"} | {"units": sizes["units"]}
+        shapes = oracle.shapes(sizes["input"], sizes["units"], **_known(oracle.shapes, given))
+    else:
+        dims = {name: size for name, size in sizes.items() if name != "batch"}
+        shapes = oracle.shapes(**dims, **_known(oracle.shapes, given))
+    instance = interpret.Instance(typed, {**dims, **given})
     assert list(instance.weights.items()) == list(shapes.items())
     return instance, _known(oracle.step, given)
 

@@ -201,7 +201,7 @@ def test_the_range_of_a_quotient_a_choice_and_a_sum():
         for op in ("sum", "cumsum"):  # of one lane or more
             several = {x * count for x in numbers(a) for count in (1, 2, FAR**4)}
             assert exactly(RANGE[op](a), several | {x + y for x in numbers(a) for y in numbers(a)}), (op, a)
-    for op in ("matmul", "normalize"):
+    for op in ("matmul", "conv", "normalize"):
         assert RANGE[op](point(1), point(1)) == intervals.REAL
     assert RANGE["softmax"](intervals.REAL) == Interval(Fraction(0), Fraction(1), True, False)
 

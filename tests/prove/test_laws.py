@@ -197,6 +197,46 @@ def test_matmuls_are_equal_when_their_operands_are():
     ]
 
 
+FILM = """
+cell: Film
+dims: {rows: inferred, columns: inferred, channels: inferred, filters: required}
+gates: [f, g]
+inputs: {x: [rows, columns, channels]}
+state: {h: [rows, columns, filters], s: [rows, columns, filters]}
+params: {K: [3, 3, channels, gates*filters], U: [3, 3, filters, filters], b: [filters]}
+equations: |
+  z = conv(x, K)
+  d = conv(x, K, dilation=2)
+  e = conv(h[t-1], U)
+  w = conv(b * s[t-1], U)
+  s = 0.5 * s[t-1] + conv(s[t-1], U) + conv(x, K.f)
+  h = tanh(z.f + d.g + e + w)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("conv(x, K).f == conv(x, K.f)", "proved"),
+        ("z.f == z.g", "refuted"),
+        ("d == z", "refuted"),
+        ("conv(x - 3 * x, K, dilation=2) == -2 * d", "proved"),
+        ("conv(h[t-1] + s[t-1], U) == e + conv(s[t-1], U)", "proved"),
+        ("conv(mean(s[t-1]) * s[t-1], U) == 0", "refuted"),
+        ("w == conv(s[t-1], U)", "refuted"),
+        ("w == e when h[t-1] == 1, s[t-1] == 1, b == 1", "proved"),
+        ("e == 0 when U == 0", "proved"),
+        ("e == 0 when h[t-1] == 0", "proved"),
+        ("e == 0 when h[t-1] == 1", "refuted"),
+        ("s free of h[t-1]", "proved"),
+        ("h free of s[t-1]", "refuted"),
+        ("h in (-1, 1)", "proved"),
+    ],
+)
+def test_a_convolution_is_linear_and_couples_places(line, wanted):
+    assert status(FILM, line) == wanted
+
+
 def test_a_label_of_a_product_is_the_product_with_the_label():
     text = """
 cell: Cell

@@ -1,7 +1,7 @@
 """What a name means where it stands: values, last values, and the questions of tests."""
 
 from cellgen.diagnostics import Label, Report, Span, nearest
-from cellgen.ir import OPS, TRAINING, Atom, Given, Is, Noise, Option, Ref, Test, asked, number_text, shape_text
+from cellgen.ir import TRAINING, WRITTEN, Atom, Given, Is, Noise, Option, Ref, Test, asked, number_text, shape_text
 from cellgen.resolve.declarations import Declared
 from cellgen.resolve.micro_steps import MicroSteps
 
@@ -74,7 +74,7 @@ class Scope:
             )
         if name in self.norms:
             self.report.refuse("CG206", f"`{name}` is a norm, no value", ref.span, help=f"write `{name}(x @ W)`")
-        if name in OPS or name == "affine":
+        if name in WRITTEN or name == "affine":
             self.report.refuse("CG206", f"`{name}` is a function, no value", ref.span, help=f"write `{name}(...)`")
         self.report.refuse("CG205", f"unknown name `{name}`", ref.span, help=self.meant(name))
 

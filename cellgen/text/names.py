@@ -6,7 +6,7 @@ import sys
 import unicodedata
 
 from cellgen.diagnostics import Label, Report, Span
-from cellgen.ir import OPS
+from cellgen.ir import WRITTEN
 
 MAX_NAME = 48
 
@@ -94,7 +94,7 @@ def check(
         return refuse("is a word of Python", other)
     if name in LANGUAGE:
         return refuse("is a word of the language", other)
-    if name in OPS:
+    if name in WRITTEN:
         return refuse("is a function of the language", other)
     if name in GENERATED and not label or stack and (name in STACK or re.match(r"layer\d", name)):
         return refuse("has a meaning in the generated code", other)

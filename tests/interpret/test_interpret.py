@@ -87,6 +87,18 @@ def test_elementwise_broadcasts_by_name():
     close(env["one"], [[sum(x[b, i] * weights["tall"][i, 0] for i in range(3))] for b in range(5)])
 
 
+def test_values_may_be_called_as_what_operators_do():
+    """No spec calls `add` or `normalize`: the names are the author's."""
+    cell = oracle(
+        "cell: Case\nstate: {h: units}\nequations: |\n  add = 2 * x\n  mul = add + 1\n  h = tanh(mul @ normalize)\n"
+        "params: {normalize: [input, units]}\n",
+        input=3,
+        units=2,
+    )
+    weights, x, state = drawn(cell, x=[3])
+    close(cell.step(weights, x, (state["h"],))[0], np.tanh((2 * x + 1) @ weights["normalize"]))
+
+
 MATMUL = """
 cell: Case
 dims: {input: inferred, heads: required, key: required, value: required}

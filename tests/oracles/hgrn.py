@@ -1,5 +1,5 @@
 """The recurrence of HGRN (Qin, Yang & Zhong 2023, arXiv:2311.04823, section 3.2) in real numbers, with the log of the
-forget gate as flash-linear-attention computes it: log f = logaddexp(log bound, log(1 - bound) + log sigmoid). Columns c, f.
+forget gate as flash-linear-attention has it: log f = logaddexp(log bound, log(1 - bound) + log sigmoid). Columns c, f.
 """
 
 import numpy as np

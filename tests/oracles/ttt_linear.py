@@ -1,4 +1,4 @@
-"""TTT-Linear of Sun et al. 2024 (arXiv:2407.04620), section 2, a mini-batch of one token: the gradient of the inner loss by
+"""TTT-Linear of Sun et al. 2024 (arXiv:2407.04620), section 2, a mini-batch of one token: the inner loss's gradient by
 the state is taken by complex steps, so that nothing of it is written out. Head by head, sample by sample.
 """
 

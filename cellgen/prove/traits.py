@@ -132,7 +132,8 @@ class _Words:
         factors = [self.of(symbol) for symbol, _ in term]
         if any(each is None for each in factors):
             return None
-        return " * ".join(text if power == 1 else f"{text}**{power}" for text, (_, power) in zip(factors, term))
+        powers = [(_factor(text), power) for text, (_, power) in zip(factors, term)]
+        return " * ".join(text if power == 1 else f"{text}**{power}" for text, power in powers)
 
 
 def _times(factor: Fraction, text: str) -> str:

@@ -682,6 +682,13 @@ def test_a_mix_is_found_unasked():
     assert traits(wide, "mix")[0][1].endswith("in (-2, 2): weights that sum to 1")
     taken = cell("w = x @ W\nh = tanh(w + 1) * h[t-1] + w", weights=("W",))
     assert traits(taken, "mix") == [("proved", "h = ww * h[t-1] + ..., ww in (-1, 1)")]
+    product = """
+        g = 1 - sigmoid(x @ W)
+        c = tanh(p)
+        h = g * (c * h[t-1]) + x @ W
+    """
+    (_, claim), *_ = traits(cell(product, weights=("W", "p")), "mix")
+    assert claim.startswith("h = (c - (1 - g) * c) * h[t-1] + ...")
 
 
 def test_masks_are_looked_at():

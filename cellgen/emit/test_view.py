@@ -28,7 +28,7 @@ def testview(step: Step, spec: str, checksum: str) -> TestView:
         cell_stem="",
         cell_spec="",
         bound=_bound(cell.options),
-        sizes=tuple(_dict(dict(_sizes(cell.dims, which))) for which in (0, 1)),
+        sizes=tuple(_dict(dict(_sizes(cell.dims, which, bool(cell.norms)))) for which in (0, 1)),
         cases=_cases([*_dim_changes(cell.dims), *_changes(cell.options)]),
         checks=tuple(_checks(cell, cell.options)),
     )
@@ -96,8 +96,10 @@ def _dict(pairs: dict[str, str]) -> str:
     return "{" + ", ".join(f'"{name}": {value}' for name, value in pairs.items()) + "}"
 
 
-def _sizes(dims: tuple[Dim, ...], which: int) -> Iterator[tuple[str, str]]:
-    """Small sizes, all different where they can be; what is divided is so by 2, or by a number that the spec says."""
+def _sizes(dims: tuple[Dim, ...], which: int, norms: bool = False) -> Iterator[tuple[str, str]]:
+    """Small sizes, all different where they can be; what is divided is so by 2, or by a number that the spec says, and
+    with norms into parts of three at least: over two lanes a norm is nearly a step.
+    """
     many, divisors = multiples(dims), {dim.divisor for dim in dims if dim.kind == "quotient"}
     free = iter(((3, 4, 5, 7, 2, 6, 8, 9), (2, 3, 6, 5, 4, 7, 9, 8))[which] * 8)
     for dim in dims:
@@ -105,7 +107,7 @@ def _sizes(dims: tuple[Dim, ...], which: int) -> Iterator[tuple[str, str]]:
             if dim.name in divisors:
                 yield dim.name, "2"
             elif many[dim.name] > 1:
-                yield dim.name, str((2, 3)[which] * many[dim.name])
+                yield dim.name, str(((3, 4) if norms else (2, 3))[which] * many[dim.name])
             else:
                 yield dim.name, str(next(free))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from cellgen.emit.argument_view import arguments, literal
-from cellgen.emit.expressions import OR, Emitter
+from cellgen.emit.expressions import MULTIPLY, OR, Emitter
 from cellgen.emit.keras_names import keywords
 from cellgen.emit.port_view import WIDTH, asks_training, besides, noises, shape_of, shown, wide
 from cellgen.emit.records import (
@@ -345,7 +345,7 @@ class Viewing:
         """What is divided must be a multiple; an input's size is checked when it comes."""
         for dim in self.cell.dims:
             if dim.kind == "quotient" and not self.late(((dim.name,),)):
-                of, by = (self.emitter.size((each,)) for each in (dim.value, dim.divisor))
+                of, by = (self.emitter.size((each,), MULTIPLY) for each in (dim.value, dim.divisor))
                 whole, divisors = self.whole(dim)
                 yield CheckView(whole, f"{of} % {by} == 0", f"a multiple of {'*'.join(map(str, divisors))}")
 

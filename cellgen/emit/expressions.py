@@ -231,16 +231,16 @@ class Emitter:
             out["sizes"] = f"[{', '.join(self.part(each, CHOOSE) for each in sizes)}]"
         return out
 
-    def size(self, axis: Axis) -> str:
+    def size(self, axis: Axis, least: int = CHOOSE) -> str:
         """The size of an axis."""
-        return " * ".join(self._size(atom, alone=len(axis) == 1) for atom in axis) or "1"
+        return " * ".join(self._size(atom, alone=len(axis) == 1 and least == CHOOSE) for atom in axis) or "1"
 
     def part(self, part: tuple[Axis, Test | None], least: int = ADD) -> str:
         """The size of a label's part: nothing where an instance does not have it."""
         axis, test = part
         if test is None:
-            return self.size(axis)
-        text = f"{self.size(axis)} if {self.test(test, OR)} else 0"
+            return self.size(axis, least)
+        text = f"{self.size(axis, OR)} if {self.test(test, OR)} else 0"
         return f"({text})" if least > CHOOSE else text
 
     def _size(self, atom: Atom, alone: bool = False) -> str:

@@ -58,9 +58,15 @@ class _Hazards:
     # --- gates
 
     def _gates(self) -> Iterator[Remark]:
+        """An input beside the sequence, a score or a rate, is as bounded as its caller makes it: here by 0 and 1."""
+        names = self.program.variant.names
+        beside = [Ref(port.name) for port in self.program.cell.inputs[1:] if port.name in names]
+        given = {expr for ref in beside for expr in self.meaning.name(ref).lanes.values() if expr.is_Symbol}
+        leaves = {**self.enclosure.leaves, **dict.fromkeys(given, intervals.UNIT)}
+        enclosure = Enclosure.given(self.meaning.table, leaves)
         for gate in gates(self.program):
             node = next(node for node, at in self.program.nodes(gate.path[0]) if at == gate.path)
-            if not intervals.bounded(self._of(node, gate.path)):
+            if not intervals.bounded(self._of(node, gate.path, enclosure)):
                 what = f"`{gate.state}[t-1]`" if gate.state else "a mix"
                 yield Remark(
                     "CG405",

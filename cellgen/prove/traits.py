@@ -191,11 +191,12 @@ def _dead(program: Program, table: Table) -> tuple[str, ...]:
             if not ago:
                 reached.add(name)
                 parts.add((name, path))
-            elif name not in seen:
+                continue
+            first = cell.state(name).initial
+            reached |= {first.name} if isinstance(first, Ref) else set()
+            if name not in seen:
                 seen.add(name)
                 todo.append(name)
-                first = cell.state(name).initial
-                reached |= {first.name} if isinstance(first, Ref) else set()
     found = []
     for weight in program.variant.weights:
         lanes = meaning.name(Ref(weight.name)).lanes if weight.name in reached else {}

@@ -125,6 +125,15 @@ CELLS = {
         "a: [wide] = v * v",
         "c = 0.5 * c[t-1] + a",
     ),
+    "a quotient by a dim that stands for another": spec(
+        "dims: {input: inferred, units: required, levels: units, chunk: units/levels}\n"
+        "gates: {m: levels, f: units}\n"
+        "state: {h: units}\n"
+        "params: {W: [input, gates], U: [units, gates]}\n",
+        "s = x @ W + h[t-1] @ U",
+        "f: [levels, chunk] = sigmoid(s.f)",
+        "h: [units] = f * tanh(s.m)",
+    ),
     # axes of one name
     "a softmax of a square weight": spec(RNN, "h = tanh(x @ W + h[t-1] @ softmax(U))"),
     "a softmax of a square value": spec(

@@ -274,6 +274,25 @@ equations: |
     assert 'variant == "plain" or' not in code
 
 
+@pytest.mark.parametrize(
+    ("dims", "check"),
+    [
+        ("a: units, b: units/a", "units % (units if a is None else a) == 0"),
+        ("a: units, heads: 2, b: a/heads", "(units if a is None else a) % heads == 0"),
+    ],
+)
+def test_what_is_divided_must_be_a_multiple_also_of_a_dim_that_stands_for_another(spec, dims, check):
+    text = f"""
+cell: Cell
+dims: {{input: inferred, units: required, {dims}}}
+state: {{h: units}}
+params: {{W: [input, b], U: [b, a, units]}}
+equations: |
+  h = tanh(sum((x @ W) @ U, over=a) + h[t-1])
+"""
+    assert f"recurrent.require({check}, " in spec(cell=text).build()["cell.py"]
+
+
 def test_neighbours_under_one_test_share_an_if(spec):
     text = """
 cell: Cell

@@ -111,6 +111,18 @@ def test_an_arm_that_can_be_infinite_is_noted():
     assert not found
 
 
+@pytest.mark.parametrize(("gate", "remarked"), [("a", 0), ("a * sigmoid(x @ W)", 0), ("a * (x @ W)", 2)])
+def test_a_gate_that_is_given_is_as_bounded_as_it_is_given(gate, remarked):
+    found = remarks(
+        f"""
+        z = {gate}
+        h = z * h[t-1] + (1 - z) * tanh(x @ V + x @ W)
+    """,
+        head="inputs: {x: [input], a: {shape: [1], default: 1}}",
+    )
+    assert [each.code for each in found] == ["CG405"] * remarked
+
+
 def test_a_remark_says_in_which_variants_it_holds():
     found = remarks(
         """

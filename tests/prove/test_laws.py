@@ -735,6 +735,21 @@ def test_a_gradient_may_pass_through_an_earlier_step():
     assert traits(text, "gradient") == [("proved", "every weight can get a gradient")]
 
 
+@pytest.mark.parametrize("output", ["h", "y"])
+def test_a_learned_initial_state_gets_the_gradient_of_the_state(output):
+    text = cell(
+        """
+        h = tanh(h[t-1] + x @ W)
+        y = 2 * h
+    """,
+        f"output: {output}",
+        state="h: {shape: [units], initial: b}",
+        weights=("W", "b"),
+    )
+    text = text if output == "y" else text.replace("  y = 2 * h\n", "")
+    assert traits(text, "gradient") == [("proved", "every weight can get a gradient")]
+
+
 def carries(leaf, known):
     name, ago, *_ = leaf.place
     return ago and name not in known

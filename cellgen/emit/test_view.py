@@ -113,9 +113,10 @@ def _sizes(dims: tuple[Dim, ...], which: int, norms: bool = False) -> Iterator[t
 
 
 def _dim_changes(dims: tuple[Dim, ...]) -> Iterator[tuple[str, str]]:
+    divisors = {dim.divisor for dim in dims if dim.kind == "quotient"}
     for dim in dims:
         if dim.kind in ("alias", "optional"):
-            yield dim.name, str(3 * multiples(dims)[dim.name])
+            yield dim.name, "2" if dim.name in divisors else str(3 * multiples(dims)[dim.name])
 
 
 def _option_changes(option: Option, index: int) -> Iterator[tuple[str, str]]:

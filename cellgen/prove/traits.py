@@ -157,7 +157,7 @@ def _mix(state: str, meaning: Meaning, enclosure: Enclosure, words: _Words) -> s
     convex = intervals.inside(interval, intervals.closed(Fraction(0), Fraction(1)))
     kind = "a convex mix" if convex else "weights that sum to 1"
     complement = words.of(1 - weight) or f"1 - {_factor(name)}"
-    return f"{state} = {first} + {_factor(complement)} * {words.of(other) or words.free('v')}{where}: {kind}"
+    return f"{state} = {first} + {_factor(complement)} * {_factor(words.of(other) or words.free('v'))}{where}: {kind}"
 
 
 def _factor(text: str) -> str:

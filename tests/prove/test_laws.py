@@ -680,6 +680,8 @@ def test_a_mix_is_found_unasked():
     assert traits(gru, "mix") == [("proved", "h = z * h[t-1] + (1 - z) * n, z in (0, 1): a convex mix")]
     wide = cell("h = 2 * tanh(x @ W) * h[t-1] + (1 - 2 * tanh(x @ W)) * sigmoid(x @ W)", weights=("W",))
     assert traits(wide, "mix")[0][1].endswith("in (-2, 2): weights that sum to 1")
+    two = cell("z = sigmoid(x @ W)\nu = tanh(x @ W)\nh = z * h[t-1] + (1 - z) * (u + z * u)", weights=("W",))
+    assert traits(two, "mix")[0][1].startswith("h = z * h[t-1] + (1 - z) * (u + ")
     taken = cell("w = x @ W\nh = tanh(w + 1) * h[t-1] + w", weights=("W",))
     assert traits(taken, "mix") == [("proved", "h = ww * h[t-1] + ..., ww in (-1, 1)")]
     product = """

@@ -79,9 +79,10 @@ class Recurrence:
 class VariantFacts:
     """The facts of one variant.
 
-    unreached: states that never matter to the output. parameters, operations: how many weights, and how many
-    operations a step of one sample takes, as formulas in the dims. An elementwise operation or an activation is one
-    for each number computed, `[m] @ [m, n]` is 2*m*n; what reads no input and no state is not counted.
+    unreached: states that never matter to the output. parameters, frozen: how many numbers are trained, and how many
+    are not; operations: how many a step of one sample takes, as formulas in the dims. An elementwise operation or an
+    activation is one for each number computed, `[m] @ [m, n]` is 2*m*n; what reads no input and no state is not
+    counted.
     """
 
     variant: Variant
@@ -91,6 +92,7 @@ class VariantFacts:
     gates: tuple[Gate, ...]
     unreached: tuple[str, ...]
     parameters: Size
+    frozen: Size
     operations: Size
 
 
@@ -136,7 +138,7 @@ def tell(report: Report, variants: list[Variant], found: list[Iterable[Remark]])
 
 
 def _facts(program: Program) -> VariantFacts:
-    variant = program.variant
+    variant, frozen = program.variant, program.cell.frozen
     reached = {
         name for end in program.cell.ends(variant.variant) for name in (end, *program.cone(end), *program.carried(end))
     }
@@ -147,7 +149,10 @@ def _facts(program: Program) -> VariantFacts:
         _recurrences(program),
         gates(program),
         tuple(state for state in program.states if state not in reached),
-        total(size(program, weight.shape) for weight in variant.weights),
+        *(
+            total(size(program, weight.shape) for weight in variant.weights if (weight.name in frozen) == still)
+            for still in (False, True)
+        ),
         total(_cost(program, *each) for each in program.everything if program.level(each[1]) > Level.CONSTANT),
     )
 

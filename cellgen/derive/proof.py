@@ -265,7 +265,7 @@ class _Variant:
         for state, name in zip(self.cell.states, self.joint.carried):
             yield name, self.env[f"{state.name}[t-1]"], totals.get(name)
         sent = dict(self.joint.sent)
-        weights = [weight.name for weight in self.variant.weights]
+        weights = [weight.name for weight in self.variant.weights if weight.name not in self.cell.frozen]
         asked = self.variant.variant
         ports = [port.name for port in self.cell.inputs if port.there(asked)]
         for leaf in (*ports, *weights):

@@ -33,6 +33,7 @@ class Values:
         cell = self.cell
         self.free = Free(cell.names)
         self.noises = {noise.name for noise in cell.noises}
+        self.still = {each.name for group in (cell.options, cell.dims, cell.noises) for each in group} | cell.frozen
         self.named: dict[Path, str] = {}
         self.statistics: dict[Path, str] = {}  # norms of which the backward step reads the rstd too
         self.norms = {
@@ -148,8 +149,7 @@ class Values:
         return self.active
 
     def moves(self, ref: Ref) -> bool:
-        still = {each.name for group in (self.cell.options, self.cell.dims, self.cell.noises) for each in group}
-        return bool(ref.ago) or self.active.get(ref.name, ref.name not in still)
+        return bool(ref.ago) or self.active.get(ref.name, ref.name not in self.still)
 
     def active_below(self, node: Node) -> bool:
         return any(isinstance(each, Ref) and self.moves(each) for _, each in walk(node))

@@ -81,7 +81,7 @@ class StateSection(Section):
 
 
 class ParamSection(Section):
-    """`[input, units]`, or a mapping: a trained weight."""
+    """`[input, units]`, or a mapping: a weight."""
 
     shape: Shape
     init: (
@@ -97,6 +97,7 @@ class ParamSection(Section):
         description="an initialiser of Keras, a number, or one for each label and `else`; "
         "`glorot_uniform` if not said, `zeros` for a vector",
     )
+    trainable: Flag | None = Field(None, description="`false`: it keeps its initial value; trained if not said")
 
 
 class NormSection(Section):

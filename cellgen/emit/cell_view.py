@@ -130,7 +130,7 @@ class Viewing:
             size_checks=tuple(self.size_checks()),
             build_dims=tuple(self.derived([*(slot.shape for slot in self.step.slots), port.shape, *drawn, *late])),
             weights=weights,
-            initializers=tuple((weight.argument, weight.initializer) for weight in weights),
+            initializers=tuple((weight.argument, weight.initializer, weight.trainable) for weight in weights),
             label_slices=tuple(self.label_slices()),
             split_names=tuple(self.split_names()),
             run=tuple(self.run_otherwise()),
@@ -287,6 +287,7 @@ class Viewing:
             given=self.outside.test(slot.test) if slot.test else "",
             parts=parts,
             along=along,
+            trainable=slot.param.trainable,
         )
 
     def stacked(self, shape: Shape) -> int | None:

@@ -43,7 +43,12 @@ class _Viewing:
         sizes = ", ".join(self.axis(axis) for axis in param.shape)
         ((_, init),) = param.init
         return ReadoutWeightView(
-            param.name, f"{param.name}{1 if each else ''}", f"[{sizes}]", each, self.initializer(init)
+            param.name,
+            f"{param.name}{1 if each else ''}",
+            f"[{sizes}]",
+            each,
+            self.initializer(init),
+            param.trainable,
         )
 
     def axis(self, axis) -> str:

@@ -102,6 +102,7 @@ class WeightView:
     given: str  # the test under which it exists; empty: always
     parts: str
     along: int
+    trainable: bool
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ class CellView:
     size_checks: tuple[CheckView, ...]
     build_dims: tuple[DimView, ...]
     weights: tuple[WeightView, ...]
-    initializers: tuple[tuple[str, str], ...]  # by the argument that they are the default of
+    initializers: tuple[tuple[str, str, bool], ...]  # by the weight, and whether it is trained
     label_slices: tuple[str, ...]
     split_names: tuple[str, ...]  # of the parts that these give
     run: tuple[tuple[str, int], ...]  # how the scan runs, where it is not as others do
@@ -248,6 +249,7 @@ class ReadoutWeightView:
     shape: str
     each: bool
     initializer: str
+    trainable: bool
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,9 @@ class _StackViewing(Viewing):
         }
         shown_sizes = {name: self.shown_size(name) for name in cell.shown}
         readout = readoutview(stack, self.initializer, self.shared_size)
-        layer["initializers"] += tuple((weight.name, weight.initializer) for weight in readout.weights)
+        layer["initializers"] += tuple(
+            (weight.name, weight.initializer, weight.trainable) for weight in readout.weights
+        )
         used = self.used(layer)
         scan = layer["scan"]
         segments = (layer["step"], scan.once, scan.before, scan.forward, scan.backward, scan.after)

@@ -158,7 +158,7 @@ def _entries(line: str, section: str) -> Iterator[tuple[str, list[str]]]:
         case "params":
             yield "an unknown initialiser", [f"  {name}: {{shape: [units], init: glorot}}"]
             yield "a weight that nothing reads", [line, "  qqq: [units]"]
-            yield "an unknown key", [f"  {name}: {{shape: [units], trainable: false}}"]
+            yield "an unknown key", [f"  {name}: {{shape: [units], frozen: true}}"]
             yield "a size of zero", [f"  {name}: [0]"]
         case "state":
             yield "a state that is never set", [line, "  qqq: [units]"]

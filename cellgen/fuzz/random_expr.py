@@ -67,7 +67,9 @@ class Expressions:
             if len(shape) == 1 and init[:2] in ("gl", "he", "le"):
                 init = "zeros"
         flat = shape_text(shape)
-        self.sections["params"][name] = f"{{shape: {flat}, init: {init}}}" if init else flat
+        said = [f"init: {init}"] if init else []
+        said += ["trainable: false"] if self.chance(0.08) else []
+        self.sections["params"][name] = f"{{{', '.join([f'shape: {flat}', *said])}}}" if said else flat
         return name
 
     # --- expressions: each gives a text that may stand as an operand

@@ -118,8 +118,10 @@ class _Trial:
     def layer(self, how: Mapping):
         layer = self.Layer(**self.arguments, **{"dtype": "float64", **EVERYTHING, **how})
         layer.build(self.shapes())
-        for weight, value in zip(layer.trainable_weights, self.run.weights.values(), strict=True):
-            weight.assign(value)
+        trained = iter(layer.trainable_weights)
+        frozen = (each for each in layer.non_trainable_weights if each.name not in layer.cell.scheduled)
+        for name, value in self.run.weights.items():
+            next(frozen if name in self.cell.frozen else trained).assign(value)
         return layer
 
     def shapes(self) -> dict | tuple:

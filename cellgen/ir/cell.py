@@ -170,7 +170,7 @@ class EitherInitialiser:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A trained weight. `init` holds (label, initialiser) pairs; the label None is for everything not named.
+    """A weight. `init` holds (label, initialiser) pairs; the label None is for everything not named.
 
     `name` is the spec's, for a norm's weights `ln_x/scale` and `ln_x/shift`. The shape of a norm's weights is that of
     the value it is applied to: None until `shapes` has seen it.
@@ -179,6 +179,7 @@ class Param:
     name: str
     shape: Shape | None
     init: tuple[tuple[str | None, Initialiser | EitherInitialiser], ...]
+    trainable: bool = True
     span: Span = field(default=None, compare=False, repr=False)
     shape_span: Span = field(default=None, compare=False, repr=False)
 
@@ -252,6 +253,11 @@ class Cell:
     def outputs(self) -> tuple[str, ...]:
         """What leaves the step besides the states."""
         return (self.output,) if self.shown is None else self.shown
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The weights that are not trained."""
+        return frozenset(param.name for param in self.params if not param.trainable)
 
     @property
     def names(self) -> set[str]:

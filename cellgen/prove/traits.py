@@ -198,7 +198,7 @@ def _dead(program: Program, table: Table) -> tuple[str, ...]:
                 seen.add(name)
                 todo.append(name)
     found = []
-    for weight in program.variant.weights:
+    for weight in (each for each in program.variant.weights if each.name not in cell.frozen):
         lanes = meaning.name(Ref(weight.name)).lanes if weight.name in reached else {}
         if weight.name not in reached:
             found.append(weight.name)

@@ -203,8 +203,9 @@ class _Court:
             span = params[names[0].split(".")[0]].span
             self.report.add("CG409", message, span, "no derivative of the output leads here", severity="warning")
             yield Verdict("gradient", PROVED, f"the gradient of {listing(names)} is zero", where.strip())
-        if not dead:
-            yield Verdict("gradient", PROVED, "every weight can get a gradient")
+        frozen = self.typed.cell.frozen
+        if not dead and not (frozen and frozen >= params.keys()):
+            yield Verdict("gradient", PROVED, f"every {'trained ' if frozen else ''}weight can get a gradient")
 
 
 def _fixed(name: str, value: Fraction) -> str:

@@ -106,7 +106,7 @@ def _params(statement: Statement, call: Call, shapes: dict[str, Shape]) -> tuple
     width = tuple(atom for axis in statement.annotation for atom in axis)
 
     def param(name: str, shape: Shape, init: str) -> Param:
-        return Param(name, shape, ((None, Initialiser(init)),), call.name_span, call.name_span)
+        return Param(name, shape, ((None, Initialiser(init)),), True, call.name_span, call.name_span)
 
     kernels = (param(name, (*shapes[arg.name], width), init) for arg, (name, init) in zip(call.args, KERNELS))
     return (*kernels, param("bias", (width,), "zeros"))

@@ -177,7 +177,8 @@ class _Declaring:
             if read is not None:
                 init.append((None if label == "else" else str(label), read))
         span = section.shape[0].span.to(section.shape[-1].span) if section.shape else name.span
-        return Param(name, shape, tuple(init), name.span, span)
+        trainable = section.trainable is None or section.trainable.value
+        return Param(name, shape, tuple(init), trainable, name.span, span)
 
     def norm(self, name: Key, section: NormSection) -> Norm:
         if section.kind.value not in ("layer", "rms"):
@@ -227,7 +228,7 @@ class _Declaring:
         found = []
         for part, scalar in (("scale", section.scale), ("shift", section.shift)):
             if scalar is not None and (read := initialiser(scalar, self.report)) is not None:
-                found.append(Param(f"{name}/{part}", None, ((None, read),), scalar.span, scalar.span))
+                found.append(Param(f"{name}/{part}", None, ((None, read),), True, scalar.span, scalar.span))
         return found
 
     def apart_from_norms(self, weights: tuple[Param, ...]) -> None:

@@ -63,22 +63,27 @@ class Cell(keras.layers.Layer):
         self.scheduled[name] = value
         return self.add_weight(name=name, shape=(), initializer=keras.initializers.Constant(value), trainable=False)
 
-    def _weight(self, name: str, shape: Sequence[int], parts=(), axis: int = -1, of=None, called: str = ""):
-        """A weight of the cell, or of a part of it, with Keras's three arguments; `parts` are initializers of its equal
-        parts along an axis, None for the weight's own; or it is the number of its slices, each drawn by itself.
+    def _weight(
+        self, name: str, shape: Sequence[int], parts=(), axis: int = -1, of=None, called: str = "", trainable=True
+    ):
+        """A weight of the cell, or of a part of it, with Keras's three arguments, of one that is not trained the first;
+        `parts` are initializers of its equal parts along an axis, None for the weight's own; or it is the number of its
+        slices, each drawn by itself.
         """
-        how = {kind: self.weight_arguments[f"{name}_{kind}"] for kind in KINDS}
+        how = {kind: self.weight_arguments[f"{name}_{kind}"] for kind in (KINDS if trainable else KINDS[:1])}
         if isinstance(parts, int):
             how["initializer"] = in_slices(how["initializer"], axis)
         elif any(parts):
             how["initializer"] = in_parts(how["initializer"], parts, axis)
         if tf.as_dtype(self.variable_dtype).size < 4:
             how["initializer"] = in_float32(how["initializer"])
-        return (self if of is None else of).add_weight(name=called or name, shape=shape, **how)
+        return (self if of is None else of).add_weight(
+            name=called or name, shape=shape, trainable=trainable, **how
+        )
 
-    def _weights(self, name: str, shapes: Sequence[Sequence[int]], of=None) -> list:
+    def _weights(self, name: str, shapes: Sequence[Sequence[int]], **how) -> list:
         """A weight for each layer of a stack, called `name1` and so on."""
-        return [self._weight(name, shape, of=of, called=f"{name}{at}") for at, shape in enumerate(shapes, 1)]
+        return [self._weight(name, shape, called=f"{name}{at}", **how) for at, shape in enumerate(shapes, 1)]
 
     def _given(self, input_shape) -> dict[str, tuple[int | None, ...]]:
         """The shapes of the inputs by name, (batch, ...), which must be known but for the batch."""

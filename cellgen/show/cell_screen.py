@@ -161,7 +161,9 @@ def _default(option: Option) -> str:
 def _weights(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]:
     shapes = {weight.name: weight.shape for variant in reversed(typed.variants) for weight in variant.weights}
     for param in typed.cell.params:
-        yield param.name, shape_text(shapes[param.name]), _where(facts.exists_if.get(param.name))
+        still = "" if param.trainable else "not trained"
+        where = _where(facts.exists_if.get(param.name))
+        yield param.name, shape_text(shapes[param.name]), ", ".join(filter(None, (still, where)))
 
 
 def _equations(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str, str]]:
@@ -204,6 +206,8 @@ def _where(test: Test | None) -> str:
 def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
     default = facts.of(typed.default.variant)
     yield "parameters", _cases(facts, default, lambda each: each.parameters)
+    if any(each.frozen.terms for each in facts.variants):
+        yield "not trained", _cases(facts, default, lambda each: each.frozen)
     yield "operations a step", _cases(facts, default, lambda each: each.operations)
     yield "hoistable", "; ".join(each.text for each in default.hoisted) or "nothing"
     yield "recurrence", "; ".join(recurrences(default))

@@ -45,4 +45,4 @@ def apart(document: StackDocument, cell: Cell, outer: Declared, report: Report) 
 def named(cell: Cell) -> Iterator:
     """All that a cell names, but for its dims."""
     yield from (*cell.options, *cell.inputs, *cell.states, *cell.params, *cell.norms)
-    yield from (Param(each.name, None, (), each.name_span) for each in cell.equations)
+    yield from (Param(each.name, None, (), True, each.name_span) for each in cell.equations)

@@ -106,7 +106,8 @@ class _Reading:
         if not init:
             init.append((None, Initialiser.of(shape)))
         span = section.shape[0].span.to(section.shape[-1].span) if section.shape else name.span
-        return Param(str(name), shape, tuple(init), name.span, span)
+        trainable = section.trainable is None or section.trainable.value
+        return Param(str(name), shape, tuple(init), trainable, name.span, span)
 
     def axis(self, scalar: Scalar) -> tuple:
         found = []

@@ -6,7 +6,7 @@ import tensorflow as tf
 from cellgen.testing.check import check
 from cellgen.testing.difference import Value, close, same
 from cellgen.testing.subject import Subject, dropped, rates
-from cellgen.testing.trial import BATCH, MASK, SAMPLES, STEPS, Trial, set_weights
+from cellgen.testing.trial import BATCH, MASK, SAMPLES, STEPS, Trial
 from cellgen.testing.ways import in_every_way
 
 OUTPUTS = {"return_state": False, "return_all_states": False}
@@ -135,7 +135,7 @@ def training_draws_by_seed(subject: Subject) -> None:
         trial.close(came, first, outputs, 1e-9, f"{way}, against in chunks")
     again = subject.Layer.from_config({**trial.layer.get_config()})
     again.build(trial.each(np.shape))
-    set_weights(again, trial.weights)
+    trial.set_weights(again)
     trial.close(again(trial.x, training=True), first, outputs, how="made from its config")
     for name, rate in dropped(trial.cell).items():
         value = _as_arrays(trial.layer.cell.noise(4000, 2))[name]

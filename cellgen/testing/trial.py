@@ -23,7 +23,7 @@ SEQUENCE, SAMPLES = ("sample", "step"), ("sample",)
 
 
 class Numbers(NamedTuple):
-    """What a cell is run with: x as its layer takes it, the states, the trained weights in the layer's order."""
+    """What a cell is run with: x as its layer takes it, the states, the weights in the order of the oracle's."""
 
     x: np.ndarray | dict[str, np.ndarray]
     state: list[np.ndarray]
@@ -44,11 +44,13 @@ class Trial:
         self.constants = [port.name for port in self.cell.inputs if port.constant]
         self.arguments = {name: value for name, value in given.items() if name not in subject.inferred}
         keras.utils.set_random_seed(0)
+        frozen = self.cell.frozen
+        self.trained = [name for name in self.oracle.weights if name not in frozen]
         self.layer = self.made(**arguments)
-        self.initial = [np.asarray(weight, np.float64) for weight in self.layer.trainable_weights]
+        self.initial = [np.asarray(weight, np.float64) for weight in self.variables(self.layer)]
         self.numbers = self.drawn(0)
         self.x, self.state, self.weights = self.numbers
-        set_weights(self.layer, self.weights)
+        self.set_weights(self.layer)
 
     def made(self, **arguments):
         """A layer, built."""
@@ -59,8 +61,20 @@ class Trial:
     def twin(self, weights: list[np.ndarray] | None = None, **arguments):
         """Another layer, with the same weights or with others."""
         layer = self.made(**arguments)
-        set_weights(layer, weights or self.weights)
+        self.set_weights(layer, weights)
         return layer
+
+    def variables(self, layer) -> list:
+        """The weights of a layer in the order of the oracle's; Keras has those behind that are not trained."""
+        scheduled = [id(getattr(layer.cell, name)) for name in layer.cell.scheduled]
+        trained = iter(layer.trainable_weights)
+        frozen = (each for each in layer.non_trainable_weights if id(each) not in scheduled)
+        return [next(trained if name in self.trained else frozen) for name in self.oracle.weights]
+
+    def set_weights(self, layer, weights: list[np.ndarray] | None = None) -> None:
+        """Those of the trial, or others."""
+        for variable, value in zip(self.variables(layer), weights or self.weights, strict=True):
+            variable.assign(value)
 
     def drawn(self, seed: int) -> Numbers:
         """Random ones; weights are near what the layer began with, so that what scales is near 1."""
@@ -147,12 +161,7 @@ class Trial:
         close(came, wanted, values or self.everything, bound or self.subject.bound, how)
 
 
+
 def convolves(cell: Cell) -> bool:
     nodes = (node for each in cell.equations for _, node in walk(each.value))
     return any(isinstance(node, Apply) and node.op == "conv" for node in nodes)
-
-
-def set_weights(layer, weights) -> None:
-    """The trained ones, in the layer's order."""
-    for variable, value in zip(layer.trainable_weights, weights, strict=True):
-        variable.assign(value)

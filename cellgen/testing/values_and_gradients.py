@@ -52,7 +52,7 @@ def gradients(subject: Subject, case) -> None:
     if step <= 1e-8:
         raise Difference("every point is at a kink, where differences do not tell the derivative")
     came, rng = point.gradients(), np.random.default_rng(0)
-    along = {name: rng.normal(size=array.shape) for name, array in point.arrays.items()}
+    along = {name: rng.normal(size=point.arrays[name].shape) for name in came}
     slopes = {name: np.sum(gradient * along[name]) for name, gradient in came.items()}
 
     def agree(*names: str) -> None:
@@ -107,7 +107,7 @@ class Point:
         return sum(np.sum(value * cotangent) for value, cotangent in zip(self.outcome(at), self.cotangents))
 
     def gradients(self) -> dict[str, np.ndarray]:
-        """The layer's. One is None where the loss does not depend on it."""
+        """The layer's, of all but what is not trained. One is None where the loss does not depend on it."""
         layer = self.trial.layer if self.numbers is self.trial.numbers else self.trial.twin(self.numbers.weights)
         x, state = self.trial.each(tf.constant, self.numbers.x), [*map(tf.constant, self.numbers.state)]
         inputs = [*self.trial.by_name(x).values(), *state]
@@ -116,4 +116,5 @@ class Point:
             values = tf.nest.flatten(layer(x, initial_state=state, **self.trial.masks))
             loss = tf.add_n([tf.reduce_sum(value * cotangent) for value, cotangent in zip(values, self.cotangents)])
         came = tape.gradient(loss, [*layer.trainable_weights, *inputs])
-        return {name: np.zeros(1) if slope is None else np.asarray(slope) for name, slope in zip(self.arrays, came)}
+        names = [*(f"weight `{name}`" for name in self.trial.trained), *self._x, *self._state]
+        return {name: np.zeros(1) if slope is None else np.asarray(slope) for name, slope in zip(names, came)}

@@ -8,7 +8,7 @@ import tensorflow as tf
 from cellgen.testing.check import check
 from cellgen.testing.difference import Value, same
 from cellgen.testing.subject import Subject
-from cellgen.testing.trial import BATCH, SAMPLES, SEQUENCE, STEPS, Trial, set_weights
+from cellgen.testing.trial import BATCH, SAMPLES, SEQUENCE, STEPS, Trial
 
 keras = tf.keras
 
@@ -94,7 +94,7 @@ def _slopes_of(trial: Trial) -> list[Value]:
     sources = [Value(f"state `{name}`", SAMPLES) for name in trial.states]
     for port in trial.ports:
         sources.append(Value(f"input `{port.name}`", SAMPLES if port.constant else SEQUENCE))
-    first = [*sources, *(Value(f"weight `{name}`") for name in trial.oracle.weights)]
+    first = [*sources, *(Value(f"weight `{name}`") for name in trial.trained)]
     return [
         *(Value(f"the gradient of {each.name}", each.axes) for each in first),
         *(Value(f"the second gradient of {each.name}", each.axes) for each in sources),
@@ -109,7 +109,7 @@ def as_a_cell_of_keras(subject: Subject) -> None:
     rnn = keras.layers.RNN(subject.Cell(**trial.arguments, dtype="float64"), **given)
     x = next(iter(trial.by_name(trial.x).values()))
     rnn.build(x.shape)
-    set_weights(rnn, trial.weights)
+    trial.set_weights(rnn)
     masks = trial.masks if trial.cell.mask.kind == "hold" else {}
     values = trial.everything[: 1 + len(trial.states)]
     wanted = tf.nest.flatten(trial.layer(x, **masks))[: len(values)]
@@ -151,7 +151,7 @@ def save_and_load(subject: Subject, case, tmp_path) -> None:
         saved = json.dumps(keras.layers.serialize(trial.layer))
         loaded = keras.layers.deserialize(json.loads(saved))
         loaded.build(trial.each(np.shape))
-        set_weights(loaded, trial.weights)
+        trial.set_weights(loaded)
         trial.close(loaded(trial.x), trial.layer(trial.x), how="made from its config, against as it was")
         same("the layer's config", loaded.get_config(), trial.layer.get_config())
         return

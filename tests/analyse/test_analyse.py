@@ -265,7 +265,7 @@ def test_the_formula_of_the_parameters_counts_the_weights(stem):
                 given[each.value] *= given.get(each.divisor, 1)
         oracle = Instance(typed, given)
         count = sum(math.prod(shape) for shape in oracle.weights.values())
-        assert found.parameters.at(oracle.settings.sizes) == count
+        assert (found.parameters + found.frozen).at(oracle.settings.sizes) == count
 
 
 def test_sizes_are_polynomials():

@@ -474,3 +474,34 @@ def test_parts_of_parts(built):
     close(layer(x), h)
     with pytest.raises(ValueError, match="`units` must be a multiple of heads\\*halves. Received: 10"):
         built("parts").Parts(10, heads=2)
+
+
+# --- weights that are not trained -------------------------------------------------------------------------------------
+
+
+def test_a_frozen_weight_is_no_variable_of_training(built):
+    """It is a weight like others to all that saves and sets them, and nothing is derived by it."""
+    module = built("frozen")
+    layer = layer_of(module, UNITS)
+    assert [w.name for w in layer.trainable_weights] == ["W", "V"]
+    assert [w.name for w in layer.non_trainable_weights] == ["U", "here", "h_0", "bias"]
+    assert module.FrozenCell.scan.differentiated() == ["W", "V"]
+    x, frozen = tf.constant(sequences()), layer.non_trainable_weights
+    with tf.GradientTape() as tape:
+        tape.watch([each.value for each in frozen])
+        loss = tf.reduce_sum(layer(x) ** 2)
+    found = tape.gradient(loss, [*layer.trainable_weights, *(each.value for each in frozen)])
+    assert [slope is None for slope in found] == [False, False, True, True, False, True]  # the first state is no step's
+    assert "U_initializer" in layer.get_config() and "U_regularizer" not in layer.get_config()
+    with pytest.raises(TypeError, match="U_regularizer"):
+        module.Frozen(UNITS, U_regularizer="l2")
+
+
+def test_a_frozen_weight_stays_as_it_was_while_others_are_trained(built):
+    layer = layer_of(built("frozen"), UNITS)
+    before = layer.get_weights()
+    model = keras.Sequential([keras.Input((None, WIDTH), dtype="float64"), layer])
+    model.compile("sgd", "mse")
+    model.fit(sequences(), np.ones((BATCH, UNITS)), verbose=0)
+    still = [np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
+    assert still == [False, False, True, True, True, True]

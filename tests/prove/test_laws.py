@@ -725,6 +725,13 @@ def test_a_weight_without_a_gradient_is_found(equation, dead):
     assert ("every weight can get a gradient" in claims) == (not found.diagnostics)
 
 
+def test_a_weight_that_is_not_trained_needs_no_gradient():
+    cell = "cell: Cell\nstate: {h: units}\nparams:\n  W: [input, units]\n  b: {shape: [units], trainable: false}\n"
+    text = cell + "equations: |\n  h = tanh(x @ W + h[t-1]) + stop_gradient(b)\n"
+    assert traits(text, "gradient") == [("proved", "every trained weight can get a gradient")]
+    assert traits(text.replace("W: [input, units]", "W: {shape: [input, units], trainable: false}"), "gradient") == []
+
+
 def test_a_gradient_may_pass_through_an_earlier_step():
     text = cell(
         """

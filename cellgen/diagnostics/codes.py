@@ -97,8 +97,9 @@ FILE = {
     "CG113": Code(
         "an initialiser that is not known",
         "An initialiser is one of Keras's by its name in lower case, a number, `uniform(low, high)`, `normal(stddev)`, "
-        "`orthogonal(gain)` or `identity(gain)`, or one of two by an option. One for each label needs a shape in which "
-        "the labelled axis comes first in its product and its parts are equal.",
+        "`orthogonal(gain)` or `identity(gain)`, a formula of such, as in `log(range(units) + 1)`, or one of two by an "
+        "option. One for each label needs a shape in which the labelled axis comes first in its product and its parts "
+        "are equal.",
         "W: {shape: [input, units], init: xavier}",
         "W: {shape: [input, units], init: glorot_uniform}",
     ),
@@ -160,7 +161,7 @@ EQUATIONS = {
         "used before it is defined",
         "A bare name is this step's value, so its equation stands above; the value carried from the last step is "
         "`c[t-1]`. Equations are never reordered. Also told where a dim, a norm, a function or an option that is no "
-        "number stands as a value.",
+        "number stands as a value, and of weights, which start in their order.",
         "h = o * tanh(c)\nc = f * c + i * g",
         "c = f * c[t-1] + i * g\nh = o * tanh(c)",
     ),

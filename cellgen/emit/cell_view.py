@@ -3,6 +3,7 @@
 A template decides structure only; what is written there, from a weight's shape to an error's words, is decided here.
 """
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import fields
 
 from cellgen.emit.argument_view import arguments, literal
 from cellgen.emit.expressions import MULTIPLY, OR, Emitter
+from cellgen.emit.initial_view import InitialView, read_at_the_start
 from cellgen.emit.keras_names import keywords
 from cellgen.emit.port_view import WIDTH, asks_training, besides, noises, shape_of, shown, wide
 from cellgen.emit.records import (
@@ -32,8 +34,6 @@ from cellgen.ir import (
     Atom,
     Axis,
     Dim,
-    EitherInitialiser,
-    Initialiser,
     Input,
     Node,
     Ref,
@@ -71,6 +71,8 @@ def _reading(node: Node, text: str) -> Node:
 
 
 class Viewing:
+    part_name = "self"  # what has the weights, where they are made
+
     def __init__(self, step: Step, plan: Plan):
         self.step, self.plan, self.cell = step, plan, step.cell
         self.emitter, self.outside = Emitter(step.cell), Emitter(step.cell, "self.")
@@ -81,6 +83,7 @@ class Viewing:
         given = tuple(arguments(cell))
         output, weights = self.output_shape(), tuple(self.weight(slot) for slot in self.step.slots)
         drawn = [shape_of(noise, self.step) for noise in cell.noises]
+        started = [(name,) for each in cell.params for name in read_at_the_start(each) if name in self.dims]
         drawing = tuple(noises(self.step, self.size))
         kept = [*(state.shape for state in cell.states), output]
         late = [*filter(self.late, kept)]
@@ -122,13 +125,16 @@ class Viewing:
             example_arguments=", ".join(self.example(argument) for argument in given if not argument.default),
             example_output=", ".join(self.example_size(axis) for axis in output),
             documented=tuple(self.documented(given)),
+            math=any(re.search(r"(?<![.\w])math\.", each.initial + each.parts) for each in weights),
             typing=typing(given),
             arguments=given,
             keywords=tuple(keywords(cell)),
             built_sizes=tuple(self.size_entry(shape, flat, built=True) for shape in kept) if late else (),
             derived_dims=tuple(self.derived([shape for shape in kept if shape not in late])),
             size_checks=tuple(self.size_checks()),
-            build_dims=tuple(self.derived([*(slot.shape for slot in self.step.slots), port.shape, *drawn, *late])),
+            build_dims=tuple(
+                self.derived([*(slot.shape for slot in self.step.slots), started, port.shape, *drawn, *late])
+            ),
             weights=weights,
             initializers=tuple((weight.argument, weight.initializer, weight.trainable) for weight in weights),
             label_slices=tuple(self.label_slices()),
@@ -264,29 +270,17 @@ class Viewing:
     # --- weights
 
     def weight(self, slot: Slot) -> WeightView:
-        chosen = dict(slot.param.init)
-        rest = chosen.pop(None, Initialiser("zeros"))
-        own = rest
-        while isinstance(own, EitherInitialiser):
-            own = own.b
-        parts, along = "", 0
-        if chosen:
-            index, axis = next(self.cell.places(next(iter(chosen)), slot.shape))
-            parts = f"[{', '.join(self.part(chosen.get(label, rest), own) for label in axis.labels)}]"
-            along = index - len(slot.shape)
-        elif own is not rest:
-            parts, along = f"[{self.part(rest, own)}]", -1
-        elif (stacked := self.stacked(slot.shape)) is not None:
-            parts, along = self.size(slot.shape[stacked]), stacked - len(slot.shape)
+        starts = InitialView(self, slot)
         sizes = [self.size(axis) for axis in slot.shape]
         return WeightView(
             name=slot.param.name.replace("/", "_"),
             argument=slot.argument,
             shape=f"[{', '.join(sizes)}]",
-            initializer=self.initializer(own),
+            initializer=starts.initializer,
+            initial=starts.formula,
             given=self.outside.test(slot.test) if slot.test else "",
-            parts=parts,
-            along=along,
+            parts=starts.parts,
+            along=starts.along,
             trainable=slot.param.trainable,
         )
 
@@ -294,30 +288,6 @@ class Viewing:
         """Along which axis a weight is a stack of weights: one that is counted."""
         counted = [(axis.name,) for axis in self.cell.axes if axis.counted]
         return next((index for index, axis in enumerate(shape) if axis in counted and len(shape) > 1), None)
-
-    def part(self, init, own) -> str:
-        """The initializer of one label's part; None where it is the weight's own."""
-        if init == own:
-            return "None"
-        if isinstance(init, EitherInitialiser):
-            test = self.outside.test(init.test)
-            return f"{self.part(init.a, own)} if {test} else {self.part(init.b, own)}"
-        return self.initializer(init)
-
-    def initializer(self, init) -> str:
-        """An initializer as Keras takes it: a name, or a config (an instance would draw the same numbers each time)."""
-        known = {
-            "uniform": ("RandomUniform", "minval", "maxval"),
-            "normal": ("RandomNormal", "stddev"),
-            "constant": ("Constant", "value"),
-            "orthogonal": ("Orthogonal", "gain"),
-            "identity": ("Identity", "gain"),
-        }
-        if not init.arguments:
-            return f'"{init.name}"'
-        kind, *names = known[init.name]
-        config = ", ".join(f'"{name}": {literal(value)}' for name, value in zip(names, init.arguments, strict=True))
-        return f'{{"class_name": "{kind}", "config": {{{config}}}}}'
 
     def input_checks(self) -> Iterator[CheckView]:
         """The axes of the inputs whose sizes are known before they come."""

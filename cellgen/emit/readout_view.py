@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cellgen.emit.expressions import Emitter
+from cellgen.emit.initial_view import keras_text
 from cellgen.emit.records import ReadoutView, ReadoutWeightView, StatementView
 from cellgen.ir import Node, Ref, children, rebuild
 from cellgen.schedule import Block, statements
@@ -12,14 +13,14 @@ from cellgen.stack import ALL, EACH, LAYERS, Readout, Stack, Step, unrolled
 NONE = ReadoutView((), (), (), (), (), "")
 
 
-def readoutview(stack: Stack, initializer, size) -> ReadoutView:
-    """`initializer` prints one of Keras's, `size` the size of an axis in the classes."""
-    return NONE if stack.readout is None else _Viewing(stack, stack.readout, initializer, size).run()
+def readoutview(stack: Stack, size) -> ReadoutView:
+    """`size` prints the size of an axis in the classes."""
+    return NONE if stack.readout is None else _Viewing(stack, stack.readout, size).run()
 
 
 class _Viewing:
-    def __init__(self, stack: Stack, readout: Readout, initializer, size):
-        self.stack, self.readout, self.initializer, self.size = stack, readout, initializer, size
+    def __init__(self, stack: Stack, readout: Readout, size):
+        self.stack, self.readout, self.size = stack, readout, size
         # of one layer, a term is what it is of any
         self.one = unrolled(stack, 1)
         self.blocks = {block.name: block for block in statements(self.one).blocks}
@@ -47,7 +48,7 @@ class _Viewing:
             f"{param.name}{1 if each else ''}",
             f"[{sizes}]",
             each,
-            self.initializer(init),
+            keras_text(init),
             param.trainable,
         )
 

@@ -91,14 +91,15 @@ class CheckView:
 
 @dataclass(frozen=True)
 class WeightView:
-    """`parts` holds an initializer for each label of the axis `along`, None for the argument's own; or it is the number
-    of places along it.
+    """`parts` holds an initializer or a formula for each label of the axis `along`, None for the argument's own; or it
+    is the number of places along it.
     """
 
     name: str
     argument: str
     shape: str
-    initializer: str
+    initializer: str  # the default of its argument; None where there is a formula
+    initial: str  # the code of that; empty: there is none
     given: str  # the test under which it exists; empty: always
     parts: str
     along: int
@@ -204,6 +205,7 @@ class CellView:
     example_arguments: str
     example_output: str
     documented: tuple[str, ...]  # the arguments, for people
+    math: bool  # whether the code of what weights start from reads Python's module
     typing: tuple[str, ...]  # what the types of the arguments need of `typing`
     arguments: tuple[ArgumentView, ...]
     keywords: tuple[KeywordView, ...]  # of a layer of Keras's that it may stand for

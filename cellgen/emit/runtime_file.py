@@ -16,7 +16,7 @@ RUNTIME = f"recurrent_{INTERFACE}"
 
 MODULES = (
     *("revision", "arguments", "functions", "activations", "constructors", "arrays", "custom_gradient", "traces"),
-    *("shares", "noise", "declarations", "masks", "chunks", "scan", "cell", "stack", "layer"),
+    *("shares", "initial_values", "noise", "declarations", "masks", "chunks", "scan", "cell", "stack", "layer"),
 )
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 
@@ -41,6 +41,7 @@ def in_one_file(view: CellView) -> CellView:
     """The view of a cell that has in its own file what all share."""
     imports, text = _parts(MODULES[1:])  # a file is as new as itself
     own = ["from types import SimpleNamespace", f"from typing import {', '.join((*view.typing, 'NamedTuple'))}"]
+    own += ["import math"] if view.math else []
     return replace(view, runtime=replace(view.runtime, imports=tuple(_merged([*imports, *own])), text=text))
 
 

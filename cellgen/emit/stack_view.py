@@ -29,6 +29,8 @@ def stackview(stack: Stack, step: Step, plan: Plan) -> StackView:
 class _StackViewing(Viewing):
     """A layer is viewed as a cell is, but its sizes are local names, and its weights stand in a part of the stack."""
 
+    part_name = "layer"
+
     def __init__(self, stack: Stack, step: Step, plan: Plan):
         super().__init__(step, plan)
         self.stack = stack
@@ -70,7 +72,7 @@ class _StackViewing(Viewing):
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
         }
         shown_sizes = {name: self.shown_size(name) for name in cell.shown}
-        readout = readoutview(stack, self.initializer, self.shared_size)
+        readout = readoutview(stack, self.shared_size)
         layer["initializers"] += tuple(
             (weight.name, weight.initializer, weight.trainable) for weight in readout.weights
         )
@@ -96,7 +98,7 @@ class _StackViewing(Viewing):
 
     def used(self, layer: dict) -> dict[str, tuple[str, ...]]:
         """Of the methods about a layer, the sizes and neighbours that each reads."""
-        weights = [code for each in layer["weights"] for code in (each.shape, each.given, each.parts)]
+        weights = [code for each in layer["weights"] for code in (each.shape, each.given, each.parts, each.initial)]
         read = {
             "build": [*weights, *(each.sizes for each in layer["noises"])],
             "split": layer["label_slices"],

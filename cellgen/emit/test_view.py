@@ -7,6 +7,7 @@ from cellgen.emit.argument_view import literal
 from cellgen.emit.expressions import ROUNDED
 from cellgen.emit.records import TestView
 from cellgen.ir import Cell, Dim, Option, multiples
+from cellgen.ir.initial_values import formulas
 from cellgen.schedule import Step
 from cellgen.stack import Stack
 
@@ -66,6 +67,8 @@ def _checks(cell: Cell, options: Iterable[Option], alone: bool = False) -> Itera
         yield "as_a_cell_of_keras"
     yield from ("one_trace_for_all_lengths", "samples_do_not_mix", "save_and_load")
     yield from ("float32", "mixed_precision", "arguments_are_checked")
+    if any(formulas(init) for param in cell.params for _, init in param.init):
+        yield "initial_values"
     if any(option.kind == "scheduled" for option in options):
         yield "what_is_scheduled_is_set_while_running"
     if cell.trace:

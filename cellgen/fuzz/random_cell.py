@@ -4,6 +4,7 @@ import re
 from random import Random
 
 from cellgen.fuzz.random_expr import SMOOTH, Expressions, Value
+from cellgen.fuzz.random_starts import from_each_other
 from cellgen.fuzz.random_text import Dims, bare, labels_in, reads, section, shape_text
 
 PORT = {"wide": "units", "thin": "1"}  # the labels of an axis whose parts have widths of their own
@@ -302,6 +303,7 @@ class Writing(Expressions):
         body = [line for each in self.bodies for line in each]
         text = "\n".join(body)
         params = {name: shape for name, shape in sections["params"].items() if shape}
+        from_each_other(rng, params, text)
         used = text + " ".join(params.values()) + " ".join(sections["state"].values()) + " ".join(
             sections["inputs"].values()) + " ".join(sections["norms"].values())  # fmt: skip
         sections = sections | {"params": params}

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from random import Random
 
+from cellgen.fuzz.random_starts import declared
 from cellgen.fuzz.random_text import Dims, bare, shape_text
 from cellgen.ir import ACTIVATIONS
 
@@ -59,17 +60,7 @@ class Expressions:
 
     def weight(self, shape: Dims, stem: str = "W") -> str:
         name = self.new(stem)
-        init = ""
-        if self.chance(0.2):
-            init = self.rng.choice(
-                ("glorot_uniform", "he_normal", "lecun_uniform", "0.5", '"uniform(-1, 1)"', '"normal(0.5)"', "ones")
-            )
-            if len(shape) == 1 and init[:2] in ("gl", "he", "le"):
-                init = "zeros"
-        flat = shape_text(shape)
-        said = [f"init: {init}"] if init else []
-        said += ["trainable: false"] if self.chance(0.08) else []
-        self.sections["params"][name] = f"{{{', '.join([f'shape: {flat}', *said])}}}" if said else flat
+        self.sections["params"][name] = declared(self.rng, shape)
         return name
 
     # --- expressions: each gives a text that may stand as an operand

@@ -192,7 +192,8 @@ def compared(typed: TypedCell, plan: Plan, run: Run, rng: Random, outcome: Outco
     if step < 1e-7:
         outcome.note("at a kink")
         return False
-    at = {f"W {name}": value for name, value in run.weights.items()} | {f"x {t}": x for t, x in enumerate(xs)}
+    trained = {name: value for name, value in run.weights.items() if name not in cell.frozen}
+    at = {f"W {name}": value for name, value in trained.items()} | {f"x {t}": x for t, x in enumerate(xs)}
     if cell.inputs[0].binary:
         at = {name: value for name, value in at.items() if name[0] == "W"}
     at |= {f"h {each.name}": run.state[each.name] for each in cell.states if not each.binary}
@@ -200,7 +201,7 @@ def compared(typed: TypedCell, plan: Plan, run: Run, rng: Random, outcome: Outco
     along = {name: normal.normal(size=value.shape) for name, value in at.items()}
 
     def loss(at):
-        weights = {name: at[f"W {name}"] for name in run.weights}
+        weights = {name: at.get(f"W {name}", value) for name, value in run.weights.items()}
         moved = [at.get(f"x {t}", x) for t, x in enumerate(xs)]
         state = {name: at.get(f"h {name}", value) for name, value in run.state.items()}
         outputs, final = forward(weights, moved, state)

@@ -15,7 +15,8 @@ import tensorflow as tf
 from cellgen.compiler import Spec
 from cellgen.fuzz.random_run import BATCH, run_of
 from cellgen.fuzz.trial import TOO_LARGE, Failure, Outcome, tail
-from cellgen.interpret import Reference
+from cellgen.interpret import Reference, Starting
+from cellgen.ir.initial_values import formulas
 from cellgen.output import module
 
 CLOSE, STEPS = 1e-7, 5
@@ -55,6 +56,7 @@ class Runs:
         for way, how in self.ways.items():
             tried(way, lambda way=way, how=how: found.update({way: trial.values(how)}))
         outcome.note("run as generated code")
+        tried("initial values", lambda: trial.started(outcome))
         if self.compiled:
             outcome.note("run by XLA")
             outcome.note("run in shares", int(trial.Layer.cell_class.scan.shares(trial.batch) > 1))
@@ -118,11 +120,37 @@ class _Trial:
     def layer(self, how: Mapping):
         layer = self.Layer(**self.arguments, **{"dtype": "float64", **EVERYTHING, **how})
         layer.build(self.shapes())
+        for variable, value in zip(self.variables(layer), self.run.weights.values(), strict=True):
+            variable.assign(value)
+        return layer
+
+    def variables(self, layer) -> list:
+        """The weights of a layer in the order of the interpreter's."""
         trained = iter(layer.trainable_weights)
         frozen = (each for each in layer.non_trainable_weights if each.name not in layer.cell.scheduled)
-        for name, value in self.run.weights.items():
-            next(frozen if name in self.cell.frozen else trained).assign(value)
-        return layer
+        return [next(frozen if name in self.cell.frozen else trained) for name in self.run.weights]
+
+    def started(self, outcome: Outcome) -> None:
+        """What weights start from that nothing is drawn for, beside the interpreter."""
+
+        def draw(name, arguments, shape):
+            if name in ("ones", "zeros"):
+                return np.full(shape, float(name == "ones"))
+            raise LookupError
+
+        layer = self.Layer(**self.arguments, dtype="float64")
+        layer.build(self.shapes())
+        values = dict(zip(self.run.weights, self.variables(layer)))
+        for param in self.cell.params:
+            if param.name in values and any(map(formulas, (init for _, init in param.init))):
+                came = np.asarray(values[param.name])
+                try:
+                    wanted = Starting(self.instance.settings, draw).weight(param, values, came)
+                except LookupError:
+                    continue
+                outcome.note("a weight that starts from a formula")
+                if not np.allclose(came, wanted, rtol=1e-9, atol=1e-9):
+                    outcome.failures.append(Failure("generated: another initial value", _apart([came], [wanted])))
 
     def shapes(self) -> dict | tuple:
         shapes = {name: value.shape for name, value in self.x.items()}

@@ -2,7 +2,19 @@
 
 from cellgen.interpret.arithmetic import NUMPY, Reference, derivative, met, windows
 from cellgen.interpret.evaluation import Scope, evaluate
+from cellgen.interpret.initial_values import Starting
 from cellgen.interpret.instance import Instance
 from cellgen.interpret.settings import Settings
 
-__all__ = ["Instance", "NUMPY", "Reference", "Scope", "Settings", "derivative", "evaluate", "met", "windows"]
+__all__ = [
+    "Instance",
+    "NUMPY",
+    "Reference",
+    "Scope",
+    "Settings",
+    "Starting",
+    "derivative",
+    "evaluate",
+    "met",
+    "windows",
+]

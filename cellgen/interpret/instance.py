@@ -18,6 +18,7 @@ import numpy as np
 
 from cellgen.interpret.arithmetic import NUMPY, Reference, derivative
 from cellgen.interpret.evaluation import Scope, evaluate
+from cellgen.interpret.initial_values import Starting, drawing
 from cellgen.interpret.settings import Settings, pick
 from cellgen.ir import Input, Level, Node, Number, Path, Ref, Type, TypedCell, TypedVariant
 
@@ -65,6 +66,10 @@ class Instance:
                     return np.array(np.broadcast_to(value, shape))
 
         return self.State(*map(start, self.cell.states))
+
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """What the weights start from, by name in their order."""
+        return Starting(self.settings, drawing(rng)).weights()
 
     def evaluate(
         self,

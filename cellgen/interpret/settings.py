@@ -63,8 +63,9 @@ class Settings:
     given: the size of each dim (inferred ones too), options, and True for each optional port that is connected. None
     is not given. Raises ValueError for names and values that the cell does not have.
 
-    options: each option's value. variants: the variant in inference (False) and in training (True). sizes: of every
-    dim that exists. parts: axis -> label -> (start, width). weights: name -> shape, in the order of the layer's.
+    given: the names of what was given. options: each option's value. variants: the variant in inference (False) and in
+    training (True). sizes: of every dim that exists. parts: axis -> label -> (start, width). weights: name -> shape, in
+    the order of the layer's.
     """
 
     def __init__(self, typed: TypedCell, given: Mapping):
@@ -72,6 +73,7 @@ class Settings:
         known = [*(each.name for each in (*cell.dims, *cell.options, *cell.inputs)), *NEIGHBOURS]
         if unknown := [name for name in given if name not in known]:
             raise ValueError(f"{cell.name} has no {', '.join(unknown)}; it has {', '.join(known)}")
+        self.given = {name for name, value in given.items() if value not in (None, False)}
         self.options = {each.name: _checked(each, given.get(each.name, each.default)) for each in cell.options}
         self.variants = {on: pick(typed, **{**given, TRAINING: on}) for on in (False, True)}
         self._axes, self._shapes = {axis.name: axis for axis in cell.axes}, {}

@@ -1,6 +1,6 @@
 """What the stages hand on: operations, expressions, the cell between the stages, its variants, and ranges of values."""
 
-from cellgen.ir import intervals
+from cellgen.ir import initial_values, intervals
 from cellgen.ir.algebra import Algebra
 from cellgen.ir.cell import (
     IDENTITY,
@@ -8,8 +8,6 @@ from cellgen.ir.cell import (
     PER,
     Cell,
     Dim,
-    EitherInitialiser,
-    Initialiser,
     Input,
     LabelAxis,
     Level,
@@ -63,6 +61,7 @@ from cellgen.ir.expr import (
     written,
 )
 from cellgen.ir.free_names import Free
+from cellgen.ir.initial_values import EitherInitialiser, Formula, Initial, Initialiser
 from cellgen.ir.intervals import BIT, NEGATIVE, POSITIVE, REAL, UNIT, ZERO, exact, interval_text, number_text
 from cellgen.ir.laws import Equal, Fact, FreeOf, Law, ReducesTo, Within
 from cellgen.ir.op_ranges import RANGE, defined
@@ -104,10 +103,12 @@ __all__ = [
     "Equal",
     "Equation",
     "Fact",
+    "Formula",
     "Free",
     "FreeOf",
     "Given",
     "IDENTITY",
+    "Initial",
     "Initialiser",
     "Input",
     "Interval",
@@ -174,6 +175,7 @@ __all__ = [
     "multiples",
     "number_text",
     "precise",
+    "initial_values",
     "intervals",
     "rebuild",
     "one_word_of",

@@ -23,6 +23,7 @@ from cellgen.ir.expr import (
     asked,
     holds,
 )
+from cellgen.ir.initial_values import Initial
 from cellgen.ir.laws import Law
 
 NEIGHBOURS = ("below", "above")  # the layers beside one of a stack
@@ -149,26 +150,6 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Initialiser:
-    """`name` of Keras's table with `arguments`; or, under a test, one of two."""
-
-    name: str
-    arguments: tuple[Fraction, ...] = ()
-
-    @classmethod
-    def of(cls, shape: Shape) -> "Initialiser":
-        """That of a weight which is given none."""
-        return cls("glorot_uniform" if len(shape) > 1 else "zeros")
-
-
-@dataclass(frozen=True, slots=True)
-class EitherInitialiser:
-    test: Test
-    a: "Initialiser | EitherInitialiser"
-    b: "Initialiser | EitherInitialiser"
-
-
-@dataclass(frozen=True, slots=True)
 class Param:
     """A weight. `init` holds (label, initialiser) pairs; the label None is for everything not named.
 
@@ -178,7 +159,7 @@ class Param:
 
     name: str
     shape: Shape | None
-    init: tuple[tuple[str | None, Initialiser | EitherInitialiser], ...]
+    init: tuple[tuple[str | None, Initial], ...]
     trainable: bool = True
     span: Span = field(default=None, compare=False, repr=False)
     shape_span: Span = field(default=None, compare=False, repr=False)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, product
 
 from cellgen.diagnostics import Report, Span
-from cellgen.ir.cell import NEIGHBOURS, Cell, EitherInitialiser
+from cellgen.ir import initial_values
+from cellgen.ir.cell import NEIGHBOURS, Cell
 from cellgen.ir.expr import (
     Activate,
     Apply,
@@ -80,14 +81,7 @@ def _tests(cell: Cell) -> Iterator[Given | Is]:
                 yield from asked(node.test)
     for param in cell.params:
         for _, init in param.init:
-            yield from _init_tests(init)
-
-
-def _init_tests(init) -> Iterator[Given | Is]:
-    if isinstance(init, EitherInitialiser):
-        yield from asked(init.test)
-        yield from _init_tests(init.a)
-        yield from _init_tests(init.b)
+            yield from initial_values.questions(init)
 
 
 def _questions(cell: Cell) -> dict[str, tuple]:
@@ -164,7 +158,7 @@ def living(layer: Cell) -> Cell:
     reads, labels = (frozenset().union(*sets) for sets in zip(*((each.reads, each.labels) for each in found)))
     equations = frozenset().union(*(each.equations for each in found))
     params = tuple(each for each in layer.params if each.name in reads)
-    reads |= {test.name for each in params for _, init in each.init for test in _init_tests(init)}
+    reads = reads.union(*(initial_values.names(init) for each in params for _, init in each.init))
     axes = []
     for axis in layer.axes:
         kept = [at for at, label in enumerate(axis.labels) if axis.widths is None or label in labels]
@@ -190,7 +184,7 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
     labels = frozenset().union(*(alive.labels for alive in found))
     for param in cell.params:
         for _, init in param.init:
-            reads |= {test.name for test in _init_tests(init)}
+            reads |= initial_values.names(init)
 
     def unused(what: str, name: str, span: Span, help: str = "") -> None:
         if cell.shown is not None and span.source is not cell.source:
@@ -264,6 +258,7 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
 def _dims(cell: Cell) -> set[str]:
     shapes = [each.shape for each in (*cell.inputs, *cell.states, *cell.params) if each.shape is not None]
     shapes += [norm.over for norm in cell.norms]
+    shapes += [tuple((name,) for name in initial_values.names(init)) for each in cell.params for _, init in each.init]
     shapes += [tuple(axis.widths) for axis in cell.axes if axis.widths]
     for equation in cell.equations:
         for _, node in walk(equation.value):

@@ -5,6 +5,6 @@ from cellgen.resolve.declarations import Declared, declare
 from cellgen.resolve.equations import initialisers, resolve
 from cellgen.resolve.options import called, choices
 from cellgen.resolve.scope import Scope
-from cellgen.resolve.weight_initialisers import initialiser
+from cellgen.resolve.weight_initialisers import plain
 
-__all__ = ["Declared", "Scope", "bind", "called", "choices", "declare", "initialiser", "initialisers", "resolve"]
+__all__ = ["Declared", "Scope", "bind", "called", "choices", "declare", "initialisers", "plain", "resolve"]

@@ -6,14 +6,32 @@ are not looked at. Raises `SpecError` (CG105 to CG113, CG205).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from cellgen.diagnostics import Label, Report, Span, nearest
 from cellgen.document import Document, InputSection, Key, NormSection, ParamSection, StateSection
-from cellgen.ir import PER, Dim, Initialiser, Input, LabelAxis, Mask, Node, Norm, Number, Option, Param, Ref, State
+from cellgen.ir import (
+    PER,
+    Dim,
+    Formula,
+    Initial,
+    Initialiser,
+    Input,
+    LabelAxis,
+    Mask,
+    Node,
+    Norm,
+    Number,
+    Option,
+    Param,
+    Ref,
+    State,
+)
+from cellgen.ir.initial_values import FORMULAS, PI, leaves
 from cellgen.resolve.dims import Dims
 from cellgen.resolve.options import option
-from cellgen.resolve.weight_initialisers import initialiser
-from cellgen.text import Scalar, names
+from cellgen.resolve.weight_initialisers import initialiser, miscounted, plain, unknown
+from cellgen.text import Call, Scalar, names
 
 
 @dataclass(frozen=True)
@@ -174,11 +192,31 @@ class _Declaring:
             init.append((None, Initialiser.of(tuple(axis for axis in shape if axis not in self.counted))))
         for label, scalar in (section.init or {}).items():
             read = initialiser(scalar, self.report)
-            if read is not None:
+            if read is not None and not self.wrong(read):
                 init.append((None if label == "else" else str(label), read))
         span = section.shape[0].span.to(section.shape[-1].span) if section.shape else name.span
         trainable = section.trainable is None or section.trainable.value
         return Param(name, shape, tuple(init), trainable, name.span, span)
+
+    def wrong(self, init: Initial) -> bool:
+        """Whether it is a word that nothing in the document says, or a call with other arguments; that is reported."""
+        document = self.document
+        sections = (
+            document.options,
+            document.params,
+            document.dims,
+            document.axes,
+            document.state,
+            document.inputs or {},
+        )
+        names, found = {*FORMULAS, PI, "gates", "x", *self.dims.used, *chain(*sections)}, []
+        for each in (leaf.value for leaf in leaves(init) if isinstance(leaf, Formula)):
+            if isinstance(each, Ref) and each.name not in names:
+                unknown(each, [*document.params, *document.options], self.report)
+                found.append(each)
+            if isinstance(each, Call) and miscounted(each, self.report):
+                found.append(each)
+        return bool(found)
 
     def norm(self, name: Key, section: NormSection) -> Norm:
         if section.kind.value not in ("layer", "rms"):
@@ -227,7 +265,7 @@ class _Declaring:
     def norm_params(self, name: Key, section: NormSection) -> list[Param]:
         found = []
         for part, scalar in (("scale", section.scale), ("shift", section.shift)):
-            if scalar is not None and (read := initialiser(scalar, self.report)) is not None:
+            if scalar is not None and (read := plain(scalar, self.report)) is not None:
                 found.append(Param(f"{name}/{part}", None, ((None, read),), True, scalar.span, scalar.span))
         return found
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from cellgen.diagnostics import Label, Refused, Report, Source, Span, nearest
 from cellgen.document import Document
-from cellgen.ir import Cell, EitherInitialiser, Equation, LabelAxis, Node, Number, View, walk
+from cellgen.ir import Cell, Equation, LabelAxis, Node, Number, Param, View, walk
 from cellgen.resolve.affine import affine
 from cellgen.resolve.binding import bind
 from cellgen.resolve.claims import Other, claims
@@ -19,7 +19,7 @@ from cellgen.resolve.declarations import Declared, declare
 from cellgen.resolve.micro_steps import MicroSteps, unrolled
 from cellgen.resolve.options import called
 from cellgen.resolve.scope import Scope
-from cellgen.resolve.weight_initialisers import by_label
+from cellgen.resolve.starting_values import starting
 from cellgen.text import Statement, equations, laws, names
 
 
@@ -42,7 +42,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
     found = tuple(_equation(statement, scope, document) for statement in statements)
     scope.draws = False
     _never_updated(scope)
-    initialisers(scope, document)
+    params = initialisers(scope, document)
     output = _output(scope, document)
     trace = None if document.trace is None else tuple(_trace(scope, document))
     report.stop()
@@ -61,7 +61,7 @@ def resolve(document: Document, source: Source, stem: str, other: Other | None =
         declared.inputs,
         declared.states,
         output,
-        declared.params,
+        params,
         declared.norms,
         declared.mask,
         found,
@@ -158,22 +158,9 @@ def _never_updated(scope: Scope) -> None:
             scope.report.add("CG211", message, state.span, help=help or f"write an equation `{name} = ...`")
 
 
-def initialisers(scope: Scope, document: Document) -> None:
-    for param in scope.declared.params:
-        for _, init in param.init:
-            _tests(init, scope)
-        written = document.params[param.name].init if param.name in document.params else {}
-        by_label(param, written, scope.declared.axes, scope.report)
-
-
-def _tests(init, scope: Scope) -> None:
-    if isinstance(init, EitherInitialiser):
-        try:
-            scope.test(init.test)
-        except Refused:
-            pass
-        _tests(init.a, scope)
-        _tests(init.b, scope)
+def initialisers(scope: Scope, document: Document) -> tuple[Param, ...]:
+    """The weights, with every name in what they start from found."""
+    return starting(scope, {name: section.init or {} for name, section in document.params.items()})
 
 
 def _output(scope: Scope, document: Document) -> str:

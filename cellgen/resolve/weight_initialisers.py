@@ -1,35 +1,10 @@
-"""What a weight starts from: the initialisers that there are, and those that are given by label."""
+"""What an `init:` says, before names are known: an initialiser of Keras's, a formula, or one of two under a test."""
 
-from collections.abc import Iterator, Mapping
+from cellgen.diagnostics import Report, nearest
+from cellgen.ir import Choose, EitherInitialiser, Formula, Initial, Initialiser, Node, Number, Ref
+from cellgen.ir.initial_values import CALLED, FORMULAS, INITIALISERS, leaves
+from cellgen.text import Call, Scalar, statements
 
-from cellgen.diagnostics import Label, Report, nearest
-from cellgen.document import Key
-from cellgen.ir import EitherInitialiser, Initialiser, LabelAxis, Param
-from cellgen.text import Scalar, statements
-
-# initialisers of Keras that take no argument here, and those written as calls
-INITIALISERS = (
-    "zeros",
-    "ones",
-    "identity",
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_uniform",
-    "lecun_normal",
-    "orthogonal",
-    "random_normal",
-    "random_uniform",
-    "truncated_normal",
-)
-CALLED = {
-    "uniform": "uniform(low, high)",
-    "normal": "normal(stddev)",
-    "orthogonal": "orthogonal(gain)",
-    "identity": "identity(gain)",
-    "constant": "constant(value)",
-}
 ALSO = {
     "glorot": "glorot_uniform",
     "xavier": "glorot_uniform",
@@ -41,76 +16,66 @@ ALSO = {
 }  # other names of them
 
 
-def initialiser(scalar: Scalar, report: Report) -> Initialiser | EitherInitialiser | None:
-    """One that Keras has, with its arguments; None if it was reported (CG113 and those of `statements`)."""
+def initialiser(scalar: Scalar, report: Report) -> Initial | None:
+    """What an `init:` says; names in its formulas are not looked up. None if it was reported (CG113 and those of
+    `statements`).
+    """
     if scalar.number is not None:
         return Initialiser("constant", (scalar.number,))
-    read = statements.initialiser(scalar, report)
-    for each in _leaves(read):
-        if each.name not in INITIALISERS and each.name not in CALLED:
-            known = (*INITIALISERS, *(call for call in CALLED.values() if call != "constant(value)"))
-            report.add(
-                "CG113",
-                f"no initialiser `{each.name}`",
-                scalar.span,
-                help=nearest(ALSO.get(each.name.lower(), each.name), [*INITIALISERS, *CALLED])
-                or f"there are {', '.join(known)}, and numbers",
-            )
-            return None
-        wanted = 0 if each.name not in CALLED else CALLED[each.name].count(",") + 1
-        given = len(each.arguments)
-        if given != wanted and (given or each.name not in INITIALISERS):
-            numbers = f"{wanted or 'no'} number{'s' * (wanted != 1)}"
-            report.add(
-                "CG113",
-                f"`{each.name}` takes {numbers}, not {given or 'none'}",
-                scalar.span,
-                help=f"write `{CALLED.get(each.name, each.name)}`",
-            )
-            return None
+    read = statements.initial_value(scalar, report)
+    return None if read is None else _initial(read)
+
+
+def plain(scalar: Scalar, report: Report) -> Initial | None:
+    """The same where a formula has no place: of a norm, and of the readout of a stack."""
+    read = initialiser(scalar, report)
+    for each in () if read is None else leaves(read):
+        match each:
+            case Formula(Ref(_, 0) as ref):
+                unknown(ref, [], report)
+            case Formula(value):
+                if not (isinstance(value, Call) and miscounted(value, report)):
+                    help = "write one of Keras's, `uniform(low, high)`, `normal(stddev)` or a number"
+                    report.add("CG113", "a formula is for a weight under `params:` of a cell", value.span, help=help)
+            case _:
+                continue
+        return None
     return read
 
 
-def _leaves(init: Initialiser | EitherInitialiser | None) -> Iterator[Initialiser]:
-    if isinstance(init, EitherInitialiser):
-        yield from _leaves(init.a)
-        yield from _leaves(init.b)
-    elif init is not None:
-        yield init
+def unknown(ref: Ref, names: list[str], report: Report) -> None:
+    """Tells that there is no such initialiser. Raises `Refused` never."""
+    known = [*INITIALISERS, *FORMULAS]
+    help = nearest(ALSO.get(ref.name.lower(), ref.name), [*known, *names])
+    listed = ", ".join((*INITIALISERS, *(call for call in CALLED.values() if call != "constant(value)")))
+    report.add("CG113", f"no initialiser `{ref.name}`", ref.span, help=help or f"there are {listed}, and formulas")
 
 
-def by_label(param: Param, written: Mapping[Key, Scalar], axes: tuple[LabelAxis, ...], report: Report) -> None:
-    """Initialisers by label: the parameter has these labels, on an axis of equal parts that lie one by one."""
-    labels = [label for label, _ in param.init if label is not None]
-    axes = [axis for axis in axes if any(axis.name in each for each in param.shape or ())]
-    for label in labels:
-        span = next(key.span for key in written if key == label)
-        axis = next((axis for axis in axes if label in axis.labels), None)
-        if axis is None:
-            known = [each for axis in axes for each in axis.labels]
-            help = nearest(label, known) or (
-                f"its labels are {', '.join(known)}" if known else "write one initialiser for all of it"
-            )
-            report.add(
-                "CG209",
-                f"`{param.name}` has no label `{label}`",
-                span,
-                context=[Label(param.shape_span, "its shape")],
-                help=help,
-            )
-        elif axis.widths or not any(each[:1] == (axis.name,) for each in param.shape):
-            report.add(
-                "CG113",
-                f"`{param.name}` cannot be initialised by label",
-                span,
-                context=[Label(param.shape_span, "its shape")],
-                help=f"`{axis.name}` must have equal parts and come first in its product: `{axis.name}*units`",
-            )
-    unnamed = [each for axis in axes if set(labels) & set(axis.labels) for each in axis.labels if each not in labels]
-    if (unnamed or not labels) and not any(label is None for label, _ in param.init):
-        report.add(
-            "CG107",
-            f"`params.{param.name}.init` leaves out {', '.join(f'`{each}`' for each in unnamed) or 'everything'}",
-            param.span,
-            help="add `else: zeros`, which is for every label not named",
-        )
+def miscounted(call: Call, report: Report) -> bool:
+    """Whether it is one of the table's with other arguments than it takes; then that is reported."""
+    name, given = call.name, len(call.args)
+    if name not in INITIALISERS and name not in FORMULAS and name not in CALLED:
+        return False
+    form = CALLED.get(name) or (FORMULAS[name].form if name in FORMULAS else name)
+    if call.attrs:
+        report.add("CG113", f"`{name}` takes no keyword", call.attrs[0][2], help=f"write `{form}`")
+        return True
+    wanted, what = form.count(",") + ("(" in form), "value" if name in FORMULAS and name not in CALLED else "number"
+    if given != wanted:
+        message = f"`{name}` takes {wanted or 'no'} {what}{'s' * (wanted != 1)}, not {given or 'none'}"
+        report.add("CG113", message, call.span, help=f"write `{form}`")
+    return given != wanted
+
+
+def _initial(read: Node | Call) -> Initial:
+    match read:
+        case Choose(test, a, b):
+            return EitherInitialiser(test, _initial(a), _initial(b))
+        case Number(value):
+            return Initialiser("constant", (value,))
+        case Ref(name, 0) if name in INITIALISERS:
+            return Initialiser(name)
+        case Call(name, args, ()) if name in CALLED and len(args) == CALLED[name].count(",") + 1:
+            if all(isinstance(each, Number) for each in args):
+                return Initialiser(name, tuple(each.value for each in args))
+    return Formula(read)

@@ -39,6 +39,7 @@ from cellgen.runtime.functions import (
     softsign,
     straight_through,
 )
+from cellgen.runtime.initial_values import New
 from cellgen.runtime.layer import Layer, StackLayer, serializable
 from cellgen.runtime.noise import Draw, Drawing, keep, zone
 from cellgen.runtime.revision import needs
@@ -57,6 +58,7 @@ __all__ = [
     "Drawing",
     "Initializer",
     "Layer",
+    "New",
     "Port",
     "Regularizer",
     "Scan",

@@ -1,7 +1,6 @@
 """Arguments of cells and layers: what each must be, and the words that refuse it."""
 
 import numbers
-from typing import Any
 
 import tensorflow as tf
 
@@ -158,47 +157,6 @@ def given_state(states, state):
     states = state if states is None else states
     require(states is not None, "states", "given", None)
     return states
-
-
-def in_float32(initializer):
-    """An initializer that draws in float32 and rounds: in half precision there is no QR decomposition, for one."""
-
-    def initialize(shape, dtype: Any = None):
-        return tf.cast(initializer(shape, dtype="float32"), dtype)
-
-    return initialize
-
-
-def in_parts(whole, parts, axis):
-    """An initializer that draws a weight whole, then anew each of its equal parts that has one of its own."""
-
-    def initialize(shape, dtype=None):
-        drawn = tf.split(whole(shape, dtype=dtype), len(parts), axis)
-        for index, own in enumerate(parts):
-            if own:
-                drawn[index] = keras.initializers.get(own)(drawn[index].shape, dtype=dtype)
-        return tf.concat(drawn, axis)
-
-    return initialize
-
-
-def in_slices(whole, axis):
-    """An initializer that draws each slice of a weight along an axis by itself, as large as it is."""
-
-    def initialize(shape, dtype=None):
-        shape, drawn = list(shape), []
-        at = axis % len(shape)
-        for index in range(shape.pop(at)):
-            own = whole
-            if isinstance(whole, keras.initializers.Initializer):  # an instance draws the same numbers each time
-                config = whole.get_config()
-                if isinstance(config.get("seed"), int):
-                    config["seed"] += index
-                own = type(whole).from_config(config)
-            drawn.append(own(shape, dtype=dtype))
-        return tf.stack(drawn, at)
-
-    return initialize
 
 
 def by_port(given, ports):

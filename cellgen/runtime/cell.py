@@ -12,14 +12,12 @@ from cellgen.runtime.arguments import (
     by_port,
     flag,
     given_state,
-    in_float32,
-    in_parts,
-    in_slices,
     of_sizes,
     require,
 )
 from cellgen.runtime.arrays import flat
 from cellgen.runtime.constructors import KINDS, declared, of_weight, own_arguments, parameters, registry
+from cellgen.runtime.initial_values import by_formula, in_float32, in_parts, in_slices
 
 keras = tf.keras
 
@@ -64,22 +62,25 @@ class Cell(keras.layers.Layer):
         return self.add_weight(name=name, shape=(), initializer=keras.initializers.Constant(value), trainable=False)
 
     def _weight(
-        self, name: str, shape: Sequence[int], parts=(), axis: int = -1, of=None, called: str = "", trainable=True
+        self, name: str, shape: Sequence[int], parts=(), axis=-1, of=None, called="", initial=None, trainable=True
     ):
-        """A weight of the cell, or of a part of it, with Keras's three arguments, of one that is not trained the first;
-        `parts` are initializers of its equal parts along an axis, None for the weight's own; or it is the number of its
-        slices, each drawn by itself.
+        """A weight of the cell, or of a part of it, with Keras's three arguments, of one that is not trained the first.
+
+        parts: initializers or formulas of its equal parts along an axis, None for what the weight starts from
+        otherwise; or the number of its slices, each drawn by itself. initial: where no initializer is given, a formula
+        of what is `New`.
         """
         how = {kind: self.weight_arguments[f"{name}_{kind}"] for kind in (KINDS if trainable else KINDS[:1])}
         if isinstance(parts, int):
             how["initializer"] = in_slices(how["initializer"], axis)
         elif any(parts):
-            how["initializer"] = in_parts(how["initializer"], parts, axis)
+            how["initializer"] = in_parts(how["initializer"], parts, axis, initial)
+        elif how["initializer"] is None and initial is not None:
+            how["initializer"] = by_formula(initial)
         if tf.as_dtype(self.variable_dtype).size < 4:
             how["initializer"] = in_float32(how["initializer"])
-        return (self if of is None else of).add_weight(
-            name=called or name, shape=shape, trainable=trainable, **how
-        )
+        layer = self if of is None else of
+        return layer.add_weight(name=called or name, shape=shape, trainable=trainable, **how)
 
     def _weights(self, name: str, shapes: Sequence[Sequence[int]], **how) -> list:
         """A weight for each layer of a stack, called `name1` and so on."""

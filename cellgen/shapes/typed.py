@@ -32,6 +32,7 @@ from cellgen.ir import (
     walk,
     when,
 )
+from cellgen.ir.initial_values import decided, nodes
 from cellgen.shapes.context import Context, said
 from cellgen.shapes.type_cache import TypeCache
 
@@ -151,6 +152,7 @@ class _Typing:
             if equation.name in alive.equations:
                 self.equation(equation)
         self.starts()
+        self.weights_start()
         self.output()
 
     def done(self) -> TypedVariant:
@@ -183,6 +185,18 @@ class _Typing:
                 context.where[port.name] = (port.span, said(port.shape))
         for state in cell.states:
             context.where[f"{state.name}[t-1]"] = (state.span, said(state.shape))
+
+    def weights_start(self) -> None:
+        """What a weight starts from is there, where the weight is."""
+        known = {param.name for param in self.cell.params}
+        for param in self.cell.params:
+            for _, init in param.init if param.name in self.context.weights else ():
+                for node in nodes(decided(init, self.alive.variant)):
+                    name = node.name if isinstance(node, Ref) else ""
+                    if name in known - {param.name} and name not in self.context.weights:
+                        message = f"`{param.name}` starts from `{name}`, which may not be there"
+                        help = "say what it starts from then: `init: ... if OPTION else zeros`"
+                        self.context.report.add("CG309", message, node.span, help=help)
 
     def equation(self, equation: Equation) -> None:
         name, state = equation.name, self.carried.get(equation.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from cellgen.diagnostics import Refused, Report, Span, nearest
 from cellgen.document import StackDocument
 from cellgen.ir import Apply, Cell, Choose, Dim, Initialiser, Input, LabelAxis, Node, Param, Pick, Ref, rebuild
-from cellgen.resolve import Declared, Scope, bind, initialiser
+from cellgen.resolve import Declared, Scope, bind, plain
 from cellgen.text import MAX_DIM, MAX_FACTORS, MAX_RANK, Call, Scalar, Statement, check, equations, parts
 
 EACH, ALL, LAYERS = "each", "all", "layers"
@@ -98,7 +98,7 @@ class _Reading:
             self.report.add("CG108", f"a value has at most {MAX_RANK} axes", section.shape[MAX_RANK].span)
         init = []
         for label, scalar in (section.init or {}).items():
-            read = initialiser(scalar, self.report)
+            read = plain(scalar, self.report)
             if label != "else":
                 self.report.add("CG113", "a weight of the readout has one initialiser", scalar.span)
             elif read is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from cellgen.ir import Cell, Dim, Node, Ref, children, rebuild
+from cellgen.ir.initial_values import remade
 
 
 def read_as(node: Node, names: Mapping[str, str]) -> Node:
@@ -41,13 +42,17 @@ def with_dims(cell: Cell, names: Mapping[str, str]) -> Cell:
             divisor=names.get(each.divisor, each.divisor),
         )
 
+    def init(each: tuple) -> tuple:
+        label, starts = each
+        return label, remade(starts, lambda test: test, lambda value: read_as(node(value), names))
+
     return replace(
         cell,
         dims=tuple(map(dim, cell.dims)),
         axes=tuple(replace(each, widths=shape(each.widths)) for each in cell.axes),
         inputs=tuple(replace(each, shape=shape(each.shape)) for each in cell.inputs),
         states=tuple(replace(each, shape=shape(each.shape)) for each in cell.states),
-        params=tuple(replace(each, shape=shape(each.shape)) for each in cell.params),
+        params=tuple(replace(each, shape=shape(each.shape), init=tuple(map(init, each.init))) for each in cell.params),
         norms=tuple(replace(each, over=shape(each.over)) for each in cell.norms),
         equations=tuple(replace(each, value=node(each.value)) for each in cell.equations),
     )

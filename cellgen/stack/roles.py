@@ -1,10 +1,26 @@
 """What the wiring of a stack settles: an option of the layer, or whether a port of it is there, by role."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cellgen.diagnostics import nearest
-from cellgen.ir import Both, Choose, Either, Given, Is, Node, Not, Number, Option, Ref, Test
+from cellgen.ir import (
+    Both,
+    Choose,
+    Either,
+    Given,
+    Is,
+    Node,
+    Not,
+    Number,
+    Option,
+    Param,
+    Ref,
+    Test,
+    children,
+    rebuild,
+)
+from cellgen.ir.initial_values import remade
 from cellgen.resolve import Scope
 from cellgen.text import Statement
 
@@ -39,6 +55,25 @@ class Settled:
             case Either(a, b):
                 return _either(Settled.ask(a, settled), Settled.ask(b, settled))
         return test
+
+
+def in_place(node: Node, settled: Mapping[str, Settled]) -> Node:
+    """An equation of the cell with its wired options and ports in place."""
+    match node:
+        case Choose(test, a, b, span):
+            asked = Settled.ask(test, settled)
+            if isinstance(asked, bool):
+                return in_place(a if asked else b, settled)
+            return Choose(asked, in_place(a, settled), in_place(b, settled), span)
+        case Ref(name) if name in settled and settled[name].value is not None:
+            return settled[name].value
+    return rebuild(node, tuple(in_place(child, settled) for child in children(node)))
+
+
+def starting(param: Param, settled: Mapping[str, Settled]) -> Param:
+    """A weight of the cell, with what is wired in place in what it starts from."""
+    how = lambda test: Settled.ask(test, settled), lambda value: in_place(value, settled)
+    return replace(param, init=tuple((label, remade(each, *how)) for label, each in param.init))
 
 
 def settle(option: Option, statement: Statement, scope: Scope) -> Settled:

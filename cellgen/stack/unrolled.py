@@ -14,8 +14,8 @@ from cellgen.ir import (
     Cell,
     Choose,
     Dim,
-    EitherInitialiser,
     Equation,
+    Initial,
     LabelAxis,
     Node,
     Norm,
@@ -30,6 +30,7 @@ from cellgen.ir import (
     children,
     rebuild,
 )
+from cellgen.ir.initial_values import remade
 from cellgen.shapes import shapes
 from cellgen.stack.layer import Stack
 from cellgen.stack.readout import ALL, EACH, LAYERS, Readout, Step
@@ -197,13 +198,8 @@ class _Flattening:
         init = tuple((label, self.init(each, index)) for label, each in param.init)
         return replace(param, name=f"layer{index + 1}_{param.name}", shape=self.shape(param.shape, index), init=init)
 
-    def init(self, init, index: int):
-        if not isinstance(init, EitherInitialiser):
-            return init
-        test = self.asked(init.test, index)
-        if isinstance(test, bool):
-            return self.init(init.a if test else init.b, index)
-        return EitherInitialiser(test, self.init(init.a, index), self.init(init.b, index))
+    def init(self, init: Initial, index: int) -> Initial:
+        return remade(init, lambda test: self.asked(test, index), lambda value: self.node(value, index))
 
     def norm(self, norm: Norm, index: int, names: Mapping[str, str]) -> Norm:
         return replace(norm, name=names[norm.name], over=self.shape(norm.over, index))
@@ -240,6 +236,8 @@ class _Flattening:
             return Ref(f"layer{at + 1}_{reading.name}", reading.ago, ref.span)
         if base in self.own:
             return Ref(f"layer{index + 1}_{name}", ref.ago, ref.span)
+        if name in self.same[index]:  # the size of a dim
+            return replace(ref, name=self.same[index][name])
         return replace(ref, name=self.stack.outer.get(name, name))
 
     # --- the readout

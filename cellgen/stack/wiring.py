@@ -24,7 +24,6 @@ from cellgen.ir import (
     Ref,
     Shape,
     Test,
-    children,
     living,
     rebuild,
     walk,
@@ -36,7 +35,7 @@ from cellgen.stack.depth import layers
 from cellgen.stack.layer import Reading, Stack
 from cellgen.stack.readout import readout
 from cellgen.stack.rename import read_as, with_dims
-from cellgen.stack.roles import Settled, settle
+from cellgen.stack.roles import Settled, in_place, settle, starting
 from cellgen.text import Call, Statement, equations, parts
 
 LAST = {"below": "_last", "above": ""}  # what the last step's is called
@@ -132,7 +131,7 @@ class _Wiring:
         where = {each.name: each.name_span for each in statements if each.name not in ports}
         inner = replace(outer, dims=(*outer.dims, *self.cell.dims), inputs=(*outer.inputs,))
         self.scope = _WiringScope(inner, where, self.report)
-        initialisers(self.scope, as_cell(self.document))
+        self.params = initialisers(self.scope, as_cell(self.document))
         found, seen = [], {}
         for statement in statements:
             name, span = statement.name, statement.name_span
@@ -280,7 +279,7 @@ class _Wiring:
         taken = {each.name for each in named(self.cell)}
         renamed = {port.name: f"outer_{port.name}" for port in outer.inputs if port.name in taken}
         wired = [replace(each, value=read_as(each.value, renamed)) for each in wired]
-        own = [replace(each, value=self.settle(each.value)) for each in cell.equations]
+        own = [replace(each, value=in_place(each.value, self.settled)) for each in cell.equations]
         dims = [replace(dim, kind="wired") if dim.kind in ("inferred", "optional") else dim for dim in cell.dims]
         beside = {atom for port in self.ports.values() for axis in port.shape for atom in axis} - {d.name for d in dims}
         dims += [
@@ -328,7 +327,7 @@ class _Wiring:
             dims=tuple(dims),
             options=tuple(asked),
             inputs=(*inputs, *self.ports.values()),
-            params=(*cell.params, *outer.params),
+            params=(*(starting(each, self.settled) for each in cell.params), *self.params),
             equations=found,
             output=cell.output if cell.output in states or cell.output in shown else cell.states[0].name,
             wired=tuple(kept[each.name] for each in wired if each.name in kept),
@@ -372,18 +371,6 @@ class _Wiring:
             yield self.cell.output, Not(Given("above"))
         for each in self.readings.values():
             yield each.name, Given("above" if each.neighbour == "below" else "below")
-
-    def settle(self, node: Node) -> Node:
-        """An equation of the cell with its wired options and ports in place."""
-        match node:
-            case Choose(test, a, b, span):
-                asked = Settled.ask(test, self.settled)
-                if isinstance(asked, bool):
-                    return self.settle(a if asked else b)
-                return Choose(asked, self.settle(a), self.settle(b), span)
-            case Ref(name) if name in self.settled and self.settled[name].value is not None:
-                return self.settled[name].value
-        return rebuild(node, tuple(map(self.settle, children(node))))
 
     def stays(self, law, gone: set[str]) -> bool:
         """Whether a law is about values that are there, not about options that are wired or another spec."""

@@ -20,6 +20,7 @@ from cellgen.testing.masked import (
     masks,
 )
 from cellgen.testing.precision import arguments_are_checked, float32, mixed_precision
+from cellgen.testing.started import initial_values
 from cellgen.testing.subject import Subject, rates
 from cellgen.testing.training import (
     training_draws_by_seed,
@@ -56,6 +57,7 @@ __all__ = [
     "every_way",
     "float32",
     "gradients",
+    "initial_values",
     "masks",
     "mixed_precision",
     "one_trace_for_all_lengths",

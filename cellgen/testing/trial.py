@@ -161,7 +161,6 @@ class Trial:
         close(came, wanted, values or self.everything, bound or self.subject.bound, how)
 
 
-
 def convolves(cell: Cell) -> bool:
     nodes = (node for each in cell.equations for _, node in walk(each.value))
     return any(isinstance(node, Apply) and node.op == "conv" for node in nodes)

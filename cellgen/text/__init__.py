@@ -6,13 +6,14 @@ from cellgen.text.intake import contents, read, spelled
 from cellgen.text.law_text import FactText, LawText, laws
 from cellgen.text.logical_lines import lines
 from cellgen.text.names import KERAS, MAX_NAME, NAME, Taken, check, no_module
-from cellgen.text.printer import condition_text, notation
+from cellgen.text.printer import INFIX, condition_text, notation
 from cellgen.text.statements import MAX_SIZE, MAX_STATEMENTS, Loop, Statement, equations, size_of, within
 from cellgen.text.yaml_tree import NUMBER, Mapping, Scalar, Sequence, Tree, load
 
 __all__ = [
     "Call",
     "FactText",
+    "INFIX",
     "Indexed",
     "KERAS",
     "LawText",

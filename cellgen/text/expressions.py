@@ -29,7 +29,7 @@ SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "
 COMPARE = {ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater", ast.GtE: "greater_equal"}
 INSTEAD = {
     "dim": "a dim is a name, a positive integer or a product of them: `gates*units`",
-    "initialiser": "write a name such as `glorot_uniform`, `uniform(-1, 1)`, a number, or `ones if option else zeros`",
+    "initialiser": "write a name such as `glorot_uniform`, a number, `uniform(-1, 1)`, or `ones if option else zeros`",
 }
 
 

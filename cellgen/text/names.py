@@ -37,6 +37,8 @@ GENERATED = frozenset(
     zip recurrent""".split()
 )
 
+BUILT = frozenset(("math", "new"))  # what a formula of a weight's initial value reads beside sizes
+
 # names of the module of a stack that an input, an attribute or a size of a layer must not hide
 STACK = frozenset(
     """also after arguments depth found index kept layer layers new old own_input part parts ports read_out readout sent
@@ -96,7 +98,8 @@ def check(
         return refuse("is a word of the language", other)
     if name in WRITTEN:
         return refuse("is a function of the language", other)
-    if name in GENERATED and not label or stack and (name in STACK or re.match(r"layer\d", name)):
+    taken = name in GENERATED and not label or attribute and name in BUILT
+    if taken or stack and (name in STACK or re.match(r"layer\d", name)):
         return refuse("has a meaning in the generated code", other)
     if attribute and name.endswith(WEIGHT_ARGUMENTS):
         return refuse("is what an argument of a weight is called", other)

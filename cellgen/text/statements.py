@@ -1,6 +1,6 @@
 """Text to nodes. Every text of a spec goes through the standard library's `ast` with a whitelist; nothing is executed.
 
-Input: the `Scalar` of a section. Output: `Statement`s, `Axis`es and initialisers, whose names are not looked up yet.
+Input: the `Scalar` of a section. Output: `Statement`s, `Axis`es and initial values, whose names are not looked up yet.
 Bounds: 256 equations with 4,000 names and operations, also counting every micro-step of a loop.
 """
 
@@ -9,14 +9,15 @@ import re
 from dataclasses import dataclass, field, replace
 
 from cellgen.diagnostics import Refused, Report, Span
-from cellgen.ir import Axis, EitherInitialiser, Initialiser, Node, Number, Shape
+from cellgen.ir import Axis, Node, Shape
 from cellgen.text import names
-from cellgen.text.expressions import INSTEAD, MAX_DEPTH, MAX_LABELS, SIGNS, Call, Reader, parts
+from cellgen.text.expressions import MAX_LABELS, SIGNS, Call, Reader, parts
 from cellgen.text.logical_lines import Line, is_plain, lines
 from cellgen.text.yaml_tree import Scalar
 
 MAX_STATEMENTS = 256
 MAX_SIZE = 4_000  # of all equations, in names and operations
+MAX_INITIAL = 64  # of an initial value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,9 +135,16 @@ def axis(scalar: Scalar, report: Report) -> Axis | None:
     return _expression(scalar, report, Reader.axis, "dim")
 
 
-def initialiser(scalar: Scalar, report: Report) -> Initialiser | EitherInitialiser | None:
-    """`zeros`, `uniform(-1, 1)`, a number, or `ones if OPTION else zeros`; None if it was reported."""
-    return _expression(scalar, report, _initialiser, "initialiser")
+def initial_value(scalar: Scalar, report: Report) -> "Node | Call | None":
+    """What an `init:` says: `zeros`, `uniform(-1, 1)`, `-b_f`, `ones if OPTION else zeros`; None if it was reported."""
+    return _expression(scalar, report, _bounded, "initialiser")
+
+
+def _bounded(reader: Reader, node) -> "Node | Call":
+    value = reader.value(node)
+    if _size(value) > MAX_INITIAL:
+        reader.refuse("CG108", f"more than {MAX_INITIAL} names and operations", reader.span(node))
+    return value
 
 
 def _expression(scalar: Scalar, report: Report, read, what: str):
@@ -214,20 +222,3 @@ def _statement(line: Line, report: Report) -> Statement:
         return Statement(name, None, None, line.text, line.span, name_span, None, starts)
     value = reader.value(node)
     return Statement(name, annotation, value, line.text, line.span, name_span, annotation_span, starts)
-
-
-def _initialiser(reader: Reader, node, level: int = 1) -> Initialiser | EitherInitialiser:
-    match node:
-        case ast.IfExp(test=test, body=a, orelse=b) if level <= MAX_DEPTH:
-            return EitherInitialiser(
-                reader.test(test), _initialiser(reader, a, level + 1), _initialiser(reader, b, level + 1)
-            )
-        case ast.Name(id=name):
-            return Initialiser(name)
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-            values = [reader.value(arg) for arg in args]
-            if all(isinstance(value, Number) for value in values):
-                return Initialiser(name, tuple(value.value for value in values))
-        case ast.Constant() | ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
-            return Initialiser("constant", (reader.value(node).value,))
-    reader.refuse("CG202", "this is no initialiser", reader.span(node), help=INSTEAD["initialiser"])

@@ -493,7 +493,7 @@ def test_a_frozen_weight_is_no_variable_of_training(built):
     found = tape.gradient(loss, [*layer.trainable_weights, *(each.value for each in frozen)])
     assert [slope is None for slope in found] == [False, False, True, True, False, True]  # the first state is no step's
     assert "U_initializer" in layer.get_config() and "U_regularizer" not in layer.get_config()
-    with pytest.raises(TypeError, match="U_regularizer"):
+    with pytest.raises(ValueError, match="U_regularizer"):
         module.Frozen(UNITS, U_regularizer="l2")
 
 
@@ -505,3 +505,60 @@ def test_a_frozen_weight_stays_as_it_was_while_others_are_trained(built):
     model.fit(sequences(), np.ones((BATCH, UNITS)), verbose=0)
     still = [np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
     assert still == [False, False, True, True, True, True]
+
+
+# --- what weights start from ------------------------------------------------------------------------------------------
+
+
+def started(module, seed=3, width=WIDTH, **arguments):
+    """A layer of these specs that starts from formulas, as it was made, by name."""
+    keras.utils.set_random_seed(seed)
+    layer = module.Started(UNITS, **arguments)
+    layer.build((BATCH, STEPS, width))
+    return layer, {weight.name: np.asarray(weight) for weight in layer.weights}
+
+
+def test_one_seed_makes_the_same_weights(built):
+    module = built("started")
+    (_, one), (_, same), (_, other) = (started(module, seed) for seed in (3, 3, 4))
+    assert all(np.array_equal(one[name], same[name]) for name in one)
+    assert not np.array_equal(one["R"], other["R"]) and np.array_equal(one["A"], other["A"])
+    assert np.array_equal(one["b"][:UNITS], -one["b"][UNITS : 2 * UNITS])
+
+
+def test_an_initializer_stands_instead_of_a_formula(built):
+    layer, weights = started(built("started"), decay_initializer="ones", b_initializer=keras.initializers.Constant(2.0))
+    assert np.array_equal(weights["decay"], [1, 1]) and np.array_equal(weights["b"][-UNITS:], [2.0] * UNITS)
+    np.testing.assert_allclose(weights["rate"], np.log([[1, 1], [2, 2]]) + 0.01 - 1, atol=1e-6)  # what reads it
+    config = layer.get_config()
+    assert config["R_initializer"] is None and config["decay_initializer"] is not None
+    again = type(layer).from_config(config)
+    again.build((BATCH, STEPS, WIDTH))
+    assert np.array_equal(again.cell.decay, [1, 1])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_bfloat16", "bfloat16", "float16"])
+def test_formulas_are_computed_in_every_dtype(built, dtype):
+    _, weights = started(built("started"), dtype=dtype)
+    for name, value in weights.items():
+        assert np.isfinite(value.astype("float64")).all(), name
+    radius = np.abs(np.linalg.eigvals(weights["R"].astype("float64"))).max()
+    assert radius == pytest.approx(0.9, abs=1e-2)
+    if dtype == "float64":
+        assert radius == pytest.approx(0.9, abs=1e-12)
+
+
+def test_a_layer_may_be_built_where_a_function_is_traced(built):
+    module, layers = built("started"), []
+
+    @tf.function
+    def run(x):
+        if not layers:
+            layers.append(module.Started(UNITS))
+        return layers[0](x)
+
+    x = tf.constant(sequences().astype("float32"))
+    np.testing.assert_allclose(run(x), layers[0](x), atol=1e-6)
+    b = np.asarray(layers[0].cell.b)
+    assert np.array_equal(b[:UNITS], -b[UNITS : 2 * UNITS])
+    assert np.array_equal(layers[0].cell.peephole, -2 * b[UNITS : 2 * UNITS])

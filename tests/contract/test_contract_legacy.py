@@ -10,6 +10,7 @@ from tests.generated import (
     GENERATED,
     STEPS,
     WIDTH,
+    build,
     child,
     close,
     each_subject,
@@ -336,3 +337,34 @@ def test_what_holds_for_a_sequence_is_drawn_once_in_keras_2_too(tmp_path):
 def test_the_layout_of_a_cell_of_keras_2(tmp_path):
     printed = child(LAYOUT, tmp_path, GENERATED, GENERATED.parent, **LEGACY)
     assert "Sizes(input=3, units=4, hidden=4) ['kernel', 'recurrent_kernel', 'bias']" in printed
+
+
+STARTED = """
+import numpy as np, tensorflow as tf
+from chrono import ChronoCell
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    cell = ChronoCell(4)
+    y, _ = cell(tf.ones([2, 3]), cell.zero_state(2, tf.float32))
+    session.run(tf.compat.v1.global_variables_initializer())
+    bias, peephole = session.run([cell.bias, cell.peephole])
+    assert np.array_equal(bias[:4], -bias[4:8]) and np.array_equal(peephole, 2 * bias[4:8]) and bias[4:8].min() > 0
+    assert session.run(y).shape == (2, 4)
+"""
+
+CHRONO = """
+cell: Chrono
+gates: [i, f, g]
+state: {h: units}
+params:
+  bias: {shape: [gates*units], init: {f: "log(uniform(2, 9))", i: -bias.f, else: zeros}}
+  peephole: {shape: [units], init: 2 * bias.f}
+equations: |
+  z: [gates, units] = affine(x, h[t-1])
+  h = sigmoid(z.f + peephole * h[t-1]) * h[t-1] + sigmoid(z.i) * tanh(z.g)
+"""
+
+
+def test_weights_start_from_each_other_in_a_graph_of_tensorflow_1(tmp_path):
+    (tmp_path / "chrono.yaml").write_text(CHRONO)
+    build(tmp_path / "chrono.yaml", tmp_path)
+    child(STARTED, tmp_path, tmp_path, **LEGACY)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cellgen.runtime import arguments
+from cellgen.runtime import arguments, initial_values
 
 UNKNOWN = tf.TensorSpec([None, None, 3])
 
@@ -177,7 +177,7 @@ def test_given_state():
 
 
 def test_drawn_in_float32_and_rounded():
-    drawn = arguments.in_float32(keras.initializers.Orthogonal(seed=1))([3, 3], dtype="float16")
+    drawn = initial_values.in_float32(keras.initializers.Orthogonal(seed=1))([3, 3], dtype="float16")
     assert drawn.dtype == tf.float16
     wanted = np.asarray(keras.initializers.Orthogonal(seed=1)([3, 3], dtype="float32")).astype("float16")
     np.testing.assert_array_equal(drawn, wanted)
@@ -189,7 +189,9 @@ def test_initializers_of_parts(axis):
     drawn = np.array(whole([4, 4], dtype="float64"))
     part = (slice(2, 4), slice(None)) if axis == 0 else (slice(None), slice(2, 4))
     drawn[part] = 1
-    found = arguments.in_parts(keras.initializers.RandomNormal(seed=1), [None, "ones"], axis)([4, 4], dtype="float64")
+    found = initial_values.in_parts(keras.initializers.RandomNormal(seed=1), [None, "ones"], axis)(
+        [4, 4], dtype="float64"
+    )
     np.testing.assert_array_equal(found, drawn)
 
 
@@ -199,12 +201,12 @@ def test_a_stack_of_weights_is_drawn_slice_by_slice(axis):
     shape.insert(axis % 3, 3)
     for seed in (None, 1):
         own = keras.initializers.Orthogonal(seed=seed)
-        drawn = np.moveaxis(arguments.in_slices(own, axis)(shape, dtype="float64").numpy(), axis, 0)
+        drawn = np.moveaxis(initial_values.in_slices(own, axis)(shape, dtype="float64").numpy(), axis, 0)
         for each, other in ((0, 1), (0, 2), (1, 2)):
             np.testing.assert_allclose(drawn[each].T @ drawn[each], np.eye(4), atol=1e-6)
             assert np.abs(drawn[each] - drawn[other]).max() > 0.1
     same = np.moveaxis(
-        arguments.in_slices(keras.initializers.Identity(), axis)(shape, dtype="float64").numpy(), axis, 0
+        initial_values.in_slices(keras.initializers.Identity(), axis)(shape, dtype="float64").numpy(), axis, 0
     )
     assert np.array_equal(same, [np.eye(4)] * 3)
 

@@ -13,8 +13,10 @@ from cellgen.derive.derivative_rules import op
 from cellgen.derive.hoisting import hoist
 from cellgen.derive.proof import rederive
 from cellgen.derive.reverse_mode import derive
+from cellgen.interpret.settings import Settings
 from cellgen.ir.expr import Apply, Ref, walk
 from cellgen.ir.ops import ACTIVATIONS
+from cellgen.ir.sizes import multiples
 from cellgen.runtime.declarations import Equations
 from cellgen.schedule import Run
 from cellgen.schedule.flow import made
@@ -306,6 +308,16 @@ plan
     )
 
 
+def _sizes(dims):
+    """What is divided by a size is so by 2."""
+    divisors, many = {dim.divisor for dim in dims}, multiples(dims)
+    for dim in dims:
+        if dim.name in divisors:
+            yield dim.name, 2
+        elif dim.kind in ("inferred", "required"):
+            yield dim.name, 7 * many[dim.name]
+
+
 @each_shipped
 def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
     """The formula of the plan, against the arrays that a generated module keeps of one step of one sample."""
@@ -320,7 +332,11 @@ def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
         return output, kept
 
     monkeypatch.setattr(module.recurrent.Scan, "example", noted)
-    layer_class(module)(7)(tf.ones([1, 5, 7]))
+    settings = Settings(plan.joint.typed, sizes := dict(_sizes(plan.joint.typed.cell.dims)))
+    x = plan.joint.typed.cell.inputs[0]
+    inferred = {dim.name for dim in plan.joint.typed.cell.dims if dim.kind == "inferred"}
+    arguments = {name: size for name, size in sizes.items() if name not in inferred}
+    layer_class(module)(**arguments)(tf.ones([1, 5, *settings.shape(x.shape)]))
     reads = plan.backward.reads | plan.after.reads
     size = sum(4 * value.shape.num_elements() for name, value in seen[0].items() if name in reads)
-    assert size == bytes_a_step(plan).at({"units": 7, "input": 7, "proj": 7, "context": 40}) > 0
+    assert size == bytes_a_step(plan).at(settings.sizes) > 0

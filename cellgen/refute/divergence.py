@@ -151,7 +151,7 @@ class _Both:
         have, kept = self.ours.names[our_name], instance._carried(our_name, self.ours)
         array = self._scope(instance, self.ours).fit(env[our_name], have, kept)
         shape = self.instance._carried(name, self.variant).shape
-        return self._filled(shape, lambda labels: (array, kept.shape, [self.pairs[each] for each in labels]))
+        return self._filled(shape, lambda labels, _: (array, kept.shape, [self.pairs[each] for each in labels]))
 
     def shown(self, found: Mapping, name: str) -> np.ndarray:
         """A state or the output of the other cell."""
@@ -161,10 +161,10 @@ class _Both:
     def _read(self, name: str, shape: Shape, env: Mapping, ago: bool = False) -> np.ndarray:
         """What the other cell reads under a name, which may be several of ours, a label each."""
 
-        def source(labels: list[str]) -> tuple[np.ndarray, Shape, list[str]]:
+        def source(labels: list[str], sizes: list[int]) -> tuple[np.ndarray, Shape | None, list[str]]:
             given = next((self.given[f"{name}.{each}"] for each in labels if f"{name}.{each}" in self.given), None)
             if given is not None:
-                return self._array(given), (), []
+                return self._array(np.eye(*sizes) if given == IDENTITY else given), None, []
             label = next((each for each in labels if f"{name}.{each}" in self.pairs), None)
             called = f"{name}.{label}" if label else name
             mine, *picked = self.pairs[called].split(".")
@@ -175,18 +175,21 @@ class _Both:
 
         return self._filled(shape, source)
 
-    def _filled(self, shape: Shape, source: Callable[[list[str]], tuple[np.ndarray, Shape, list[str]]]):
-        """An array of the other cell, label by label: of each, one of ours, its shape, and the labels of the part."""
+    def _filled(self, shape: Shape, source: Callable[[list[str], list[int]], tuple]):
+        """An array of the other cell, label by label: of each, one of ours, its shape, and the labels of the part; or a
+        matrix of the sizes that have no labels, or a number, and no shape.
+        """
         theirs, out, lead = self.instance, None, ()
         atoms = Algebra.of(theirs.cell, self.variant.same).flat(shape)
         for place in _places(theirs, atoms):
-            array, own, labels = source(_labels(place))
+            sizes = [theirs.settings.length(atom) for atom, label in zip(atoms, place) if label is None]
+            array, own, labels = source(_labels(place), sizes)
             if out is None:
-                lead = array.shape[: array.ndim - len(self.moment.instance.settings.shape(own))]
+                lead = () if own is None else array.shape[: array.ndim - len(self.moment.instance.settings.shape(own))]
                 out = np.empty((*lead, *(theirs.settings.length(atom) for atom in atoms)), array.dtype)
             part = out[(..., *(_slice(theirs, *each) for each in zip(atoms, place)))]
-            mine = self._part(array, own, lead, labels)
-            part[...] = mine.reshape(part.shape) if own else mine  # a number is spread
+            mine = array if own is None else self._part(array, own, lead, labels)
+            part[...] = mine.reshape(part.shape) if own or mine.ndim == len(sizes) else mine  # a number is spread
         return out.reshape((*lead, *theirs.settings.shape(shape)))
 
     def _part(self, array: np.ndarray, shape: Shape, lead: tuple[int, ...], labels: list[str]) -> np.ndarray:

@@ -213,13 +213,13 @@ def _their_value(
         return values[word]
     if NUMBER.fullmatch(word.removeprefix("-")) and (weight or option.kind in ("number", "maybe", "scheduled")):
         return Fraction(word)
-    if weight and word == IDENTITY and not parts:
+    if weight and word == IDENTITY:
         return IDENTITY
     ours = {*scope.defined, *scope.params, *scope.inputs, *scope.options, *scope.dims}
     if word.split(".")[0] in ours:
         help = f"ours stands first: write `{word} = {name}`"
         scope.report.refuse("CG205", f"`{name}` is a name of `{stem}`, not of this cell", span, help=help)
-    wanted = "a number or `identity`" if weight and not parts else " or ".join(values) or "a number"
+    wanted = "a number or `identity`" if weight else " or ".join(values) or "a number"
     scope.report.refuse("CG202", f"`{whole}` of `{stem}` is {wanted}", span)
 
 

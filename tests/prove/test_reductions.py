@@ -141,6 +141,17 @@ equations: |
   h = f * h[t-1] + (1 - f) * (x @ V + b)
 """
 PART = "V = kernel.h, b = bias.h"
+ITSELF = """
+cell: Cell
+dims: {units: required}
+inputs: {x: [units]}
+state: {h: units}
+params: {W: [units, units], a: [units]}
+equations: |
+  f = sigmoid(x @ W + a)
+  h = f * h[t-1] + (1 - f) * x
+"""
+SAME = "units = input, W = -kernel.z, a = -bias.z, bias.h = 0"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +170,9 @@ PART = "V = kernel.h, b = bias.h"
         (LEAKY, f"reduces to mingru with W = -kernel.z, a = 1, bias.z = -1, {PART}", "proved"),
         (LEAKY, f"reduces to mingru with W = -kernel.z, a = 1, bias.z = 1, {PART}", "refuted"),
         (LEAKY, f"reduces to mingru with W = -kernel.z, bias.z = 0, {PART}", "refuted"),
+        (ITSELF, f"reduces to mingru with {SAME}, kernel.h = identity", "proved"),
+        (ITSELF, f"reduces to mingru with {SAME}, kernel.h = 1", "refuted"),
+        (ITSELF, f"reduces to mingru with {SAME.replace('-', '')}, kernel.h = identity", "refuted"),
     ],
 )
 def test_gates_are_tied_signs_turned_and_parts_given(text, line, status):

@@ -1,4 +1,4 @@
-"""FastGRNN of Kusupati et al. 2018 (arXiv:1901.02358), eq. 3-4, low-rank or not. A sample is a column.
+"""FastGRNN of Kusupati et al. 2018 (arXiv:1901.02358), section 3, low-rank or not. A sample is a column.
 
 z_t = sigma(W x_t + U h_t-1 + b_z);  h~_t = tanh(W x_t + U h_t-1 + b_h)
 h_t = (zeta (1 - z_t) + nu) * h~_t + z_t * h_t-1, zeta and nu being sigmoids of what is learned; W = W1 W2, U = U1 U2

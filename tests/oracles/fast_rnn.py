@@ -1,4 +1,4 @@
-"""FastRNN of Kusupati et al. 2018 (arXiv:1901.02358), eq. 2. A sample is a column.
+"""FastRNN of Kusupati et al. 2018 (arXiv:1901.02358), section 3. A sample is a column.
 
 h~_t = sigma(W x_t + U h_t-1 + b);  h_t = alpha h~_t + beta h_t-1, alpha and beta being sigmoids of what is learned
 """

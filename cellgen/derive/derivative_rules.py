@@ -267,6 +267,8 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     "conv": _conv,
     "normalize": _normalize,
     "step": lambda at: (None,),
+    "floor": lambda at: (None,),
+    "mod": lambda at: (at.d, neg(mul(at.d, op("floor", div(at.x(), at.x(1)))))),
     "minimum": _less("less_equal"),
     "maximum": _less("greater_equal"),
     "clip": _clip,

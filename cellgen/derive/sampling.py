@@ -149,6 +149,7 @@ class Sample:
             "erf": m.erf,
             "sin": m.sin,
             "cos": m.cos,
+            "floor": m.floor,
             "pow": m.power,
             "stop_gradient": lambda x: x,
             "softmax": softmax,

@@ -55,6 +55,7 @@ class Symbolic:
             "linear": lambda a: a,
             "zeros": lambda a: self.zero,
             "step": lambda a: self.call("greater", a, self.zero),
+            "mod": lambda a, b: a - b * self.call("floor", a / b),
             "where": self.where,
             "minimum": lambda a, b: self.where(self.call("less_equal", a, b), a, b),
             "maximum": lambda a, b: self.where(self.call("greater_equal", a, b), a, b),
@@ -160,7 +161,7 @@ class Symbolic:
             count = len(rest) - 1
             own = self.one if which == index - 3 else self.zero
             return self.call("rstd", centred, *rest) * (own - (centred + value * other) / count)
-        if name in COMPARISONS or name == "stop_gradient":
+        if name in COMPARISONS or name in ("stop_gradient", "floor"):
             return self.zero
         return self.call(f"{name}'", args[0], value)  # an activation that an option chooses
 

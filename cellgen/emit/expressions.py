@@ -86,6 +86,8 @@ TENSORFLOW: dict[str, Form] = {
     "sin": _call("tf.sin"),
     "cos": _call("tf.cos"),
     "step": _own("heaviside"),
+    "floor": _call("tf.floor"),
+    "mod": Form("{0} % {1}", MULTIPLY, (UNARY, UNARY)),
     "minimum": _call("tf.minimum", 2),
     "maximum": _call("tf.maximum", 2),
     "clip": _call("tf.clip_by_value", 3),
@@ -193,7 +195,7 @@ class Emitter:
                 form = FORMS[op]
                 wants = form.args or (CHOOSE,) * len(args)
                 if op in ("mul", "div"):  # Python reads `x @ W * z` from the left too, but people wonder
-                    wants = tuple(UNARY if self.is_matmul(arg) else want for arg, want in zip(args, wants, strict=True))
+                    wants = tuple(UNARY if self.is_apart(arg) else want for arg, want in zip(args, wants, strict=True))
                 texts = [self.text(arg, want) for arg, want in zip(args, wants, strict=True)]
                 return form.text.format(*texts, **self.keywords(node)), form.binds
         raise TypeError(node)
@@ -205,8 +207,9 @@ class Emitter:
                 return f"*([{self.text(a)}] if {self.test(test, OR)} else [])"
         return self.text(node)
 
-    def is_matmul(self, node: Node) -> bool:
-        return isinstance(node, Apply) and node.op == "matmul"
+    def is_apart(self, node: Node) -> bool:
+        """Whether it stands in parentheses in a product, though it binds as tightly."""
+        return isinstance(node, Apply) and node.op in ("matmul", "mod")
 
     def keywords(self, node: Apply) -> dict[str, str]:
         attrs = dict(node.attrs)

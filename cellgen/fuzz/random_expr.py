@@ -79,7 +79,7 @@ class Expressions:
         ways = [
             (self.leaf, 4), (self.binary_op, 8), (self.unary, 8), (self.named, 4), (self.select, 1.5),
             (self.bound, 1.5), (self.choice, 1.5), (self.power, 0.7), (self.gradient, 0.8), (self.quotient, 0.8),
-            (self.reduced, 1), (self.activated, 0.7), (self.product, 3), (self.blend, 1),
+            (self.rounded, 0.7), (self.reduced, 1), (self.activated, 0.7), (self.product, 3), (self.blend, 1),
         ]  # fmt: skip
         if dims != ("1",):
             ways += [(self.along, 0.8), (self.normed, 0.9)]
@@ -221,6 +221,15 @@ class Expressions:
         pair = [one, bare(self.operand(dims, depth))]
         self.rng.shuffle(pair)
         return f"{self.rng.choice(('minimum', 'maximum'))}({', '.join(pair)})"
+
+    def rounded(self, dims: Dims, depth: int) -> str:
+        one, other = bare(self.expr(dims, depth)), self.rng.choice(("2", "-1.5", "0.7", "(1 + abs({}))", "step"))
+        if other == "step":
+            return f"floor({one})"
+        pair = [one, other.format(bare(self.operand(dims, depth))) if "{}" in other else other]
+        if self.chance(0.2) and "{}" in other:  # what is divided by is the wider one
+            pair = [pair[1], f"(2 + abs({one}))"]
+        return f"mod({pair[0]}, {bare(pair[1])})"
 
     def condition(self, dims: Dims, depth: int) -> str:
         binary = [value for value in self.binary if value.dims in (dims, ("1",))]

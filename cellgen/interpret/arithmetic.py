@@ -109,6 +109,8 @@ NUMPY: dict[str, Callable] = {
     "sin": np.sin,
     "cos": np.cos,
     "step": lambda x: (x > 0) * 1.0,
+    "floor": np.floor,
+    "mod": np.mod,
     "minimum": np.minimum,
     "maximum": np.maximum,
     "clip": lambda x, low, high: np.maximum(np.minimum(x, high), low),
@@ -128,6 +130,16 @@ def _apart(a, b):
     return np.abs(a - b)
 
 
+def _from_whole(x):
+    return _apart(x, np.round(x))
+
+
+def _from_a_multiple(a, b):
+    """How far `a` and `b` may each be moved until `floor(a / b)` is another."""
+    times = a / b
+    return _from_whole(times) * np.abs(b) / np.maximum(1, np.abs(times))
+
+
 # How far arguments are from where the operation's derivative jumps (for elu and softsign: bends).
 KINKS: dict[str, Callable] = {
     **dict.fromkeys(("relu", "leaky_relu", "elu", "selu", "softsign", "abs", "step", "sqrt"), np.abs),
@@ -135,6 +147,8 @@ KINKS: dict[str, Callable] = {
     **dict.fromkeys(("hard_sigmoid", "hard_silu"), lambda x: _apart(np.abs(x), 3)),
     "relu6": lambda x: np.minimum(np.abs(x), _apart(x, 6)),
     "hard_tanh": lambda x: _apart(np.abs(x), 1),
+    "floor": _from_whole,
+    "mod": _from_a_multiple,
     "clip": lambda x, low, high: np.minimum(_apart(x, low), _apart(x, high)),
 }
 

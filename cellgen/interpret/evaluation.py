@@ -30,6 +30,7 @@ from cellgen.ir import (
     View,
     axis_text,
     holds,
+    walk,
 )
 
 
@@ -79,8 +80,9 @@ class Scope:
                 value = smooth + self._frozen(path, lambda fixed: fixed._fitted(f, (*path, 0), env, type) - smooth)
             case Apply(op, args) if OPS[op].shape == "elementwise":
                 below = [self._fitted(arg, (*path, index), env, type) for index, arg in enumerate(args)]
-                alike = len(args) == 2 and args[0] == args[1]  # what is compared with itself has no kink
-                value = self.operations[op](*below) if alike else self._call(op, *below)
+                # what is compared with itself, and what nothing moves, has no kink
+                still = len(args) == 2 and args[0] == args[1] or self.reference and not self._moves(node)
+                value = self.operations[op](*below) if still else self._call(op, *below)
             case Apply(op, args):
                 below = [self.value(arg, (*path, index), env) for index, arg in enumerate(args)]
                 types = [self.types[(*path, index)] for index in range(len(args))]
@@ -94,6 +96,11 @@ class Scope:
         if self.reference:
             self.reference.pass_by(op, args)
         return self.operations[op](*args)
+
+    def _moves(self, node: Node) -> bool:
+        """Whether a value comes of weights, states or inputs."""
+        moving = self.settings.moving
+        return any(isinstance(each, Ref) and (each.ago or each.name in moving) for _, each in walk(node))
 
     def _frozen(self, path: Path, compute) -> np.ndarray:
         return self.reference.keep((self.at, path), lambda: compute(replace(self, reference=None)))

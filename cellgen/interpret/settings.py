@@ -6,6 +6,7 @@ Input: a `TypedCell` and a mapping of what was given. Output: `Settings`. Number
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain
 from numbers import Integral, Real
 
@@ -27,6 +28,7 @@ from cellgen.ir import (
     default_variant,
     live_walk,
     shape_text,
+    walk,
 )
 
 
@@ -110,6 +112,16 @@ class Settings:
         if atom not in self.sizes:
             raise ValueError(f"{self.cell.name} needs a size for {atom}")
         return self.sizes[atom]
+
+    @cached_property
+    def moving(self) -> frozenset[str]:
+        """The names of values that come of weights, states or inputs, those too."""
+        cell = self.cell
+        found = {each.name for group in (cell.inputs, cell.params, cell.noises) for each in group}
+        for equation in cell.equations:
+            if any(isinstance(node, Ref) and (node.ago or node.name in found) for _, node in walk(equation.value)):
+                found.add(equation.name)
+        return frozenset(found)
 
     def live(self, variant: TypedVariant) -> list[Equation]:
         """The equations that exist in a variant, in the author's order."""

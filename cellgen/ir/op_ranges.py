@@ -156,6 +156,24 @@ def _step(x: Interval) -> Interval:
     return point(0) if upper(x)[0] <= 0 else BIT
 
 
+def _floor(x: Interval) -> Interval:
+    low = None if x.low is None else Fraction(floor(x.low))
+    high = None if x.high is None else Fraction(ceil(x.high) - 1 if x.high_open else floor(x.high))
+    return closed(low, high)
+
+
+def _mod(a: Interval, b: Interval) -> Interval:
+    """From 0 up to `b`, or down to it; of a whole number of times that is known, what is left."""
+    out = hull(point(0), b)
+    out = Interval(out.low, out.high, out.low is None or out.low < 0, out.high is None or out.high > 0)
+    times = REAL if holds_zero(b) else _floor(multiply(a, invert(b)))
+    if times.low is not None and times.low == times.high:
+        return meet(out, subtract(a, multiply(times, b)))
+    if (a.low is not None and a.low >= 0 and b.low is not None and b.low >= 0) and a.high is not None:
+        return meet(out, make(lower(out), upper(a)))
+    return out
+
+
 def _not(x: Interval) -> Interval:
     return subtract(point(1), x)
 
@@ -213,7 +231,7 @@ whole, everywhere; where it may be less than zero, not at zero.)"""
 
 def defined(op: str, *args: Interval) -> bool | None:
     """Whether the operation has a result for all of these arguments; None: for some, as far as is known."""
-    if op == "div":
+    if op in ("div", "mod"):
         return False if args[1] == point(0) else None if holds_zero(args[1]) else True
     if op not in DOMAIN:
         return True
@@ -264,6 +282,8 @@ RANGE: dict[str, Callable[..., Interval]] = {
     "sin": _wave("sin"),
     "cos": _wave("cos"),
     "step": _step,
+    "floor": _floor,
+    "mod": _mod,
     "minimum": minimum,
     "maximum": maximum,
     "clip": clip,

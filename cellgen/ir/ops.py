@@ -99,6 +99,8 @@ OPS: dict[str, Op] = _table(
     _elementwise("sin", 1, "the sine", interval("[-1, 1]")),
     _elementwise("cos", 1, "the cosine", interval("[-1, 1]")),
     _elementwise("step", 1, "1 where x > 0, else 0; its gradient is zero", interval("[0, 1]")),
+    _elementwise("floor", 1, "the largest whole number that is no larger than x; its gradient is zero"),
+    _elementwise("mod", 2, "a - b * floor(a / b), the remainder, which has the sign of b: mod(a, b)"),
     _elementwise("minimum", 2, "the smaller of a and b"),
     _elementwise("maximum", 2, "the larger of a and b"),
     _elementwise("clip", 3, "x, held between low and high: clip(x, low, high)"),
@@ -115,7 +117,7 @@ OPS: dict[str, Op] = _table(
 
 ACTIVATIONS = tuple(name for name, op in OPS.items() if op.activation)
 OTHERWISE = {"swish": "silu", "hard_swish": "hard_silu", "logistic": "sigmoid", "sigm": "sigmoid", "identity": "linear"}
-REMAINDER = "there is no remainder: count in a state that starts anew, `n = where(n[t-1] >= 1, 0, n[t-1] + 1)`"
+REMAINDER = "the remainder is `mod(a, b)`"
 WRITTEN = tuple(name for name, op in OPS.items() if op.written)
 
 

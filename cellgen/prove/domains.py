@@ -98,9 +98,9 @@ def arms(meaning: Meaning, node: Node, path: Path, types: Types) -> list[tuple[G
 def _demanded(node: Apply) -> tuple[int, str] | None:
     """Which operand an operation demands something of."""
     match node:
-        case Apply("div", (_, Number())):
+        case Apply("div" | "mod", (_, Number())):
             return None
-        case Apply("div"):
+        case Apply("div" | "mod"):
             return 1, NOT_ZERO
         case Apply("log"):
             return 0, POSITIVE

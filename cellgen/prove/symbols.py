@@ -13,9 +13,9 @@ wrong.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import log10
+from math import floor, log10
 
-from cellgen.ir import OPS
+from cellgen.ir import OPS, intervals
 from cellgen.prove.value_cache import ValueCache
 
 MAX_TERMS = 128
@@ -175,6 +175,18 @@ class Arithmetic:
         if a.is_Rational:
             return self.one if a > 0 else self.zero
         return self.atom("step", a, binary=True, frozen=True)
+
+    def floor(self, a: Expr) -> Expr:
+        """What is whole of its constant stands beside it."""
+        constant, rest = a.as_coeff_Add()
+        if rest == 0:
+            return self.number(floor(intervals.exact(constant)))
+        whole = self.number(floor(intervals.exact(constant)))
+        return whole + self.atom("floor", a - whole, frozen=True)
+
+    def remainder(self, a: Expr, b: Expr) -> Expr:
+        times = self.floor(self.product(a, self.inverse(b)))
+        return self.table.make(self.difference(a, self.product(b, times)), "mod", a, b)
 
     def choose(self, condition: Expr, a: Expr, b: Expr) -> Expr:
         """By a condition that is 0 or 1; of a reference program no gradient goes through it."""
@@ -350,6 +362,8 @@ SYMPY: dict[str, Callable] = {
     "sin": lambda s, x: s.odd("sin", x),
     "cos": lambda s, x: s.even("cos", x),
     "step": lambda s, x: s.positive(x),
+    "floor": lambda s, x: s.floor(x),
+    "mod": lambda s, a, b: s.remainder(a, b),
     "minimum": lambda s, a, b: s.least(a, b),
     "maximum": lambda s, a, b: s.greatest(a, b),
     "clip": _clip,

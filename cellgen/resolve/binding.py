@@ -61,7 +61,10 @@ MEANT = {
     **{other: f"did you mean `{name}`?" for other, name in OTHERWISE.items()},
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolve", "convolution"), "did you mean `conv`?"),
     "sg": "did you mean `stop_gradient`?",
-    **dict.fromkeys(("mod", "fmod", "floormod"), REMAINDER),
+    **dict.fromkeys(("fmod", "floormod", "remainder", "rem"), REMAINDER),
+    "floordiv": "write `floor(a / b)`",
+    "ceil": "write `-floor(-x)`",
+    "round": "write `floor(x + 0.5)`",
     "transpose": transposed("W"),
     "split": "a labelled axis is cut by its labels: `gates: [i, f]`, then `z.i` and `z.f`",
 }
@@ -84,13 +87,18 @@ def bind(node: "Node | Call", scope: Scope) -> Node:
     match node:
         case Apply("pow"):
             _exponent(node, scope)
-        case Apply("div", (_, divisor)) if _literal(divisor) == 0:
-            scope.report.refuse("CG216", "a division by 0", divisor.span)
+        case Apply("div", (_, divisor)):
+            _not_zero(divisor, scope)
     value = _literal(node)
     if isinstance(value, complex) or value is not None and not isfinite(value):
         text = " ".join(node.span.text.split())
         scope.report.refuse("CG216", f"`{text}` is no number that a float can hold", node.span)
     return node
+
+
+def _not_zero(divisor: Node, scope: Scope) -> None:
+    if _literal(divisor) == 0:
+        scope.report.refuse("CG216", "a division by 0", divisor.span)
 
 
 def _literal(node: Node) -> float | complex | None:
@@ -216,6 +224,8 @@ def _call(call: Call, scope: Scope) -> Node:
     if name not in WRITTEN:
         _no_function(call, scope)
     args, attrs = _arguments(call, OPS[name].arity, scope), _keywords(call, scope)
+    if name == "mod":
+        _not_zero(args[1], scope)
     if name == "clip" and all(isinstance(arg, Number) for arg in args[1:]) and args[1].value > args[2].value:
         help = "write `clip(x, low, high)`, low first"
         scope.report.refuse("CG208", "`clip` to an empty range", call.span, help=help)

@@ -21,7 +21,7 @@ from cellgen.testing.trial import Trial
 SIZES = ("small", "other")
 HALVES = {"mixed_bfloat16": 0.2, "mixed_float16": 0.03}  # how near a policy comes
 RATE = 0.4  # of what training drops, where an option says how much
-JUMPS = ("step", "where")  # a rounding of their argument may change their value by 1
+JUMPS = ("step", "where", "floor", "mod")  # a rounding of their argument may change their value by 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -56,6 +56,8 @@ MEANING = {
     "mul": lambda u, v: u * v,
     "div": lambda u, v: u / v,
     "pow": lambda u, v: u**v,
+    "floor": sympy.floor,
+    "mod": lambda u, v: u - v * sympy.floor(u / v),
     "less": lambda u, v: u < v,
     "less_equal": lambda u, v: u <= v,
     "greater": lambda u, v: u > v,
@@ -140,6 +142,16 @@ def test_the_rule_of_several_arguments(name):
                 assert abs(sympy.N(gap, 60)) < sympy.Float("1e-50"), (name, leaf, at)
 
 
+def test_the_rule_of_a_remainder():
+    """Between its jumps it takes away a whole number of times, which is fixed."""
+    sent = ADJOINTS["mod"](Place("mod", 2))
+    for at in ({x: 7, a: sympy.Rational(5, 2)}, {x: -7, a: 3}, {x: sympy.Rational(1, 3), a: -2}):
+        times = sympy.floor((x / a).subs(at))
+        for leaf, node in zip((x, a), sent):
+            wanted = d * sympy.diff(x - a * times, leaf)
+            assert sympy.simplify(meant(node, {"d": d, "x": x, "a": a}).subs(at) - wanted) == 0
+
+
 def test_what_multiplies_a_sum_over_lanes_goes_into_it_where_it_has_no_more_lanes():
     """Not through `@` and `outer`, where a number a sample may meet a vector."""
     wide, factor = Ref("wide"), Ref("factor")
@@ -153,7 +165,7 @@ def test_what_multiplies_a_sum_over_lanes_goes_into_it_where_it_has_no_more_lane
 
 
 def test_nothing_comes_through_what_is_constant_by_parts():
-    for name in ("step", "stop_gradient", "less", "less_equal", "greater", "greater_equal"):
+    for name in ("step", "floor", "stop_gradient", "less", "less_equal", "greater", "greater_equal"):
         assert not any(ADJOINTS[name](Place(name, OPS[name].arity)))
 
 

@@ -179,6 +179,7 @@ RATIONAL = {
     "square": lambda x: x * x,
     "abs": abs,
     "step": lambda x: int(x > 0),
+    "floor": math.floor,
 }
 
 
@@ -204,6 +205,25 @@ def test_the_range_of_a_quotient_a_choice_and_a_sum():
     for op in ("matmul", "conv", "normalize"):
         assert RANGE[op](point(1), point(1)) == intervals.REAL
     assert RANGE["softmax"](intervals.REAL) == Interval(Fraction(0), Fraction(1), True, False)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "wanted"),
+    [
+        ("(-inf, inf)", "[2, 2]", "[0, 2)"),
+        ("(-inf, inf)", "[-2, -2]", "(-2, 0]"),
+        ("(-inf, inf)", "(0, inf)", "[0, inf)"),
+        ("(-inf, inf)", "[-1, 3]", "(-1, 3)"),
+        ("[5, 6)", "[4, 4]", "[1, 2)"),
+        ("[-1, 0)", "[4, 4]", "[3, 4)"),
+        ("[3, 5]", "[4, 4]", "[0, 4)"),
+        ("[0, 1]", "[1, 9]", "[0, 1]"),
+        ("[0, 1/2]", "[1, 9]", "[0, 1/2]"),
+        ("[7, 7]", "[-3, -3]", "[-2, -2]"),
+    ],
+)
+def test_the_range_of_a_remainder(a, b, wanted):
+    assert RANGE["mod"](interval(a), interval(b)) == interval(wanted)
 
 
 # functions that grow: their limits on both sides (None: they have none), and where they take a number that is known
@@ -328,7 +348,7 @@ def test_zero_to_a_power_that_an_option_says(base, exponents, wanted):
 
 def has_a_result(op, *at):
     match op, at:
-        case "div", (_, y):
+        case "div" | "mod", (_, y):
             return y != 0
         case "log", (x,):
             return x > 0
@@ -341,7 +361,7 @@ def has_a_result(op, *at):
     return True
 
 
-@pytest.mark.parametrize("op", ["div", "log", "sqrt", "pow", "tanh", "mul"])
+@pytest.mark.parametrize("op", ["div", "mod", "log", "sqrt", "pow", "tanh", "mul"])
 def test_where_an_operation_has_a_result(op):
     exponents = [point(Fraction(n, 2)) for n in (-4, -2, -1, 0, 1, 2, 3)]
     exponents += map(interval, ("[1/2, 3/2]", "[-3/2, -1/2]", "[1/3, 2/3]"))

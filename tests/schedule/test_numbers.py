@@ -22,6 +22,12 @@ RARE = {
     "activations of a minus": spec(
         PLAIN, "h = 0.5 * h[t-1] + gelu(-h[t-1]) + mish(-h[t-1]) + hard_silu(-h[t-1]) - silu(-h[t-1]) + x @ W"
     ),
+    "whole numbers and remainders": spec(
+        BIAS, "a = h[t-1] @ U + x @ W", "h = tanh(mod(a, 2) + mod(1, b) * 0.1 + mod(b, a) - floor(3 * a) * b)"
+    ),
+    "a remainder of numbers alone": spec(
+        "options: {s: 2}\n" + PLAIN, "k = mod(4, s)", "h = tanh(h[t-1]) * floor(mod(6, 4)) + k + x @ W"
+    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

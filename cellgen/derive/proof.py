@@ -17,6 +17,7 @@ is not shown, and the finite differences of the generated tests stand for it.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property, partial
 
 import numpy as np
@@ -333,6 +334,7 @@ class _Variant:
     def samples(self) -> list[Sample]:
         """Numbers for all that the step reads, and what its values come to."""
         ranges = {option.name: (option.low, option.high) for option in self.cell.options}
+        ranges |= {dim.name: (Fraction(1), None) for dim in self.cell.dims}
         samples = [Sample(seed, self.algebra.binary, ranges) for seed in range(SAMPLES)]
         for path, lanes in self.expressions.items():
             for symbol, lane in zip(self.symbols_at(path).flat, lanes.flat):

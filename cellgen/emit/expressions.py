@@ -179,6 +179,9 @@ class Emitter:
             case Choose(test, a, b):
                 # a choice inside the first arm needs parentheses, one inside the second does not
                 return f"{self.text(a, OR)} if {self.test(test, OR)} else {self.text(b)}", CHOOSE
+            case Apply("size"):
+                ((atom,),) = node.attr("shape")
+                return self._size(atom, alone=True), self.binds(atom)
             case Apply("linear", (value,)):
                 return self.expression(value)
             case Apply("expand", (value,)):
@@ -268,6 +271,11 @@ class Emitter:
                 size = f"{self._size(dim.value)} // {self._size(dim.divisor)}"
                 return size if alone else f"({size})"
         return given
+
+    def binds(self, atom: Atom) -> int:
+        """How tightly the text of a size binds."""
+        kind = next((dim.kind for dim in self.cell.dims if dim.name == atom), "")
+        return {"alias": CHOOSE, "quotient": MULTIPLY}.get(kind, ATOM)
 
     # --- tests
 

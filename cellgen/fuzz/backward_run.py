@@ -175,12 +175,12 @@ class Derived:
         names = [each.name for each in self.cell.equations[: self.joint.forward]]
         live = [each for each in self.cell.equations if each.name in variant.live]
         ahead, back = ([each for each in live if (each.name in names) == first] for first in (True, False))
-        options = {name: np.asarray(value) for name, value in self.settings.options.items() if isinstance(value, float)}
+        numbers = {name: np.asarray(value) for name, value in self.settings.numbers.items()}
         steps, outputs = [], []
         carried = {each.name: Type(each.shape, Level.CARRIED) for each in self.cell.states}
         leaving = carried.get(self.cell.output) or Type(variant.names[self.cell.output].shape, Level.CARRIED)
         for t in range(time):
-            env = {**options, **weights, **inputs[t]}
+            env = {**numbers, **weights, **inputs[t]}
             env |= {f"{name}[t-1]": value for name, value in state.items()}
             env = evaluate(ahead, env, scope)
             state = {name: scope.fit(env[name], variant.names[name], type) for name, type in carried.items()}

@@ -38,7 +38,7 @@ class Planned:
         batch, time = d_output.shape[:2]
         run = _Statements(self.settings, training, batch)
         scope = Scope(self.settings, self.settings.variants[training], {}, batch)
-        base = {name: value for name, value in self.settings.options.items() if isinstance(value, float)}
+        base = dict(self.settings.numbers)
         for slot in plan.step.slots:
             if slot.param.name in weights:
                 base[slot.argument] = weights[slot.param.name]
@@ -140,6 +140,8 @@ class _Statements:
     def apply(self, node: Apply, args: list):
         attrs = dict(node.attrs)
         match node.op:
+            case "size":
+                return self.settings.size(attrs["shape"][0])
             case "cast" | "convert":
                 return np.asarray(args[0], float)
             case "expand":

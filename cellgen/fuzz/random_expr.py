@@ -166,8 +166,16 @@ class Expressions:
     def number(self) -> str:
         if self.scalars and self.chance(0.3):
             return self.rng.choice(self.scalars)
+        if self.chance(0.1):
+            return self.size()
         text = self.rng.choice(NUMBERS)
         return f"({text})" if "/" in text or "-" in text else text
+
+    def size(self) -> str:
+        """A number that the size of a dim says."""
+        known = [dim for shape in self.shapes for dim in shape if dim != "1"]
+        known += ["input"] * ("input" in self.sections["dims"])
+        return self.rng.choice(("{}", "(1 / {})", "sqrt({})", "(0.1 * {})")).format(self.rng.choice(known))
 
     def operand(self, dims: Dims, depth: int) -> str:
         """What broadcasts beside a value of this shape."""

@@ -91,8 +91,8 @@ class Instance:
         inputs = self._inputs(x, ("batch",), training)
         scope = self._scope(len(inputs[self.cell.inputs[0].name]), training, reference, at)
         carried = self._state(state, scope.batch)._asdict()
-        options = {name: np.asarray(value) for name, value in self.settings.options.items() if isinstance(value, float)}
-        env = {**options, **self._named("weights", weights, self.weights), **inputs}
+        numbers = {name: np.asarray(value) for name, value in self.settings.numbers.items()}
+        env = {**numbers, **self._named("weights", weights, self.weights), **inputs}
         env |= {f"{name}[t-1]": value for name, value in carried.items()}
         return evaluate(self.settings.live(scope.variant), env, scope, impose)
 

@@ -84,10 +84,18 @@ class Settings:
         shapes = {weight.name: weight.shape for variant in self.variants.values() for weight in variant.weights}
         self.weights = {param.name: self.shape(shapes[param.name]) for param in cell.params if param.name in shapes}
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What numeric options and the sizes of dims are, by name."""
+        options = {name: value for name, value in self.options.items() if isinstance(value, float)}
+        return {**options, **{name: float(size) for name, size in self.sizes.items()}}
+
     def exactly(self, said: Number | Ref) -> Fraction:
-        """A number, or an option's: the decimal that it is written as, to which its double is the nearest."""
+        """A number, a size, or an option's: the decimal that it is written as, to which its double is the nearest."""
         if isinstance(said, Number):
             return said.value
+        if said.name in self.sizes:
+            return Fraction(self.sizes[said.name])
         option = self.cell.option(said.name)
         ends = {float(end): end for end in (option.low, option.high) if end is not None}
         value = self.options[said.name]

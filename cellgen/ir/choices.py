@@ -265,6 +265,8 @@ def _dims(cell: Cell) -> set[str]:
             match node:
                 case View(_, shape):
                     shapes.append(shape)
+                case Ref(name, 0):
+                    shapes.append(((name,),))  # of a dim, its size
                 case Apply("sum" | "mean" | "softmax" | "cumsum") if node.attrs:
                     shapes.append((node.attr("over"),))
     found = {atom for shape in shapes for axis in shape for atom in axis}

@@ -104,6 +104,8 @@ class Closed:
         return self._found[known]
 
     def _atom(self, symbol: Expr, atom: Atom) -> Quotient:
+        if atom.op == "leaf" and any(dim.name == atom.place[0] for dim in self.names.meaning.program.cell.dims):
+            return self.ring.power_of(self.names.size(atom.place[0]))
         if atom.op == "leaf":
             return self.ring.power_of(symbol)
         if atom.op == "identity":

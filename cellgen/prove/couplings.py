@@ -41,6 +41,10 @@ class Names:
                 self.ring.positive.add(symbol)
         return self.made[what]
 
+    def size(self, dim: str) -> Expr:
+        """The symbol of how many places a dim has."""
+        return self.name("size", dim, dims=frozenset(), positive=True)
+
 
 def coupled(closed, atom: Atom) -> Quotient:
     """The closed form of an operation over lanes. Raises as `closed_forms.of` does."""
@@ -269,6 +273,5 @@ def _size(closed, along: Along) -> Quotient:
         if isinstance(dim, int) or dim in closed.names.meaning.labels:
             out = closed.ring.scaled(out, dim if isinstance(dim, int) else len(closed.names.meaning.labels[dim]))
         else:
-            size = closed.name("size", dim, dims=frozenset(), positive=True)
-            out = closed.ring.product(out, closed.ring.power_of(size))
+            out = closed.ring.product(out, closed.ring.power_of(closed.names.size(dim)))
     return out

@@ -27,6 +27,9 @@ def given_ranges(cell: Cell, meaning: Meaning) -> dict[Expr, Interval]:
             for expr in meaning.name(Ref(noise.name)).lanes.values():
                 if expr.is_Symbol:
                     found[expr] = intervals.closed(0, 1 / (1 - most) if most < 1 else None)
+    for dim in cell.dims:
+        if dim.name in meaning.program.variant.names:
+            found |= dict.fromkeys(meaning.size(dim.name).free_symbols, intervals.closed(Fraction(1), None))
     for option in cell.options:
         if option.kind in ("number", "maybe", "scheduled") and option.name in meaning.program.variant.names:
             (expr,) = meaning.name(Ref(option.name)).lanes.values()

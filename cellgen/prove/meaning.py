@@ -16,6 +16,7 @@ from cellgen.ir import (
     Activate,
     Algebra,
     Apply,
+    Atom,
     Axis,
     Cell,
     Node,
@@ -158,6 +159,8 @@ class Meaning:
             value = self.of(node, path, program.variant.types)
             shape = program.variant.names[name].shape
             return self._spread(shape, value) if value.shape != self.dims.flat(shape) else value
+        if any(dim.name == name for dim in program.cell.dims):
+            return self._single(self.size(name))
         if name in self.under.options:
             return self._single(self.arithmetic.number(self.under.options[name]))
         noise = next((each for each in program.cell.noises if each.name == name), None)
@@ -166,6 +169,17 @@ class Meaning:
         type = program.variant.names[name]
         binary = type.binary if not ref.ago else program.cell.state(name).binary
         return self._value(type.shape, {path: self.leaf(ref, path, binary) for path in self.paths(type.shape)})
+
+    def size(self, name: str) -> Expr:
+        """How many places a dim has: a number that is 1 or more, of a dim that is divided a product of such."""
+        out = self.arithmetic.one
+        for atom in self.dims.atoms((name,)):
+            out = self.arithmetic.product(out, self.length(atom))
+        return out
+
+    def length(self, atom: Atom) -> Expr:
+        """Of a factor of a size."""
+        return self.arithmetic.number(atom) if isinstance(atom, int) else self.leaf(Ref(atom), (), False)
 
     def number(self, value: Fraction | str) -> Expr:
         """What a name is set to."""

@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import partial, reduce
 
 from cellgen.ir import (
+    Atom,
     Axis,
     Cell,
     Fact,
@@ -72,9 +73,15 @@ class Theirs(Meaning):
     def called(self, names: tuple) -> tuple:
         return tuple(self.pairs.get(name, name) for name in names)
 
+    def length(self, atom: Atom) -> Expr:
+        mine = self.pairs.get(atom, atom)
+        if isinstance(mine, int) or any(dim.name == mine for dim in self.ours.program.cell.dims):
+            return self.arithmetic.number(mine) if isinstance(mine, int) else self.ours.size(mine)
+        raise Missing(f"the size `{atom}` of {self.stem} is not here")
+
     def _named(self, ref: Ref) -> Value:
         program = self.program
-        if not ref.ago and ref.name in program.equations:
+        if not ref.ago and (ref.name in program.equations or any(dim.name == ref.name for dim in program.cell.dims)):
             return super()._named(ref)
         shape = program.cell.state(ref.name).shape if ref.ago else program.variant.names[ref.name].shape
         option = next((each for each in program.cell.options if each.name == ref.name), None)

@@ -101,6 +101,11 @@ class _Words:
 
     def __init__(self, meaning: Meaning):
         self.table, self.named, self.names = meaning.table, {}, meaning.program.variant.names
+        for dim in meaning.program.cell.dims:
+            if dim.name in self.names:
+                size = meaning.size(dim.name)
+                self.named.setdefault(size, dim.name)
+                self.named.setdefault(meaning.arithmetic.inverse(size), f"1 / {dim.name}")
         for name in meaning.program.equations:
             for path, expr in meaning.name(Ref(name)).lanes.items():
                 self.named.setdefault(expr, ".".join((name, *path)))

@@ -217,7 +217,7 @@ def _outside(node: Node, value: float, low: Fraction | None, high: Fraction | No
 
 
 def _bound(moment: Moment, node: Node | None) -> Fraction | None:
-    """A number, an option of the instance or its negative."""
+    """A number, an option or a size of the instance, or its negative."""
     match node:
         case None:
             return None

@@ -117,6 +117,7 @@ class _Both:
         for name, value in self.instance.settings.options.items():
             if isinstance(value, float):
                 found[name] = self._option(name, env)
+        found |= {name: self._array(Fraction(size)) for name, size in self.instance.settings.sizes.items()}
         for name in self.instance.weights:
             found[name] = self._weight(name, env)
         for port in (*cell.inputs, *cell.noises):

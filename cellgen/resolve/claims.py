@@ -112,6 +112,9 @@ def _fact(node: Ref | Pick, value, span: Span, scope: Scope) -> Fact | Test | tu
     }
     if kind in wanted:
         scope.report.refuse("CG202", f"the option `{base.name}` is not given so", span, help=wanted[kind])
+    if dim is not None:
+        help = f"write `when {base.name} == {dim.value}`" if dim.kind == "alias" else "a law holds for every size"
+        scope.report.refuse("CG202", f"the size `{base.name}` is set by no law", span, help=help)
     if option is not None and not isinstance(value, Fraction):
         help = f"write `when {base.name} == 1`"
         scope.report.refuse("CG202", f"the option `{base.name}` is set to a number", span, help=help)
@@ -128,7 +131,7 @@ def _within(text: LawText, scope: Scope) -> Within:
     low, high = (bind(each, scope) if each is not None else None for each in (bounds.low, bounds.high))
     for bound in (low, high):
         if not _is_bound(bound, scope):
-            scope.report.refuse("CG202", "a bound is a number or an option", bound.span or text.span)
+            scope.report.refuse("CG202", "a bound is a number, an option or a dim", bound.span or text.span)
     if isinstance(low, Number) and isinstance(high, Number):
         is_open = bounds.low_open or bounds.high_open
         if low.value > high.value or low.value == high.value and is_open:
@@ -142,7 +145,7 @@ def _is_bound(node: Node | None, scope: Scope) -> bool:
         case None | Number():
             return True
         case Ref(name) | Apply("neg", (Ref(name),)):
-            return name in scope.options
+            return name in scope.options or name in scope.dims
     return False
 
 

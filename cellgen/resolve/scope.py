@@ -1,7 +1,24 @@
 """What a name means where it stands: values, last values, and the questions of tests."""
 
+from fractions import Fraction
+
 from cellgen.diagnostics import Label, Report, Span, nearest
-from cellgen.ir import TRAINING, WRITTEN, Atom, Given, Is, Noise, Option, Ref, Test, asked, number_text, shape_text
+from cellgen.ir import (
+    TRAINING,
+    WRITTEN,
+    Atom,
+    Given,
+    Is,
+    LabelAxis,
+    Noise,
+    Number,
+    Option,
+    Ref,
+    Test,
+    asked,
+    number_text,
+    shape_text,
+)
 from cellgen.resolve.declarations import Declared
 from cellgen.resolve.micro_steps import MicroSteps
 
@@ -38,7 +55,7 @@ class Scope:
 
     # --- values
 
-    def ref(self, ref: Ref) -> Ref:
+    def ref(self, ref: Ref) -> Ref | Number:
         name = ref.name
         if ref.ago:
             if name not in self.states:
@@ -65,18 +82,22 @@ class Scope:
             self.report.refuse("CG206", f"the option `{name}` is no number", ref.span, help=f"write {how}")
         if name in self.states or name in self.equations:
             self.undefined(ref)
-        if name in self.dims or name == "gates" or name in self.axes:
-            self.report.refuse(
-                "CG206",
-                f"`{name}` is a dim, no value",
-                ref.span,
-                help="dims stand in shapes; for its size use an option",
-            )
+        if name in self.dims:
+            return ref
+        if name in self.axes:
+            return self.count(self.axes[name], ref)
         if name in self.norms:
             self.report.refuse("CG206", f"`{name}` is a norm, no value", ref.span, help=f"write `{name}(x @ W)`")
         if name in WRITTEN or name == "affine":
             self.report.refuse("CG206", f"`{name}` is a function, no value", ref.span, help=f"write `{name}(...)`")
         self.report.refuse("CG205", f"unknown name `{name}`", ref.span, help=self.meant(name))
+
+    def count(self, axis: LabelAxis, ref: Ref) -> Number:
+        """How many labels an axis has, where it is read as a value."""
+        if axis.widths is not None:
+            help = "name the dim that is meant"
+            self.report.refuse("CG206", f"the labels of `{axis.name}` have widths of their own", ref.span, help=help)
+        return Number(Fraction(len(axis.labels)), ref.span)
 
     def no_state(self, name: str) -> str | tuple[str, ...]:
         """A help for `name[t-1]` where `name` is no state."""

@@ -38,7 +38,7 @@ class Equations:
     Inputs, weights and what is kept go by name.
 
     step(state=, training=, **inputs, **arguments) -> output, state, and what is told of it: for `unrolled`.
-    once(**arguments) -> what reads weights and options alone, by name; None: nothing does.
+    once(**xs, **arguments) -> what reads weights, options and sizes alone, by name; None: nothing does.
     before(**inputs, **arguments) -> what reads no state, by name, of steps and batch in one axis; None: nothing does.
     forward(state, **values) -> output, state, and what the way back reads, by name.
     backward(d_output, d_state, **values) -> the derivatives by the state before, and what `after` reads, by name.

@@ -101,7 +101,7 @@ class Scan(Masks):
         """
         xs, mask, state, fresh, arguments = given
         of_one_batch(*xs.values(), *state, *fresh, *([] if mask is None else [mask]))
-        arguments = self._with_once(arguments, state)
+        arguments = self._with_once(xs, arguments, state)
         chunks = Chunks(self, xs, mask, steps, low_memory)
         size, batch_size = chunks.size, chunks.batch_size
         output, likely = self.example(chunks.first(), state, arguments)
@@ -148,7 +148,7 @@ class Scan(Masks):
             _, kept = self.all_steps(given, keep=True, steps=steps, low_memory=low_memory, **wanted)
         (d_output, d_state, d_sequences), weights = d_results, self.sources(xs, state, fresh, arguments)[-1]
         of_one_batch(*xs.values(), *state, *fresh, d_output, *d_state, *([] if mask is None else [mask]))
-        arguments = self._with_once(arguments, state)
+        arguments = self._with_once(xs, arguments, state)
         turned = {**arguments, **self.turned(**arguments)}
         chunks = Chunks(self, xs, mask, steps, low_memory, kept)
         size, batch_size = chunks.size, chunks.batch_size
@@ -192,8 +192,9 @@ class Scan(Masks):
         d_xs = {name: tf.transpose(d, [1, 0, *range(2, len(d.shape))]) for name, d in d_xs.items()}
         return d_xs, d_state, d_fresh, {name: d_weights[name] for name in weights}
 
-    def _with_once(self, arguments, state):
-        return {**arguments, **self.run_once(**arguments, dtype=state[0].dtype)}
+    def _with_once(self, xs, arguments, state):
+        """The arguments and what is made of them alone, for which inputs say how large they are."""
+        return {**arguments, **self.run_once(**xs, **arguments, dtype=state[0].dtype)}
 
     def example(self, xs, state, arguments):
         """The output of a step and what is kept of it, for their dtypes and shapes alone."""

@@ -37,7 +37,7 @@ from cellgen.ir import (
 )
 from cellgen.schedule.parts import Line, Names, Parts, measured, reshape
 from cellgen.schedule.products import Through
-from cellgen.shapes import ARITHMETIC, Merged
+from cellgen.shapes import ARITHMETIC, Merged, is_size
 
 TYPED = {"where": {1}, "activation_gradient": {0, 1, 2}}  # the arguments from which TensorFlow takes the type
 
@@ -112,6 +112,7 @@ class _Lowering:
         self.parts = Parts(self.merged, self.names)
         self.through = Through(self.merged, self.names)
         self.every = tuple(each.variant for each in typed.variants)
+        self.dims = {dim.name for dim in self.cell.dims}
 
     def run(self) -> Step:
         blocks: tuple[Block, ...] = ()
@@ -165,6 +166,8 @@ class _Lowering:
         match node:
             case Number():
                 return node
+            case Ref(name) if name in self.dims:
+                return Apply("size", (), (("shape", ((name,),)),))
             case Ref():
                 return Ref(self.names.of(node))
             case Pick(Ref() as ref, label):
@@ -261,6 +264,8 @@ class _Lowering:
         types = [self.merged.type(at) for at in below]
         result = self.merged.type(path)
         rule = EVERY[node.op].shape
+        if node.op == "sqrt" and is_size(node.args[0], self.dims):
+            return Apply("pow", (args[0], Number(Fraction(1, 2))))
         if rule == "elementwise":
             if node.op in ("add", "sub"):
                 args = self.unspread(args, node.args, below, path)
@@ -372,7 +377,7 @@ class _Lowering:
         reads = set()
         for equation in self.cell.equations:
             for _, node in walk(equation.value):
-                if isinstance(node, Ref):
+                if isinstance(node, Ref) and node.name not in self.dims:
                     reads.add(node.name)
                 if isinstance(node, Activate):
                     reads.add(node.option)

@@ -22,22 +22,8 @@ from cellgen.shapes import Merged
 # what is cheaper to compute again than to keep
 CHEAP = (
     *("add", "sub", "mul", "neg", "linear", "square", "less", "less_equal", "greater", "greater_equal"),
-    *(
-        "minimum",
-        "maximum",
-        "clip",
-        "where",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "hard_sigmoid",
-        "hard_tanh",
-        "step",
-        "floor",
-        "mod",
-        "abs",
-    ),
-    *("stop_gradient", "straight_through", "expand", "cast", "convert", "reshape"),
+    *("minimum", "maximum", "clip", "where", "relu", "relu6", "leaky_relu", "hard_sigmoid", "hard_tanh", "step", "abs"),
+    *("floor", "mod", "stop_gradient", "straight_through", "expand", "cast", "convert", "reshape"),
 )
 
 

@@ -1,6 +1,6 @@
 """A `Cell` to a `TypedCell`: the shape, the kind and the level of every value, in every variant."""
 
-from cellgen.shapes.join import ARITHMETIC, Merged, Shapes
+from cellgen.shapes.join import ARITHMETIC, Merged, Shapes, is_size
 from cellgen.shapes.law_types import exists, expression_types, speaks_of
 from cellgen.shapes.typed import retype, shapes, wired_dims
 
@@ -10,6 +10,7 @@ __all__ = [
     "Shapes",
     "exists",
     "expression_types",
+    "is_size",
     "retype",
     "shapes",
     "speaks_of",

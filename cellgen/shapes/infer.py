@@ -97,6 +97,10 @@ def _ref(ref: Ref, context: Context) -> Type:
         if any(option.name == name for option in cell.options):
             help = f"read it under a test: `... if {name} else ...`"
             context.report.add("CG309", f"`{name}` may be none here", ref.span, help=help)
+        if any(dim.name == name for dim in cell.dims):
+            port = next(port.name for port in cell.inputs if (name,) in port.shape)
+            help = f"read it under a test: `... if {port} else ...`"
+            context.report.add("CG309", f"`{name}` has a size only with the input `{port}`", ref.span, help=help)
         raise Refused
     port = next((each for each in cell.inputs if each.name == name), None)
     if port is not None and port.inner and not port.there(context.variant):

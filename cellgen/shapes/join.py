@@ -25,6 +25,18 @@ ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow")
 Shapes = tuple[Shape | None, ...]  # in each variant; None where there is nothing
 
 
+def is_size(node: Node, dims: set[str]) -> bool:
+    """Whether it is the size of a dim, or a positive number made of sizes and numbers alone."""
+    match node:
+        case Number(value):
+            return value > 0
+        case Ref(name, 0):
+            return name in dims
+        case Apply("add" | "mul" | "div", args):
+            return all(is_size(arg, dims) for arg in args)
+    return False
+
+
 class Merged:
     """The types of a cell's nodes, by path, where the variants are taken together."""
 
@@ -36,6 +48,7 @@ class Merged:
             for group in (typed.cell.states, typed.cell.params, typed.cell.inputs, typed.cell.noises)
             for each in group
         }
+        self.dims = {dim.name for dim in typed.cell.dims}
         self._algebras = [Algebra.of(typed.cell, each.same) for each in typed.variants]
         self._perhaps_batched = self._reading_what_is_kept()
 
@@ -124,6 +137,8 @@ class Merged:
                 return True
             case Ref(name, 0) if name not in self.tensors:
                 return name not in self.equations or self._plain(self.equations[name].value, (name,), where)
+            case Apply("sqrt", (value,)) if is_size(value, self.dims):
+                return True
             case Apply(op) if op not in ARITHMETIC:
                 return False
             case Apply() | Choose():

@@ -4,7 +4,7 @@ Dims are names, equal only if the names are equal; the batch is implicit. Raises
 of `variants`), each mistake with both sides shown where they come from.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import repeat
 
@@ -173,6 +173,9 @@ class _Typing:
             given = option.kind == "maybe" and self.alive.variant.get(option.name, False)
             if option.kind in ("number", "scheduled") or given:
                 self.names[option.name] = Type((), Level.CONSTANT)
+        for dim in cell.dims:
+            if dim.kind != "optional" or any((dim.name,) in port.shape for port in self.there()):
+                self.names[dim.name] = Type((), Level.CONSTANT)
         for param in cell.params:
             if param.name in self.alive.reads and param.shape is not None:
                 context.weights[param.name] = shape = canonical(param.shape)
@@ -197,6 +200,10 @@ class _Typing:
                         message = f"`{param.name}` starts from `{name}`, which may not be there"
                         help = "say what it starts from then: `init: ... if OPTION else zeros`"
                         self.context.report.add("CG309", message, node.span, help=help)
+
+    def there(self) -> Iterator[Input]:
+        """The inputs that this variant has."""
+        return (port for port in self.cell.inputs if port.there(self.alive.variant))
 
     def equation(self, equation: Equation) -> None:
         name, state = equation.name, self.carried.get(equation.name)

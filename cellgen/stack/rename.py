@@ -15,7 +15,7 @@ def read_as(node: Node, names: Mapping[str, str]) -> Node:
 
 
 def with_dims(cell: Cell, names: Mapping[str, str]) -> Cell:
-    """The cell with other names of dims; in equations they stand in views only."""
+    """The cell with other names of dims."""
     if not names:
         return cell
 
@@ -29,6 +29,8 @@ def with_dims(cell: Cell, names: Mapping[str, str]) -> Cell:
         return tuple((name, _over(value, axis, shape)) for name, value in each)
 
     def node(each: Node) -> Node:
+        if isinstance(each, Ref):
+            return replace(each, name=names.get(each.name, each.name))
         new = rebuild(each, tuple(map(node, children(each))))
         if hasattr(new, "attrs"):
             return replace(new, attrs=attrs(new.attrs))

@@ -6,6 +6,7 @@ the generated stack, which loops over layers instead.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 
 from cellgen.ir import (
     NEIGHBOURS,
@@ -19,6 +20,7 @@ from cellgen.ir import (
     LabelAxis,
     Node,
     Norm,
+    Number,
     Param,
     Pick,
     Ref,
@@ -228,8 +230,11 @@ class _Flattening:
             return self.shape(value, index)
         return self.axis(value, index) if isinstance(value, tuple) else value
 
-    def ref(self, ref: Ref, index: int) -> Ref:
+    def ref(self, ref: Ref, index: int) -> Ref | Number:
         name, base = ref.name, ref.name.split("/")[0]
+        if name in self.same[index]:
+            size = self.same[index][name]
+            return Number(Fraction(size), ref.span) if isinstance(size, int) else replace(ref, name=size)
         reading = next((each for each in self.stack.readings if each.port == name), None)
         if reading is not None:
             at = index + (-1 if reading.neighbour == "below" else 1)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cellgen.compiler import Spec
 from tests.prove.test_laws import cell, status
 
 ROUNDED = cell("""
@@ -29,3 +30,54 @@ ROUNDED = cell("""
 )
 def test_rounding(line, wanted):
     assert status(ROUNDED, line) == wanted
+
+
+SIZED = """
+cell: Sized
+dims: {heads: 2, key: units/heads, n: 4}
+state: {h: units}
+params: {W: [input, units], Q: [units, heads, key], b: [n]}
+equations: |
+  q = h[t-1] @ Q
+  a = softmax(q / sqrt(key))
+  f: [units] = a
+  h = tanh(x @ W + f / units) / n + 0 * sum(b)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("units == heads * key", "proved"),
+        ("key == units / heads", "proved"),
+        ("units == key", "refuted"),
+        ("sum(f) / units == mean(f)", "proved"),
+        ("sum(q, over=heads) == heads * mean(q, over=heads)", "proved"),
+        ("sum(q, over=heads) == key * mean(q, over=heads)", "refuted"),
+        ("sqrt(key) in [1, inf)", "proved"),
+        ("1 / units in (0, 1]", "proved"),
+        ("units in [2, inf)", "unknown"),
+        ("h in (-1, 1)", "proved"),
+        ("h in [-n, n]", "proved"),
+        ("b in [-n, n]", "refuted"),
+    ],
+)
+def test_sizes(line, wanted):
+    assert status(SIZED, line) == wanted
+
+
+def shrinking(name, dim, *laws):
+    lines = [f"cell: {name}", f"state: {{h: {dim}}}", f"params: {{W: [input, {dim}]}}", "equations: |"]
+    lines += [f"  h = h[t-1] / {dim} + x @ W", *["laws: |"] * bool(laws), *(f"  {law}" for law in laws)]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_sizes_of_another_cell(tmp_path):
+    """They are ours by name, or as the law pairs them."""
+    (tmp_path / "other.yaml").write_text(shrinking("Other", "width"))
+    for dim, law in (("width", "reduces to other"), ("units", "reduces to other with units = width")):
+        path = tmp_path / "own.yaml"
+        path.write_text(shrinking("Own", dim, law))
+        assert [each.status for each in Spec.at(path).check().verdicts.laws] == ["proved"]
+    path.write_text(shrinking("Own", "units", "reduces to other with units = width").replace("/ units", "/ input"))
+    assert [each.status for each in Spec.at(path).check().verdicts.laws] == ["refuted"]

@@ -28,6 +28,14 @@ RARE = {
     "a remainder of numbers alone": spec(
         "options: {s: 2}\n" + PLAIN, "k = mod(4, s)", "h = tanh(h[t-1]) * floor(mod(6, 4)) + k + x @ W"
     ),
+    "sizes as numbers": spec(
+        "dims: {input: inferred, units: required, heads: 2, key: units/heads, proj: units}\ngates: [a, b]\n"
+        "state: {h: units, p: proj}\n"
+        "params: {W: [input, units], Q: [units, heads, key], P: [units, proj], Z: [units, gates*units]}\n",
+        *("k = key", "z: [gates, units] = h[t-1] @ Z", "q: [units] = (h[t-1] @ Q) / sqrt(key)"),
+        "p = tanh(h[t-1] @ (P / proj)) / (proj if proj else 2) + p[t-1] / units",
+        "h = tanh(q * gates + x @ (W / sqrt(input)) + minimum(k / heads, z.a)) + maximum(sqrt(units * 2), z.b) * mean(p)",
+    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

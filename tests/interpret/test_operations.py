@@ -1,0 +1,60 @@
+"""What operations do in a cell, each beside numpy written from its sentence in the guide."""
+
+import numpy as np
+import pytest
+
+from cellgen.compiler import Spec
+from cellgen.interpret.instance import Instance
+
+BATCH, UNITS, HEADS, INPUT = 3, 6, 2, 5
+KEY = UNITS // HEADS
+
+SPEC = """
+cell: Cell
+dims: {{input: inferred, units: required, heads: 2, key: units/heads}}
+gates: [a, b, c]
+state: {{h: units}}
+output: y
+params:
+  W: [input, units]
+  Q: [units, heads, key]
+  G: [units, gates*units]
+  b: [units]
+equations: |
+  u = h[t-1] + x @ W
+  q = h[t-1] @ Q
+  g: [gates, units] = u @ G
+  r = {}
+  y = u + 0 * sum(sum(r))
+  h = tanh(u + b) + 0 * (sum(sum(q)) + sum(g.a + g.b + g.c))
+"""
+
+
+def values(written):
+    """What the expression comes to, and all that it may read."""
+    instance = Instance(Spec.of(SPEC.format(written)).typed(), {"input": INPUT, "units": UNITS})
+    rng = np.random.default_rng(0)
+    weights = {name: rng.normal(size=shape) for name, shape in instance.weights.items()}
+    env = instance.evaluate(weights, rng.normal(size=(BATCH, INPUT)), [rng.normal(size=(BATCH, UNITS))])
+    return env["r"], env
+
+
+WHOLE = {
+    "floor(3 * u)": lambda e: np.array([[np.ceil(3 * v) - (np.ceil(3 * v) != 3 * v) for v in row] for row in e["u"]]),
+    "mod(u, 0.5)": lambda e: e["u"] - 0.5 * np.floor(e["u"] / 0.5),
+    "mod(u, -b)": lambda e: e["u"] + e["b"] * np.floor(e["u"] / -e["b"]),
+    "mod(7, 4) * u": lambda e: 3 * e["u"],
+    "mod(-7, 4) * u": lambda e: e["u"],
+}
+SIZES = {
+    "q / sqrt(key)": lambda e: e["q"] / np.sqrt(KEY),
+    "u * (1 / heads) - units": lambda e: e["u"] / HEADS - UNITS,
+    "u * input + sum(u) / units": lambda e: e["u"] * INPUT + e["u"].mean(axis=1, keepdims=True),
+    "gates * u": lambda e: 3 * e["u"],
+}
+
+
+@pytest.mark.parametrize(("written", "meant"), [*WHOLE.items(), *SIZES.items()])
+def test_it_is_what_the_guide_says(written, meant):
+    found, env = values(written)
+    np.testing.assert_allclose(found, meant(env), rtol=1e-13, atol=1e-13)

@@ -290,7 +290,8 @@ def _cost(program: Program, node: Node, path: Path) -> Size:
         return size(program, shape)
     if not isinstance(node, Apply) or node.op in ("add", "sub") and any(map(program.is_zero, node.args)):
         return Size()
-    first = program.shape(program.below(node, path)[0][1])
+    below = program.below(node, path)
+    first = program.shape(below[0][1] if below else path)
     match OPS[node.op].shape:
         case "contract":
             return 2 * size(program, shape) * size(program, first[-1:])

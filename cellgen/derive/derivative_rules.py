@@ -276,6 +276,7 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     "stop_gradient": lambda at: (None,),
     "zeros": lambda at: (None,),
     "straight_through": lambda at: (None, at.d),
+    "range": lambda at: (),
     "sum": _spread(False),
     "mean": _spread(True),
     "softmax": _softmax,

@@ -41,7 +41,9 @@ class _Hoisting:
         if not self.merged.live(path):
             return node
         if self.level(node, path) < Level.CARRIED:
-            return self.name(node, node) if self.works(node, path) else node
+            if not self.works(node, path):
+                return node
+            return self.name(node, node, self.level(node, path) == Level.CONSTANT)
         if isinstance(node, Apply) and node.op in ("add", "sub"):
             return self.sum(node, path)
         below = (self.node(child, (*path, index)) for index, child in enumerate(children(node)))
@@ -100,17 +102,18 @@ class _Hoisting:
         return isinstance(node, Ref) and not node.ago and node.name in self.values
 
     def works(self, node: Node, path: Path) -> bool:
-        """Whether there is anything to compute from the input. What is drawn at random alone is none: in inference it
-        is a number.
+        """Whether there is anything to compute from the input, or of places along axes. What is drawn at random alone is
+        none: in inference it is a number.
         """
         computed = any(isinstance(each, (Apply, Activate)) for _, each in walk(node))
         if not computed or self.level(node, path) == Level.CONSTANT:
-            return False
+            return any(isinstance(each, Apply) and each.op == "range" for _, each in walk(node))
         names = {each.name for _, each in walk(node) if isinstance(each, Ref)}
         return bool(names & {*(port.name for port in self.cell.inputs), *self.values})
 
-    def name(self, value: Node, first: Node) -> Ref:
-        wanted = f"_{norm_name(first) or f'{self.now.name}_{self.cell.inputs[0].name}'}"
+    def name(self, value: Node, first: Node, constant: bool = False) -> Ref:
+        of = "range" if constant else self.cell.inputs[0].name
+        wanted = f"_{norm_name(first) or f'{self.now.name}_{of}'}"
         name = self.free.numbered(wanted)
         self.before.append(replace(self.now, name=name, value=value))
         return Ref(name)

@@ -60,6 +60,8 @@ class Values:
         match node:
             case Apply("normalize"):
                 return f"{norm_name(node)}_hat"
+            case Apply("range"):
+                return f"{path[0]}_range"
             case Apply(_, args):
                 if norm := norm_name(node):
                     return norm

@@ -82,6 +82,9 @@ class Lanes(Scope):
         parts = windows(x, kernel.shape[:-2], **dict(node.attrs), nothing=self.algebra.zero)
         return self.contracted("{},{}->{}".format(*met(kernel)), parts, kernel)
 
+    def _range(self, node: Apply, path: Path):
+        return objects([self.algebra.sympy.Integer(at) for at in range(self.axes(node, path)["size"])])
+
     def _sum(self, node: Apply, path: Path, x):
         return self.summed_last(np.moveaxis(x, self.axes(node, path)["axis"], -1), 1)
 

@@ -94,6 +94,7 @@ TENSORFLOW: dict[str, Form] = {
     "where": _call("tf.where", 3),
     "stop_gradient": _call("tf.stop_gradient"),
     "straight_through": _own("straight_through", 2),
+    "range": Form("tf.cast(tf.range({sizes}), {dtype})"),
     "outer": Form(""),  # `lower` makes it an einsum
     "conv": Form('tf.nn.conv{axes}d({0}, {1}, {strides}, "SAME")'),
     "sum": Form("tf.reduce_sum({0}, axis={axis}{keepdims})"),
@@ -229,7 +230,7 @@ class Emitter:
             out["back"] = f", {steps}" if steps > 1 else ""
         if node.op.startswith("normalize"):
             out["norm"] = NORMS[attrs["kind"]]
-        if node.op in ("reshape", "reshape_each", "repeat"):
+        if node.op in ("reshape", "reshape_each", "repeat", "range"):
             sizes = [self.size(axis) for axis in attrs["shape"]]
             out["sizes"] = ", ".join(["-1", *sizes] if attrs.get("batch") else sizes)
         if node.op == "split" and not isinstance(attrs["sizes"], int):

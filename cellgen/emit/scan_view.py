@@ -9,7 +9,7 @@ from cellgen.emit.statements import code, statements
 from cellgen.ir import TRAINING, Apply, Cell, Given, Node, Ref, asked, children, rebuild, renamed
 from cellgen.schedule import GIVEN, Line, Plan, Segment, measured, uses
 
-NUMBERS = ("convert", "cast", "repeat")  # what makes a tensor of a number
+NUMBERS = ("convert", "cast", "repeat", "range")  # what makes a tensor of a number
 
 
 def _grouped(triples: Iterable[tuple[str, str, str]]) -> Groups:

@@ -142,6 +142,8 @@ class _Statements:
         match node.op:
             case "size":
                 return self.settings.size(attrs["shape"][0])
+            case "range":
+                return np.arange(self.settings.size(attrs["shape"][0]), dtype=float)
             case "cast" | "convert":
                 return np.asarray(args[0], float)
             case "expand":

@@ -81,6 +81,8 @@ class Expressions:
             (self.bound, 1.5), (self.choice, 1.5), (self.power, 0.7), (self.gradient, 0.8), (self.quotient, 0.8),
             (self.rounded, 0.7), (self.reduced, 1), (self.activated, 0.7), (self.product, 3), (self.blend, 1),
         ]  # fmt: skip
+        if len(dims) == 1 and dims != ("1",):
+            ways += [(self.counted, 0.4)]
         if dims != ("1",):
             ways += [(self.along, 0.8), (self.normed, 0.9)]
         if len(dims) > 1:
@@ -176,6 +178,11 @@ class Expressions:
         known = [dim for shape in self.shapes for dim in shape if dim != "1"]
         known += ["input"] * ("input" in self.sections["dims"])
         return self.rng.choice(("{}", "(1 / {})", "sqrt({})", "(0.1 * {})")).format(self.rng.choice(known))
+
+    def counted(self, dims: Dims, depth: int) -> str:
+        """Where a lane stands along its axis."""
+        text = self.rng.choice(("(range({0}) / {0})", "mod(range({0}), 2)", "cos(range({0}))", "range({0})"))
+        return f"({text.format(dims[0])} * {self.expr(dims, depth)})"
 
     def operand(self, dims: Dims, depth: int) -> str:
         """What broadcasts beside a value of this shape."""

@@ -68,8 +68,8 @@ def _conv(x, kernel, **how):
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 # Elementwise operations take arrays that broadcast; `matmul` and `outer` an einsum of their axes besides; those along
-# an axis its place; `conv` its stride and dilation; `normalize` the places of the axes it spans and its kind,
-# `layer` or `rms`.
+# an axis its place, `range` its size; `conv` its stride and dilation; `normalize` the places of the axes it spans and its
+# kind, `layer` or `rms`.
 NUMPY: dict[str, Callable] = {
     "add": np.add,
     "sub": np.subtract,
@@ -117,6 +117,7 @@ NUMPY: dict[str, Callable] = {
     "where": lambda condition, a, b: np.where(condition > 0.5, a, b),
     "stop_gradient": lambda x: x,
     "straight_through": lambda f, g: f,
+    "range": lambda size: np.arange(size, dtype=np.float64),
     "outer": lambda a, b, axes: np.einsum(axes, a, b),
     "conv": _conv,
     "sum": lambda x, axis: x.sum(axis=axis),

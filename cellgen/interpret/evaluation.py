@@ -107,6 +107,8 @@ class Scope:
 
     def _places(self, node: Apply, types: list[Type]) -> dict[str, object]:
         """Where the axes that an operation couples are."""
+        if node.op == "range":
+            return {"size": self.settings.size(node.attr("over"))}
         shapes = [[self._plain(axis) for axis in type.shape] for type in types]
         batched = [type.level.has_batch for type in types]
         rank, attrs = batched[0] + len(shapes[0]), dict(node.attrs)

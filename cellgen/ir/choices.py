@@ -267,8 +267,8 @@ def _dims(cell: Cell) -> set[str]:
                     shapes.append(shape)
                 case Ref(name, 0):
                     shapes.append(((name,),))  # of a dim, its size
-                case Apply("sum" | "mean" | "softmax" | "cumsum") if node.attrs:
-                    shapes.append((node.attr("over"),))
+                case Apply(_, _, (("over", tuple(axis)),)):
+                    shapes.append((axis,))
     found = {atom for shape in shapes for axis in shape for atom in axis}
     for _ in cell.dims:  # those that they are made of, at any distance
         found |= {each for dim in cell.dims for each in (dim.value, dim.divisor) if dim.name in found}

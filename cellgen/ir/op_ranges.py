@@ -290,6 +290,7 @@ RANGE: dict[str, Callable[..., Interval]] = {
     "where": _where,
     "stop_gradient": _same,
     "straight_through": _straight,
+    "range": lambda: _own("range"),
     "outer": multiply,
     "conv": lambda x, kernel: REAL,
     "sum": _of_sum,

@@ -26,8 +26,8 @@ class Op:
     """One operation.
 
     shape: the rule in `rules` that types it: `elementwise` (all arguments broadcast), `contract` (`@`), `outer`,
-    `convolve`, `reduce` (`over` is removed), `along` (`over` stays), `normalize`, `first` (that of the first argument),
-    `stated` (the attribute `shape`).
+    `convolve`, `reduce` (`over` is removed), `along` (`over` stays), `places` (`over` alone), `normalize`, `first`
+    (that of the first argument), `stated` (the attribute `shape`).
     """
 
     name: str
@@ -107,6 +107,7 @@ OPS: dict[str, Op] = _table(
     _elementwise("where", 3, "a where the condition holds, else b: where(condition, a, b)"),
     _elementwise("stop_gradient", 1, "x, with a gradient of zero"),
     _elementwise("straight_through", 2, "f forward, the gradient of g backward: straight_through(f, g)"),
+    Op("range", 0, "places", "0, 1, 2, ... along a dim: range(units)", interval("[0, inf)")),
     Op("outer", 2, "outer", "the products of all pairs: [a], [b] -> [a, b]"),
     Op("conv", 2, "convolve", "a convolution with zeros around: conv(x, kernel, stride=2, dilation=2)"),
     Op("sum", 1, "reduce", "the sum over an axis: sum(x, over=key)"),

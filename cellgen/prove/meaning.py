@@ -110,6 +110,8 @@ class Meaning:
                 return self._value(shape, below[0].lanes)
             case Activate(option):
                 return self._value(shape, {at: self._activated(option, expr) for at, expr in below[0].lanes.items()})
+            case Apply("range"):
+                return self._places(shape)
             case Apply(op):
                 if OPS[op].shape == "elementwise":
                     value = self._elementwise(op, shape, below)
@@ -281,6 +283,22 @@ class Meaning:
             axis = self.program.cell.axis(atom) if atom in place else None
             out += (atom,) if axis is None else self.dims.atoms(axis.width(place[atom]) or ())
         return out
+
+    def _places(self, shape: Shape) -> Value:
+        """Where a lane stands along an axis, row-major: of a label a number, of a dim any that it has a place for."""
+        s, axes, lanes = self.arithmetic, self.axes(shape), {}
+        for path in self.paths(shape):
+            label, out = dict(zip(axes, path)), s.zero
+            for atom in self.dims.flat(shape):
+                if atom in label:
+                    at, size = Fraction(self.labels[atom].index(label[atom])), Fraction(len(self.labels[atom]))
+                    out = s.sum(s.product(out, s.number(size)), s.number(at))
+                else:
+                    along = self.called((atom,))
+                    at = SYMPY["range"](s, place=((), along, (along,)))
+                    out = s.sum(s.product(out, self.length(atom)), at)
+            lanes[path] = out
+        return self._value(shape, lanes)
 
     def _apart(self, a: Shape, b: Shape) -> bool:
         """Whether an outer product's operands have no dims in common but those they share by name."""

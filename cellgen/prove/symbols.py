@@ -370,6 +370,7 @@ SYMPY: dict[str, Callable] = {
     "where": lambda s, condition, a, b: s.choose(condition, a, b),
     "stop_gradient": _stop_gradient,
     "straight_through": _straight_through,
+    "range": _coupled("range"),
     "outer": _coupled("outer", 1),
     "conv": _coupled("conv", 1),
     "sum": _coupled("sum", 1),

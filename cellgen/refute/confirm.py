@@ -124,6 +124,7 @@ ENCLOSED: dict[str, Callable] = {
     "matmul": _einsum,
     "outer": _einsum,
     "conv": _conv,
+    "range": lambda size: numbers(np.arange(size)),
     "sum": _sum,
     "mean": _mean,
     "softmax": _softmax,

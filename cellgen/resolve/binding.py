@@ -18,6 +18,7 @@ from cellgen.ir import (
     WRITTEN,
     Activate,
     Apply,
+    Axis,
     Choose,
     Node,
     Norm,
@@ -30,7 +31,7 @@ from cellgen.ir import (
 )
 from cellgen.resolve.noise import NOISES, noise
 from cellgen.resolve.scope import Scope
-from cellgen.text import Call, Indexed
+from cellgen.text import MAX_DIM, Call, Indexed
 
 MAX_EXPONENT = 64
 MAX_STEP = 64  # of a convolution, along an axis
@@ -62,6 +63,8 @@ MEANT = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolve", "convolution"), "did you mean `conv`?"),
     "sg": "did you mean `stop_gradient`?",
     **dict.fromkeys(("fmod", "floormod", "remainder", "rem"), REMAINDER),
+    "arange": "did you mean `range`?",
+    "iota": "did you mean `range`?",
     "floordiv": "write `floor(a / b)`",
     "ceil": "write `-floor(-x)`",
     "round": "write `floor(x + 0.5)`",
@@ -223,6 +226,8 @@ def _call(call: Call, scope: Scope) -> Node:
         return noise(call, scope, bind)
     if name not in WRITTEN:
         _no_function(call, scope)
+    if name == "range":
+        return _range(call, scope)
     args, attrs = _arguments(call, OPS[name].arity, scope), _keywords(call, scope)
     if name == "mod":
         _not_zero(args[1], scope)
@@ -230,6 +235,32 @@ def _call(call: Call, scope: Scope) -> Node:
         help = "write `clip(x, low, high)`, low first"
         scope.report.refuse("CG208", "`clip` to an empty range", call.span, help=help)
     return Apply(name, args, attrs, call.span)
+
+
+def _range(call: Call, scope: Scope) -> Apply:
+    """Its argument is a dim, or a product of dims and numbers, and no value."""
+    axis = _axis(call.args[0]) if len(call.args) == 1 and not call.attrs else None
+    if axis is None:
+        help = "write `range(units)`; from 1 on it is `1 + range(units)`"
+        scope.report.refuse("CG208", "`range` is along a dim", call.span, help=help)
+    for atom in axis:
+        if not scope.is_dim(atom, call.span):
+            raise Refused
+        scope.of_one_width(atom, call.span)
+    return Apply("range", (), (("over", axis),), call.span)
+
+
+def _axis(node: Node) -> Axis | None:
+    """A product of names and positive integers, as an axis."""
+    match node:
+        case Ref(name, 0):
+            return (name,)
+        case Number(value) if value.denominator == 1 and 0 < value <= MAX_DIM:
+            return (int(value),)
+        case Apply("mul", (a, b)):
+            left, right = _axis(a), _axis(b)
+            return None if left is None or right is None else (*left, *right)
+    return None
 
 
 def _no_function(call: Call, scope: Scope) -> None:

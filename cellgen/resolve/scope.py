@@ -94,10 +94,15 @@ class Scope:
 
     def count(self, axis: LabelAxis, ref: Ref) -> Number:
         """How many labels an axis has, where it is read as a value."""
-        if axis.widths is not None:
-            help = "name the dim that is meant"
-            self.report.refuse("CG206", f"the labels of `{axis.name}` have widths of their own", ref.span, help=help)
+        self.of_one_width(axis.name, ref.span)
         return Number(Fraction(len(axis.labels)), ref.span)
+
+    def of_one_width(self, atom: Atom, span: Span) -> None:
+        """The labels of an axis have no widths of their own. Raises `Refused` (CG206)."""
+        axis = self.axes.get(atom)
+        if axis is not None and axis.widths is not None:
+            help = "name the dim that is meant"
+            self.report.refuse("CG206", f"the labels of `{atom}` have widths of their own", span, help=help)
 
     def no_state(self, name: str) -> str | tuple[str, ...]:
         """A help for `name[t-1]` where `name` is no state."""

@@ -275,6 +275,8 @@ class _Lowering:
             return Apply(node.op, tuple(args), node.attrs)
         if node.op != "join":  # whose parts may be left out
             args = [self.of_samples(arg, at, sure) for arg, at in zip(args, below, strict=True)]
+        if rule == "places":
+            return Apply(node.op, (), (("shape", (node.attr("over"),)),))
         if rule == "contract":
             return self.contract(args, types, result, self.merged.algebra(path))
         if rule == "outer":

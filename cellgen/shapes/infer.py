@@ -175,7 +175,11 @@ def _apply(node: Apply, types: list[Type], context: Context) -> Type:
     shape = RULES[EVERY[node.op].shape](node, [type.shape for type in types], context)
     if len(shape) > MAX_RANK:
         context.report.refuse("CG108", f"a value of {len(shape)} axes; at most {MAX_RANK}", node.span)
-    level = Level.CONSTANT if ("batch", False) in node.attrs else max(type.level for type in types)
+    level = (
+        Level.CONSTANT
+        if ("batch", False) in node.attrs
+        else max((type.level for type in types), default=Level.CONSTANT)
+    )
     return _type(shape, level, _binary(node, types))
 
 

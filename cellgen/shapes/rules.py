@@ -207,6 +207,10 @@ def _apart(value: Node, shape: Shape, over: Axis, context: Context) -> str:
     return f"to take each part by itself, view it apart first: `a: {shape_text(view)} = {text}`"
 
 
+def places(node: Apply, shapes: list[Shape], context: Context) -> Shape:
+    return context.dims.canonical((node.attr("over"),))
+
+
 def normalize(node: Apply, shapes: list[Shape], context: Context) -> Shape:
     """The value's own."""
     shape, dims = shapes[0], context.dims
@@ -247,6 +251,7 @@ RULES = {
     "convolve": convolve,
     "reduce": reduce,
     "along": along,
+    "places": places,
     "normalize": normalize,
     "first": first,
     "stated": stated,

@@ -66,6 +66,8 @@ def _write(node: Node) -> tuple[str, int]:
         case Apply(op, (a, b)) if op in INFIX:
             symbol, binding = INFIX[op]
             return _infix(op, a, symbol, b, binding), binding
+        case Apply("range", (), attrs):
+            return f"range({_attribute(attrs[0][1])})", ATOM
         case Apply(op, args, attrs):
             given = [f"{key}={_attribute(value)}" for key, value in attrs]
             return f"{op}({', '.join([*map(notation, args), *given])})", ATOM

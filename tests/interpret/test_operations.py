@@ -52,9 +52,18 @@ SIZES = {
     "u * input + sum(u) / units": lambda e: e["u"] * INPUT + e["u"].mean(axis=1, keepdims=True),
     "gates * u": lambda e: 3 * e["u"],
 }
+PLACES = {
+    "0 * u + mod(range(units), 3)": lambda e: 0 * e["u"] + [0, 1, 2, 0, 1, 2],
+    "u * (1 + range(units)) / units": lambda e: e["u"] * np.arange(1, UNITS + 1) / UNITS,
+    "range(gates) * g": lambda e: e["g"] * np.arange(3)[:, None],
+    "q * range(key)": lambda e: e["q"] * np.arange(KEY),
+    "range(heads*key) * u": lambda e: e["u"] * np.arange(UNITS),
+    "range(gates).c * u": lambda e: 2 * e["u"],
+    "range(1) + u": lambda e: e["u"],
+}
 
 
-@pytest.mark.parametrize(("written", "meant"), [*WHOLE.items(), *SIZES.items()])
+@pytest.mark.parametrize(("written", "meant"), [*WHOLE.items(), *SIZES.items(), *PLACES.items()])
 def test_it_is_what_the_guide_says(written, meant):
     found, env = values(written)
     np.testing.assert_allclose(found, meant(env), rtol=1e-13, atol=1e-13)

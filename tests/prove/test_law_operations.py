@@ -81,3 +81,36 @@ def test_the_sizes_of_another_cell(tmp_path):
         assert [each.status for each in Spec.at(path).check().verdicts.laws] == ["proved"]
     path.write_text(shrinking("Own", "units", "reduces to other with units = width").replace("/ units", "/ input"))
     assert [each.status for each in Spec.at(path).check().verdicts.laws] == ["refuted"]
+
+
+PLACED = """
+cell: Placed
+dims: {units: required, heads: 2, key: units/heads}
+gates: [a, b]
+state: {h: units}
+params: {W: [input, units], Q: [units, gates*units]}
+equations: |
+  q: [gates, units] = h[t-1] @ Q
+  r = range(gates) * q
+  n = range(units)
+  m = range(heads) + 0 * sum(range(key))
+  h = tanh(x @ W + r.b + r.a + n) + 0 * sum(m)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("r.b == q.b", "proved"),
+        ("r.a == 0", "proved"),
+        ("range(units) in [0, inf)", "proved"),
+        ("range(gates).a == 0", "proved"),
+        ("n == range(heads*key)", "proved"),
+        ("n in [1, inf)", "refuted"),
+        ("range(units) == 0", "refuted"),
+        ("sum(n) == sum(range(units))", "proved"),
+        ("range(gates*units) in [0, inf)", "proved"),
+    ],
+)
+def test_places(line, wanted):
+    assert status(PLACED, line) == wanted

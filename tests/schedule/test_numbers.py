@@ -34,7 +34,16 @@ RARE = {
         "params: {W: [input, units], Q: [units, heads, key], P: [units, proj], Z: [units, gates*units]}\n",
         *("k = key", "z: [gates, units] = h[t-1] @ Z", "q: [units] = (h[t-1] @ Q) / sqrt(key)"),
         "p = tanh(h[t-1] @ (P / proj)) / (proj if proj else 2) + p[t-1] / units",
-        "h = tanh(q * gates + x @ (W / sqrt(input)) + minimum(k / heads, z.a)) + maximum(sqrt(units * 2), z.b) * mean(p)",
+        "r = maximum(sqrt(units * 2), z.b) * mean(p)",
+        "h = tanh(q * gates + x @ (W / sqrt(input)) + minimum(k / heads, z.a)) + r",
+    ),
+    "places as numbers": spec(
+        "dims: {units: required, heads: 2, key: units/heads}\ngates: [a, b]\n"
+        "state: {h: units}\nparams: {W: [input, units], Q: [units, heads, key], G: [units, gates*units]}\n",
+        *("q = h[t-1] @ Q", "g: [gates, units] = (x @ W) @ G"),
+        *("r = mod(range(units), 2)", "s = outer(softmax(-range(heads)), tanh(range(key) / key))"),
+        "u: [units] = q * s + range(heads*key) @ Q",
+        "h = tanh(u * cos(range(units) / units) + r * g.a + 0 * g.b + sum(range(gates) * g, over=gates))",
     ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"

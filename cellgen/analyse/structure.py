@@ -44,10 +44,10 @@ from cellgen.ir import (
 from cellgen.text import condition_text, notation
 
 # Operations that a number of the result costs, or of the argument where an axis is summed over. Not named: one.
-COST = {"linear": 0, "stop_gradient": 0, "straight_through": 0, "softmax": 5}
+COST = {"linear": 0, "stop_gradient": 0, "straight_through": 0, "softmax": 5, "roll": 0, "shift": 0}
 NORM_COST = {"layer": 5, "rms": 3}
 
-_SUMS = {"add", "sub", "neg", "linear", "sum", "mean", "cumsum", "stop_gradient"}
+_SUMS = {"add", "sub", "neg", "linear", "sum", "mean", "cumsum", "roll", "shift", "stop_gradient"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,12 @@ def _normalize(at: At):
     return op("normalize_back", at.d, at.y, at.rstd, kind=kind, axes=axes), None
 
 
+def _moved(at: At):
+    """The other way."""
+    attrs = tuple((name, -value if name == "by" else value) for name, value in at.node.attrs)
+    return (Apply(at.node.op, (at.d,), attrs),)
+
+
 ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     **{name: _unary(name) for name in UNARY},
     "add": lambda at: (at.d, at.d),
@@ -280,6 +286,8 @@ ADJOINTS: dict[str, Callable[[At], tuple[Node | None, ...]]] = {
     "sum": _spread(False),
     "mean": _spread(True),
     "softmax": _softmax,
+    "roll": _moved,
+    "shift": _moved,
     "cumsum": lambda at: (Apply("cumsum_back", (at.d,), at.node.attrs),),
 }
 

@@ -102,8 +102,8 @@ class _Hoisting:
         return isinstance(node, Ref) and not node.ago and node.name in self.values
 
     def works(self, node: Node, path: Path) -> bool:
-        """Whether there is anything to compute from the input, or of places along axes. What is drawn at random alone is
-        none: in inference it is a number.
+        """Whether there is anything to compute from the input, or of places along axes. What is drawn at random alone
+        is none: in inference it is a number.
         """
         computed = any(isinstance(each, (Apply, Activate)) for _, each in walk(node))
         if not computed or self.level(node, path) == Level.CONSTANT:

@@ -34,7 +34,7 @@ class At:
 
     def place(self) -> int:
         shape, algebra = self.type(0).shape, self.merged.algebra(self.path)
-        if not self.node.attrs:
+        if self.node.over is None:
             return len(shape) - 1
         return next(index for index, axis in enumerate(shape) if algebra.equal(axis, self.node.attr("over")))
 

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from cellgen.derive.symbolic import Symbolic, objects
-from cellgen.interpret import Scope, met, windows
+from cellgen.interpret import NUMPY, Scope, met, shifted, windows
 from cellgen.ir import EVERY, Activate, Apply, Node, Number, Path, Type
 
 
@@ -94,6 +94,12 @@ class Lanes(Scope):
 
     def _cumsum(self, node: Apply, path: Path, x):
         return np.cumsum(x, axis=self.axes(node, path)["axis"])
+
+    def _roll(self, node: Apply, path: Path, x):
+        return NUMPY["roll"](x, **self.axes(node, path))
+
+    def _shift(self, node: Apply, path: Path, x):
+        return shifted(x, **self.axes(node, path), zero=self.algebra.zero)
 
     def _cumsum_back(self, node: Apply, path: Path, x):
         axis = self.axes(node, path)["axis"]

@@ -99,6 +99,8 @@ TENSORFLOW: dict[str, Form] = {
     "conv": Form('tf.nn.conv{axes}d({0}, {1}, {strides}, "SAME")'),
     "sum": Form("tf.reduce_sum({0}, axis={axis}{keepdims})"),
     "mean": Form("tf.reduce_mean({0}, axis={axis}{keepdims})"),
+    "roll": Form("tf.roll({0}, {by}, axis={axis})"),
+    "shift": Form("recurrent.shift({0}, {by}, {axis})"),
     "softmax": Form("tf.nn.softmax({0}, axis={axis})"),
     "cumsum": Form("tf.cumsum({0}, axis={axis})"),
     "normalize": Form("{norm}({0}, {axes}, {1})"),

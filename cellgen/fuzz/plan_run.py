@@ -195,6 +195,8 @@ class _Statements:
                 return conv_back(*args, attrs)
             case "conv_kernel_back":
                 return conv_kernel_back(*args, attrs)
+            case "roll" | "shift":
+                return ELEMENTWISE[node.op](args[0], attrs["axis"], attrs["by"])
             case "cumsum_back":
                 axis = attrs["axis"]
                 return np.flip(np.cumsum(np.flip(args[0], axis), axis=axis), axis)

@@ -327,7 +327,9 @@ class Expressions:
     def along(self, dims: Dims, depth: int) -> str:
         axis = self.rng.choice(dims)
         over = f", over={axis}" if axis != dims[-1] or self.chance(0.5) else ""
-        return f"{self.rng.choice(('softmax', 'softmax', 'cumsum'))}({bare(self.exact(dims, depth))}{over})"
+        name = self.rng.choice(("softmax", "softmax", "cumsum", "roll", "shift"))
+        by = f", by={self.rng.choice((1, -1, 2, -5))}" if name in ("roll", "shift") else ""
+        return f"{name}({bare(self.exact(dims, depth))}{by}{over})"
 
     def normed(self, dims: Dims, depth: int) -> str:
         name = self.new("ln")

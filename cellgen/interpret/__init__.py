@@ -1,6 +1,6 @@
 """What a cell means, in numpy float64: the oracle that generated code is compared with."""
 
-from cellgen.interpret.arithmetic import NUMPY, Reference, derivative, met, windows
+from cellgen.interpret.arithmetic import NUMPY, Reference, derivative, met, shifted, windows
 from cellgen.interpret.evaluation import Scope, evaluate
 from cellgen.interpret.initial_values import Starting
 from cellgen.interpret.instance import Instance
@@ -16,5 +16,6 @@ __all__ = [
     "derivative",
     "evaluate",
     "met",
+    "shifted",
     "windows",
 ]

@@ -30,6 +30,17 @@ def _softmax(x, axis):
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
+def shifted(x, axis, by, zero=0.0):
+    """Moved along an axis, with zeros where nothing came from."""
+    lanes = np.moveaxis(x, axis, 0)
+    out = np.full_like(lanes, zero)
+    if by > 0:
+        out[by:] = lanes[:-by]
+    else:
+        out[:by] = lanes[-by:]
+    return np.moveaxis(out, 0, axis)
+
+
 def _normalize(x, epsilon, axes, kind):
     mean = x.mean(axis=axes, keepdims=True) if kind == "layer" else 0.0
     return (x - mean) / np.sqrt(np.square(x - mean).mean(axis=axes, keepdims=True) + epsilon)
@@ -68,8 +79,8 @@ def _conv(x, kernel, **how):
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 # Elementwise operations take arrays that broadcast; `matmul` and `outer` an einsum of their axes besides; those along
-# an axis its place, `range` its size; `conv` its stride and dilation; `normalize` the places of the axes it spans and its
-# kind, `layer` or `rms`.
+# an axis its place, and by how many places they move, `range` its size; `conv` its stride and dilation; `normalize` the
+# places of the axes it spans and its kind, `layer` or `rms`.
 NUMPY: dict[str, Callable] = {
     "add": np.add,
     "sub": np.subtract,
@@ -122,6 +133,8 @@ NUMPY: dict[str, Callable] = {
     "conv": _conv,
     "sum": lambda x, axis: x.sum(axis=axis),
     "mean": lambda x, axis: x.mean(axis=axis),
+    "roll": lambda x, axis, by: np.roll(x, by, axis),
+    "shift": shifted,
     "softmax": _softmax,
     "cumsum": lambda x, axis: np.cumsum(x, axis=axis),
 }

@@ -117,10 +117,10 @@ class Scope:
                 return {"axes": _einsum(*shapes, *batched, contract=node.op == "matmul")}
             case "convolve":
                 return attrs
-            case "reduce" | "along" if "over" in attrs:
-                return {"axis": batched[0] + shapes[0].index(self._plain(attrs["over"]))}
             case "reduce" | "along":
-                return {"axis": rank - 1}
+                over = node.over
+                axis = rank - 1 if over is None else batched[0] + shapes[0].index(self._plain(over))
+                return {"axis": axis, **({"by": attrs["by"]} if "by" in attrs else {})}
             case "normalize":
                 return {"axes": tuple(range(rank - len(attrs["over"]), rank)), "kind": attrs["kind"]}
         raise TypeError(f"no rule for {node.op}")

@@ -30,6 +30,7 @@ from cellgen.ir.expr import (
     live_walk,
     walk,
 )
+from cellgen.ir.ops import OPS
 from cellgen.ir.sources import Sources
 
 MAX_VARIANTS = 64
@@ -267,8 +268,8 @@ def _dims(cell: Cell) -> set[str]:
                     shapes.append(shape)
                 case Ref(name, 0):
                     shapes.append(((name,),))  # of a dim, its size
-                case Apply(_, _, (("over", tuple(axis)),)):
-                    shapes.append((axis,))
+                case Apply(op) if op in OPS and node.over is not None:
+                    shapes.append(node.over if op == "normalize" else (node.over,))
     found = {atom for shape in shapes for axis in shape for atom in axis}
     for _ in cell.dims:  # those that they are made of, at any distance
         found |= {each for dim in cell.dims for each in (dim.value, dim.divisor) if dim.name in found}

@@ -202,6 +202,11 @@ class Apply:
     def attr(self, name: str):
         return dict(self.attrs)[name]
 
+    @property
+    def over(self) -> Axis | None:
+        """The axis that is named; None: it is the last one."""
+        return dict(self.attrs).get("over")
+
 
 @dataclass(frozen=True, slots=True)
 class Activate:

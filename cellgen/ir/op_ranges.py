@@ -295,6 +295,8 @@ RANGE: dict[str, Callable[..., Interval]] = {
     "conv": lambda x, kernel: REAL,
     "sum": _of_sum,
     "mean": _same,
+    "roll": _same,
+    "shift": lambda x: hull(x, point(0)),
     "softmax": lambda x: _own("softmax"),
     "cumsum": _of_sum,
 }

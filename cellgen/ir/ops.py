@@ -112,6 +112,8 @@ OPS: dict[str, Op] = _table(
     Op("conv", 2, "convolve", "a convolution with zeros around: conv(x, kernel, stride=2, dilation=2)"),
     Op("sum", 1, "reduce", "the sum over an axis: sum(x, over=key)"),
     Op("mean", 1, "reduce", "the mean over an axis: mean(x, over=key)"),
+    Op("roll", 1, "along", "x moved along an axis, what leaves comes in at the other end: roll(x, by=1, over=key)"),
+    Op("shift", 1, "along", "x moved along an axis, zeros come in: shift(x, by=1, over=key)"),
     Op("softmax", 1, "along", "exp(x) / sum(exp(x)) along an axis: softmax(x, over=key)", interval("(0, 1]")),
     Op("cumsum", 1, "along", "running sums along an axis: cumsum(x, over=key)"),
 )

@@ -112,6 +112,8 @@ class Meaning:
                 return self._value(shape, {at: self._activated(option, expr) for at, expr in below[0].lanes.items()})
             case Apply("range"):
                 return self._places(shape)
+            case Apply("roll" | "shift") if axis := self._labelled(node.over or shape[-1]):
+                return self._moved(node, axis, shape, below[0])
             case Apply(op):
                 if OPS[op].shape == "elementwise":
                     value = self._elementwise(op, shape, below)
@@ -300,6 +302,22 @@ class Meaning:
             lanes[path] = out
         return self._value(shape, lanes)
 
+    def _labelled(self, axis: Axis) -> str:
+        """A labelled axis that is all of an axis; else empty."""
+        atoms = self.dims.atoms(axis)
+        return atoms[0] if len(atoms) == 1 and atoms[0] in self.labels else ""
+
+    def _moved(self, node: Apply, axis: str, shape: Shape, value: Value) -> Value:
+        """Along labels, each lane is another one."""
+        labels, axes, lanes = self.labels[axis], self.axes(shape), {}
+        for path in self.paths(shape):
+            place = dict(zip(axes, path))
+            at = labels.index(place[axis]) - node.attr("by")
+            inside = 0 <= at < len(labels) or node.op == "roll"
+            place[axis] = labels[at % len(labels)]
+            lanes[path] = self._lane(value, place) if inside else self.arithmetic.zero
+        return self._value(shape, lanes)
+
     def _apart(self, a: Shape, b: Shape) -> bool:
         """Whether an outer product's operands have no dims in common but those they share by name."""
         lead = self.dims.shared(a, b)
@@ -317,7 +335,8 @@ class Meaning:
             case "normalize":
                 return self.dims.flat(node.attr("over")), (node.attr("kind"),)
             case _:
-                return self.dims.atoms(node.attr("over") if node.attrs else shapes[0][-1]), ()
+                kind = tuple(str(value) for name, value in node.attrs if name == "by")
+                return self.dims.atoms(node.over or shapes[0][-1]), kind
 
 
 def _base(name: Node) -> Node:

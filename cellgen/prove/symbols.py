@@ -375,6 +375,8 @@ SYMPY: dict[str, Callable] = {
     "conv": _coupled("conv", 1),
     "sum": _coupled("sum", 1),
     "mean": _coupled("mean", 1),
+    "roll": _coupled("roll", 1),
+    "shift": _coupled("shift", 1),
     "softmax": _coupled("softmax"),
     "cumsum": _coupled("cumsum", 1),
 }

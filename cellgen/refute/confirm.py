@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from cellgen.interpret import Instance, Scope, evaluate, met, windows
+from cellgen.interpret import Instance, Scope, evaluate, met, shifted, windows
 from cellgen.ir import OPS, RANGE, Interval, Level, Node, Number, Path, Ref, Said, State, Type, defined, intervals, kept
 
 DIGITS = (40, 160)  # tried one after the other
@@ -128,6 +128,8 @@ ENCLOSED: dict[str, Callable] = {
     "sum": _sum,
     "mean": _mean,
     "softmax": _softmax,
+    "roll": lambda x, axis, by: np.roll(x, by, axis),
+    "shift": partial(shifted, zero=number(0)),
     "cumsum": lambda x, axis: _array(_ADD.accumulate(x, axis=axis, dtype=object)),
     "normalize": _normalize,
 }

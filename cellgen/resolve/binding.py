@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import isfinite, nan
 
-from cellgen.diagnostics import Refused, nearest
+from cellgen.diagnostics import Refused, Span, nearest
 from cellgen.ir import (
     ACTIVATIONS,
     OPS,
@@ -35,6 +35,7 @@ from cellgen.text import MAX_DIM, Call, Indexed
 
 MAX_EXPONENT = 64
 MAX_STEP = 64  # of a convolution, along an axis
+MOVES = ("roll", "shift")
 
 # what a function of other libraries is here
 SUMMED = "write one product for each part and add them: `x @ W + h[t-1] @ U`"
@@ -299,19 +300,34 @@ def _arguments(call: Call, count: int, scope: Scope) -> tuple[Node, ...]:
 def _keywords(call: Call, scope: Scope) -> tuple[tuple[str, object], ...]:
     if OPS[call.name].shape == "convolve":
         return tuple(_steps(call, scope))
-    refuse, takes, found = scope.report.refuse, OPS[call.name].shape in ("reduce", "along"), []
+    refuse, takes, found = scope.report.refuse, OPS[call.name].shape in ("reduce", "along"), {}
+    known = [*(["by"] if call.name in MOVES else []), *(["over"] if takes else [])]
     for key, value, span in call.attrs:
-        if not takes or key != "over":
-            help = "there is `over=`" if takes else "it takes none"
+        if key not in known:
+            help = f"there is {' and '.join(f'`{each}=`' for each in known)}" if known else "it takes none"
             refuse("CG208", f"`{call.name}` has no keyword `{key}`", span, help=help)
+        if key in found:
+            refuse("CG208", f"`{key}` stands twice", span)
+        if key == "by":
+            found[key] = _by(value, span, scope)
+            continue
         if not isinstance(value, tuple):
             refuse("CG208", "`over` is a dim", span, help="write `over=units`")
-        if found:
-            refuse("CG208", "`over` stands twice", span)
         if not all(scope.is_dim(atom, span) for atom in value):
             raise Refused
-        found.append((key, value))
-    return tuple(found)
+        found[key] = value
+    if call.name in MOVES and "by" not in found:
+        refuse("CG208", f"`{call.name}` is by how many places?", call.span, help=f"write `{call.name}(x, by=1)`")
+    return tuple((key, found[key]) for key in known if key in found)
+
+
+def _by(value, span: Span, scope: Scope) -> int:
+    """By how many places, up where it is positive."""
+    if not isinstance(value, Fraction) or value.denominator != 1 or value == 0:
+        scope.report.refuse("CG208", "`by` is a whole number and not 0", span, help="write `by=1`, or `by=-1`")
+    if abs(value) > MAX_DIM:
+        scope.report.refuse("CG108", f"`by` is at most {MAX_DIM:,}", span)
+    return int(value)
 
 
 def _steps(call: Call, scope: Scope) -> Iterator[tuple[str, int]]:

@@ -86,6 +86,16 @@ def conv_kernel_back(d, x, kernel, strides=1):
     return tf.reshape(found, kernel.shape)
 
 
+def shift(x, by, axis):
+    """x moved by so many places along an axis; zeros come in."""
+    size = x.shape[axis]
+    if by > 0:
+        kept, gone = tf.split(x, [max(size - by, 0), min(by, size)], axis)
+        return tf.concat([tf.zeros_like(gone), kept], axis)
+    gone, kept = tf.split(x, [min(-by, size), max(size + by, 0)], axis)
+    return tf.concat([kept, tf.zeros_like(gone)], axis)
+
+
 def leaky_relu(x: tf.Tensor) -> tf.Tensor:
     return tf.maximum(x, 0.2 * x)  # tf.nn.leaky_relu keeps its slope in float32
 

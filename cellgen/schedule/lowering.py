@@ -291,12 +291,13 @@ class _Lowering:
         if rule == "reduce":
             keep = types[0].level.has_batch and len(types[0].shape) == 1
             return Apply(node.op, tuple(args), (("axis", axis), ("keepdims", keep)))
-        return Apply(node.op, tuple(args), (("axis", axis),))
+        moved = tuple(each for each in node.attrs if each[0] == "by")
+        return Apply(node.op, tuple(args), (("axis", axis), *moved))
 
     def place(self, node: Apply, shape: Shape, algebra: Algebra) -> int:
-        if not node.attrs:
+        if node.over is None:
             return len(shape) - 1
-        return next(index for index, axis in enumerate(shape) if algebra.equal(axis, node.attr("over")))
+        return next(index for index, axis in enumerate(shape) if algebra.equal(axis, node.over))
 
     def unspread(self, args: list[Node], terms: Sequence[Node], below: list[Path], path: Path) -> list[Node]:
         """The terms of a sum, one that is spread as it was before, where the other is as wide in every variant."""

@@ -177,11 +177,11 @@ def along(node: Apply, shapes: list[Shape], context: Context) -> Shape:
 
 def _place(node: Apply, shape: Shape, context: Context) -> int:
     """Where the axis named by `over` is; the last one if it is not named."""
-    if not node.attrs:
+    if node.over is None:
         if not shape:
             context.report.refuse("CG307", f"`{node.op}` needs an axis, and its value is a scalar", node.span)
         return len(shape) - 1
-    (value,), (over,) = node.args, context.dims.canonical((node.attr("over"),))
+    (value,), (over,) = node.args, context.dims.canonical((node.over,))
     places = [index for index, axis in enumerate(shape) if context.dims.equal(axis, over)]
     if len(places) != 1:
         message = f"{said(shape)} has twice" if places else f"{said(shape)} does not have"

@@ -292,7 +292,7 @@ class Reader:
         for keyword in node.keywords:
             if keyword.arg is None:
                 self.refuse("CG202", "`**` before an argument is not part of the language", self.span(node))
-            attrs.append((keyword.arg, self.static(keyword.value), self.span(keyword)))
+            attrs.append((keyword.arg, self.static(keyword.value, keyword.arg), self.span(keyword)))
         return Call(name, tuple(args), tuple(attrs), self.span(node), name_span)
 
     def comparison(self, node, level: int) -> Apply:
@@ -316,9 +316,11 @@ class Reader:
         args = (self.value(node.left, level + 1), self.value(node.comparators[0], level + 1))
         return Apply(COMPARE[type(node.ops[0])], args, (), self.span(node))
 
-    def static(self, node):
-        """The value of a keyword: an axis (`over=key`), a number, or a test (`bias=use_bias`)."""
+    def static(self, node, key: str):
+        """The value of a keyword: an axis (`over=key`), a number (`by=-1`), or a test (`bias=use_bias`)."""
         match node:
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as inner) if key == "by":
+                return -self.number(inner)
             case ast.Constant(value=bool()) | ast.Name(id="true" | "false"):
                 self.refuse(
                     "CG202",

@@ -61,9 +61,21 @@ PLACES = {
     "range(gates).c * u": lambda e: 2 * e["u"],
     "range(1) + u": lambda e: e["u"],
 }
+MOVES = {
+    "roll(u, by=1)": lambda e: np.stack([e["u"][:, i - 1] for i in range(UNITS)], 1),
+    "roll(u, by=-2, over=units)": lambda e: np.stack([e["u"][:, (i + 2) % UNITS] for i in range(UNITS)], 1),
+    "roll(q, by=1, over=heads)": lambda e: e["q"][:, [1, 0]],
+    "roll(q, by=7)": lambda e: np.stack([e["q"][:, :, (i - 7) % KEY] for i in range(KEY)], 2),
+    "roll(g, by=1, over=gates).a": lambda e: e["g"][:, 2],
+    "shift(u, by=1)": lambda e: np.concatenate([0 * e["u"][:, :1], e["u"][:, :-1]], 1),
+    "shift(q, by=-1, over=key)": lambda e: np.concatenate([e["q"][..., 1:], 0 * e["q"][..., :1]], 2),
+    "shift(u, by=99) + u": lambda e: e["u"],
+    "shift(u, by=-6) + u": lambda e: e["u"],
+    "u * shift(b, by=2)": lambda e: e["u"] * np.concatenate([[0, 0], e["b"][:-2]]),
+}
 
 
-@pytest.mark.parametrize(("written", "meant"), [*WHOLE.items(), *SIZES.items(), *PLACES.items()])
+@pytest.mark.parametrize(("written", "meant"), [*WHOLE.items(), *SIZES.items(), *PLACES.items(), *MOVES.items()])
 def test_it_is_what_the_guide_says(written, meant):
     found, env = values(written)
     np.testing.assert_allclose(found, meant(env), rtol=1e-13, atol=1e-13)

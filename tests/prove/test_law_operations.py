@@ -114,3 +114,36 @@ equations: |
 )
 def test_places(line, wanted):
     assert status(PLACED, line) == wanted
+
+
+MOVED = """
+cell: Moved
+gates: [a, b, c]
+state: {h: units}
+params: {W: [input, units], Q: [units, gates*units]}
+equations: |
+  q: [gates, units] = h[t-1] @ Q
+  r = roll(q, by=1, over=gates)
+  s = shift(q, by=-1, over=gates)
+  n = tanh(x @ W + r.a + s.b + s.c)
+  h = roll(n, by=1) + 0 * (r.b + r.c + s.a)
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("r.a == q.c", "proved"),
+        ("r.b == q.a", "proved"),
+        ("s.a == q.b", "proved"),
+        ("s.c == 0", "proved"),
+        ("h in (-1, 1)", "proved"),
+        ("shift(sigmoid(q.a), by=1) in [0, 1)", "proved"),
+        ("shift(sigmoid(q.a), by=1) in (0, 1)", "refuted"),
+        ("roll(n, by=1) == n", "refuted"),
+        ("roll(n, by=1) == roll(n, by=1, over=units)", "proved"),
+        ("roll(n, by=1) == roll(n, by=2)", "refuted"),
+    ],
+)
+def test_moves(line, wanted):
+    assert status(MOVED, line) == wanted

@@ -45,6 +45,13 @@ RARE = {
         "u: [units] = q * s + range(heads*key) @ Q",
         "h = tanh(u * cos(range(units) / units) + r * g.a + 0 * g.b + sum(range(gates) * g, over=gates))",
     ),
+    "values that move": spec(
+        "dims: {units: required, heads: 2, key: units/heads}\ngates: [a, b]\n"
+        "state: {h: units}\nparams: {W: [input, units], Q: [units, heads, key], G: [units, gates*units], b: [units]}\n",
+        *("q = h[t-1] @ Q", "g: [gates, units] = (x @ W) @ G", "r = roll(g, by=1, over=gates)"),
+        "u: [units] = roll(q, by=1, over=heads) * shift(q, by=-1) + shift(tanh(q), by=1, over=heads)",
+        "h = tanh(roll(u, by=-2) + r.a * shift(b, by=1) + r.b + shift(h[t-1], by=9))",
+    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

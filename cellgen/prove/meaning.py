@@ -221,7 +221,7 @@ class Meaning:
 
     def _activated(self, option: str, expr: Expr) -> Expr:
         chosen = self.under.activations.get(option)
-        return SYMPY[chosen](self.arithmetic, expr) if chosen else self.arithmetic.atom(option, expr)
+        return SYMPY[chosen](self.arithmetic, expr) if chosen else self.arithmetic.atom(f"{option}()", expr)
 
     def called(self, names: tuple) -> tuple:
         """Labels or dims as symbols are keyed by them."""

@@ -136,7 +136,7 @@ class Theirs(Meaning):
         chosen = self.under.activations.get(option)
         if chosen:
             return SYMPY[chosen](self.arithmetic, expr)
-        return self.arithmetic.atom(self.pairs.get(option, option), expr)
+        return self.arithmetic.atom(f"{self.pairs.get(option, option)}()", expr)
 
 
 def _listed(labels: Mapping[str, tuple[str, ...]], axes: tuple[str, ...]) -> str:

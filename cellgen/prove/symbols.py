@@ -31,7 +31,7 @@ Lanes = tuple[tuple[tuple[str, ...], Expr], ...]  # of an operand of a coupling 
 class Atom:
     """What a symbol stands for.
 
-    op: an operation of `ops`; an option, for an activation that it chooses; or `leaf`, with the name in `place`.
+    op: an operation of `ops`; `option()`, for an activation that it chooses; or `leaf`, with the name in `place`.
     operands: polynomials, or the lanes of each operand. place: what else tells two uses of the operation apart.
     binary: it is 0 or 1. frozen: no gradient goes through it.
     """

@@ -225,7 +225,7 @@ def _call(call: Call, scope: Scope) -> Node:
         return Activate(name, value, call.span)
     if name in NOISES:
         return noise(call, scope, bind)
-    if name not in WRITTEN:
+    if name not in WRITTEN or scope.known(name):
         _no_function(call, scope)
     if name == "range":
         return _range(call, scope)
@@ -266,8 +266,10 @@ def _axis(node: Node) -> Axis | None:
 
 def _no_function(call: Call, scope: Scope) -> None:
     name = call.name
-    if name in scope.declared.where or name in scope.defined:
+    if scope.known(name):
         help = f"a product is written `{name} * (...)`"
+        if name in OPS:
+            help = f"something here is called so: by another name of that, `{name}` is the function"
         if name in scope.options:
             help = f"an option that is called is `{name}: {{one_of: activations, default: tanh}}`"
             words = scope.options[name].words
@@ -292,7 +294,7 @@ def _arguments(call: Call, count: int, scope: Scope) -> tuple[Node, ...]:
             call.span,
             help=f"`{name}` is {OPS[name].about}" if name in OPS else "",
         )
-    if call.attrs and name not in OPS:
+    if call.attrs and (name not in OPS or scope.known(name)):
         scope.report.refuse("CG208", f"`{name}` takes no keyword", call.attrs[0][2])
     return bind_all(call.args, scope)
 

@@ -6,7 +6,7 @@ import sys
 import unicodedata
 
 from cellgen.diagnostics import Label, Report, Span
-from cellgen.ir import WRITTEN
+from cellgen.ir import LATER, WRITTEN
 
 MAX_NAME = 48
 
@@ -96,7 +96,7 @@ def check(
         return refuse("is a word of Python", other)
     if name in LANGUAGE:
         return refuse("is a word of the language", other)
-    if name in WRITTEN:
+    if name in WRITTEN and name not in LATER:
         return refuse("is a function of the language", other)
     taken = name in GENERATED and not label or attribute and name in BUILT
     if taken or stack and (name in STACK or re.match(r"layer\d", name)):

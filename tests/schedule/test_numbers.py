@@ -52,6 +52,11 @@ RARE = {
         "u: [units] = roll(q, by=1, over=heads) * shift(q, by=-1) + shift(tanh(q), by=1, over=heads)",
         "h = tanh(roll(u, by=-2) + r.a * shift(b, by=1) + r.b + shift(h[t-1], by=9))",
     ),
+    "values that are called as functions that came later": spec(
+        "options: {floor: 0.5, mod: {one_of: activations, default: tanh}}\nstate: {h: units, shift: units}\n"
+        "params: {W: [input, units], roll: [units, units]}\n",
+        *("range = h[t-1] @ roll + floor", "shift = 0.5 * shift[t-1] + mod(range)", "h = tanh(range + x @ W) * shift"),
+    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

@@ -1,6 +1,5 @@
 """Random expressions, each of a wanted shape, and the declarations of what they read."""
 
-import re
 from dataclasses import dataclass
 from random import Random
 

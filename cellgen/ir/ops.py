@@ -121,7 +121,7 @@ OPS: dict[str, Op] = _table(
 ACTIVATIONS = tuple(name for name, op in OPS.items() if op.activation)
 OTHERWISE = {"swish": "silu", "hard_swish": "hard_silu", "logistic": "sigmoid", "sigm": "sigmoid", "identity": "linear"}
 REMAINDER = "the remainder is `mod(a, b)`"
-LATER = frozenset("floor mod range roll shift".split())
+LATER = frozenset("conv floor mod range roll shift".split())
 """Functions that came when specs were written already: a spec may call a value so, and then has no such function."""
 WRITTEN = tuple(name for name, op in OPS.items() if op.written)
 

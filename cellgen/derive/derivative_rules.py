@@ -201,9 +201,13 @@ def _pow(at: At):
     x, n = at.x(), at.x(1)
     if isinstance(n, Number):
         rest = ONE if n.value == 1 else x if n.value == 2 else op("pow", x, Number(n.value - 1))
-    else:
-        rest = op("pow", x, sub(n, ONE))
-    return mul(mul(n, at.d), rest), None
+        return mul(mul(n, at.d), rest), None
+    return mul(mul(n, at.d), op("pow", x, sub(n, ONE))), mul(mul(at.d, at.y), log_of_base(x))
+
+
+def log_of_base(x: Node) -> Node:
+    """The logarithm of what a power is of: 0 where that is not more than 0, as TensorFlow has it."""
+    return op("log", op("where", op("greater", x, ZERO), x, op("add", op("zeros", x), ONE)))
 
 
 def _less(first: str):

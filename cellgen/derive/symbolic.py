@@ -9,7 +9,7 @@ from math import log10, prod
 
 import numpy as np
 
-from cellgen.derive.derivative_rules import COMPARISONS, UNARY
+from cellgen.derive.derivative_rules import COMPARISONS, UNARY, log_of_base
 from cellgen.derive.multiplying import NoPolynomial, multiplied
 from cellgen.ir import Apply, Node, Number, Ref
 
@@ -150,8 +150,10 @@ class Symbolic:
         args = value.args
         if name in UNARY:
             return self.rule(UNARY[name](Ref("d"), Ref("x"), Ref("y")), {"d": self.one, "x": args[0], "y": value})
-        if name == "pow":
+        if name == "pow" and index == 0:
             return args[1] * self.call(name, args[0], args[1] - 1)
+        if name == "pow":
+            return value * self.rule(log_of_base(Ref("x")), {"x": args[0]})
         if name == "softmax":
             other = self.call(name, self.sympy.Integer(index - 1), *args[1:])
             return value * ((self.one if args[0] == index - 1 else self.zero) - other)

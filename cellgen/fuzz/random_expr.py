@@ -206,6 +206,9 @@ class Expressions(Couplings):
         return f"{self.rng.choice(names)}({bare(self.expr(dims, depth))})"
 
     def power(self, dims: Dims, depth: int) -> str:
+        if self.chance(0.4):
+            base = self.rng.choice(("(0.2 + abs({}))", "exp(tanh({}))", "sigmoid({})", "2"))
+            return f"({base.format(bare(self.expr(dims, depth)))} ** tanh({bare(self.expr(dims, depth))}))"
         powers = ("2", "3", "1", "0", "2", "power")
         return f"({self.expr(dims, depth)} ** {self.exponent(self.rng.choice(powers))})"
 

@@ -163,6 +163,7 @@ KINKS: dict[str, Callable] = {
     "hard_tanh": lambda x: _apart(np.abs(x), 1),
     "floor": _from_whole,
     "mod": _from_a_multiple,
+    "pow": lambda a, b: np.where((b == np.round(b)) & (b >= 0), math.inf, np.abs(a)),
     "clip": lambda x, low, high: np.minimum(_apart(x, low), _apart(x, high)),
 }
 

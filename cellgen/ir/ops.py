@@ -64,7 +64,7 @@ OPS: dict[str, Op] = _table(
     _elementwise("mul", 2, "a * b", written=False),
     _elementwise("div", 2, "a / b", written=False),
     _elementwise("neg", 1, "-a", written=False),
-    _elementwise("pow", 2, "a ** n, n a literal or an option", written=False),
+    _elementwise("pow", 2, "a ** b", written=False),
     _elementwise("less", 2, "a < b", interval("[0, 1]"), written=False),
     _elementwise("less_equal", 2, "a <= b", interval("[0, 1]"), written=False),
     _elementwise("greater", 2, "a > b", interval("[0, 1]"), written=False),

@@ -11,7 +11,12 @@ _NO_LESS = intervals.closed(POSITIVE.low, None)
 def met(demand: Demand, enclosure: Enclosure) -> bool:
     """Whether it is, wherever the value is asked for."""
     inner = under(enclosure, demand.guards)
-    return inner is None or all(_keeps(demand.kind, inner, expr) for expr in demand.lanes)
+    if inner is None:
+        return True
+    kind = demand.kind
+    if demand.exponents and all(intervals.inside(inner.of(expr), _NO_LESS) for expr in demand.exponents):
+        kind = NOT_NEGATIVE
+    return all(_keeps(kind, inner, expr) for expr in demand.lanes)
 
 
 def under(enclosure: Enclosure, guards: tuple[Guard, ...]) -> Enclosure | None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cellgen.diagnostics import Span
-from cellgen.ir import Apply, Node, Number, Path, Program, Ref, Said, Type
+from cellgen.ir import Apply, Cell, Node, Number, Path, Program, Ref, Said, Type
 from cellgen.prove.meaning import Meaning
 from cellgen.prove.symbols import Expr
 
 NOT_ZERO, POSITIVE, NOT_NEGATIVE = "is not 0", "is more than 0", "is no less than 0"
-BASE = "is no less than 0, or its exponent a whole number"  # of an exponent that is an option
+BASE = "is no less than 0, or its exponent a whole number"  # where that is an option
 
 MAX_READ = 512  # equations, each as often as it is read under other guards
 
@@ -25,12 +25,14 @@ Guard = tuple[Expr, int]  # a condition and the value that it has where this arm
 @dataclass(frozen=True, slots=True)
 class Demand:
     """kind: what must be said of the value, whose lanes these are, where the guards hold; `text` is the author's, the
-    span that of the operation."""
+    span that of the operation. exponents: of a power, whose base it is; where they are no less than 0, it may be 0.
+    """
 
     kind: str
     lanes: tuple[Expr, ...]
     text: str
     guards: tuple[Guard, ...] = ()
+    exponents: tuple[Expr, ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -59,12 +61,14 @@ def demands(
             continue
         below = program.below(node, path)
         todo += [(*child, types, guards + more) for child, more in zip(below, arms(meaning, node, path, types))][::-1]
-        found = _demanded(node) if isinstance(node, Apply) else None
+        found = _demanded(node, program.cell) if isinstance(node, Apply) else None
         if found:
             index, kind = found
-            child, at = below[index]
+            child, _ = below[index]
             text = " ".join(child.span.text.split()) if child.span is not None else "it"
-            yield Demand(kind, tuple(meaning.of(child, at, types).lanes.values()), text, guards, node.span)
+            asked = [below[index], *(below[1:] if node.op == "pow" else ())]
+            lanes = (tuple(meaning.of(*each, types).lanes.values()) for each in asked)
+            yield Demand(kind, next(lanes), text, guards, *lanes, span=node.span)
 
 
 def _partial(meaning: Meaning) -> set[str]:
@@ -79,7 +83,7 @@ def _demanding(program: Program) -> set[str]:
     found = {
         name
         for name in program.equations
-        if any(isinstance(node, Apply) and _demanded(node) for node, _ in program.nodes(name))
+        if any(isinstance(node, Apply) and _demanded(node, program.cell) for node, _ in program.nodes(name))
     }
     while new := {name for name in program.equations if any(ref.name in found for ref in program.reads(name))} - found:
         found |= new
@@ -95,7 +99,7 @@ def arms(meaning: Meaning, node: Node, path: Path, types: Types) -> list[tuple[G
     return [(), *(((lanes[0], wanted),) if len(lanes) == 1 else () for wanted in (1, 0))]
 
 
-def _demanded(node: Apply) -> tuple[int, str] | None:
+def _demanded(node: Apply, cell: Cell) -> tuple[int, str] | None:
     """Which operand an operation demands something of."""
     match node:
         case Apply("div" | "mod", (_, Number())):
@@ -110,6 +114,12 @@ def _demanded(node: Apply) -> tuple[int, str] | None:
             if exponent.denominator == 1:
                 return (0, NOT_ZERO) if exponent < 0 else None
             return 0, POSITIVE if exponent < 0 else NOT_NEGATIVE
-        case Apply("pow"):
+        case Apply("pow", (_, Ref(name) | Apply("neg", (Ref(name),)))) if any(
+            name == each.name for each in cell.options
+        ):
             return 0, BASE
+        case Apply("pow", (_, Ref(name))) if any(name == each.name for each in cell.dims):
+            return None
+        case Apply("pow"):
+            return 0, POSITIVE
     return None

@@ -5,11 +5,12 @@ Fourier and Motzkin's elimination over their terms, up to MAX_FACTS of them).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from cellgen.prove.closed_forms import ABOVE, BELOW, NOT_ABOVE, NOT_BELOW, ZERO, Closed, Names, Split
 from cellgen.prove.conditions import met
-from cellgen.prove.domains import NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand, TooMany
+from cellgen.prove.domains import BASE, NOT_NEGATIVE, NOT_ZERO, POSITIVE, Demand, TooMany
 from cellgen.prove.enclose import Enclosure
 from cellgen.prove.meaning import Meaning
 from cellgen.prove.quotients import Key, Monomial, Quotient, TooLong
@@ -34,6 +35,8 @@ def wherever(enclosure: Enclosure, asked: Iterable[tuple[Meaning, Iterable[Deman
     found: dict[str, None] = {}
     try:
         for meaning, demand in ((meaning, demand) for meaning, some in asked for demand in some):
+            if demand.kind == BASE:  # of one below 0 a whole power has a sign, which closed forms do not know
+                demand = replace(demand, kind=POSITIVE)
             if not met(demand, enclosure):
                 worst = max((_met(meaning, enclosure, demand, expr) for expr in demand.lanes), default=HOLDS)
                 if worst == FAILS:

@@ -194,22 +194,12 @@ def _choose(node: Choose, scope: Scope) -> Choose:
 
 
 def _exponent(node: Apply, scope: Scope) -> None:
-    """It is a number or an option."""
-    base, exponent = node.args
+    """One that is a number is no large one."""
+    exponent = node.args[1]
     if isinstance(exponent, Apply) and exponent.op == "neg":
         exponent = exponent.args[0]
-    if isinstance(exponent, Number):
-        if abs(exponent.value) > MAX_EXPONENT:
-            scope.report.refuse("CG108", f"an exponent beyond {MAX_EXPONENT}", exponent.span)
-    elif not (isinstance(exponent, Ref) and exponent.name in scope.options):
-        text = " ".join(base.span.text.split())
-        short = len(text) < 20 and not isinstance(base, Number)
-        scope.report.refuse(
-            "CG202",
-            "an exponent is a number or an option",
-            exponent.span,
-            help=f"of a positive `{text}` it is `exp(... * log({text}))`" if short else "",
-        )
+    if isinstance(exponent, Number) and abs(exponent.value) > MAX_EXPONENT:
+        scope.report.refuse("CG108", f"an exponent beyond {MAX_EXPONENT}", exponent.span)
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------

@@ -142,6 +142,17 @@ def test_the_rule_of_several_arguments(name):
                 assert abs(sympy.N(gap, 60)) < sympy.Float("1e-50"), (name, leaf, at)
 
 
+def test_the_rule_of_an_exponent():
+    """0 where the base is not more than 0, where a power has no derivative by its exponent."""
+    by_base, by_exponent = ADJOINTS["pow"](Place("pow", 2))
+    wanted = d * x**a * sympy.log(x)
+    for at in ({x: 3, a: 2}, {x: sympy.Rational(1, 2), a: -3}):
+        came = meant(by_exponent, {"d": d, "x": x, "a": a})
+        assert sympy.simplify((came - wanted).subs(at)) == 0
+    for at in ({x: 0, a: 2}, {x: -1, a: 3}):
+        assert meant(by_exponent, {"d": d, "x": at[x], "a": at[a]}) == 0
+
+
 def test_the_rule_of_a_remainder():
     """Between its jumps it takes away a whole number of times, which is fixed."""
     sent = ADJOINTS["mod"](Place("mod", 2))

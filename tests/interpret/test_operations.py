@@ -73,9 +73,19 @@ MOVES = {
     "shift(u, by=-6) + u": lambda e: e["u"],
     "u * shift(b, by=2)": lambda e: e["u"] * np.concatenate([[0, 0], e["b"][:-2]]),
 }
+POWERS = {
+    "(1 + abs(u)) ** b": lambda e: (1 + np.abs(e["u"])) ** e["b"],
+    "2 ** u": lambda e: np.exp2(e["u"]),
+    "u ** heads": lambda e: e["u"] ** 2,
+    "relu(u) ** (1 + square(b))": lambda e: np.maximum(e["u"], 0) ** (1 + e["b"] ** 2),
+    "sigmoid(q) ** range(key)": lambda e: (1 / (1 + np.exp(-e["q"]))) ** np.arange(KEY),
+}
 
 
-@pytest.mark.parametrize(("written", "meant"), [*WHOLE.items(), *SIZES.items(), *PLACES.items(), *MOVES.items()])
-def test_it_is_what_the_guide_says(written, meant):
+CASES = WHOLE | SIZES | PLACES | MOVES | POWERS
+
+
+@pytest.mark.parametrize("written", CASES)
+def test_it_is_what_the_guide_says(written):
     found, env = values(written)
-    np.testing.assert_allclose(found, meant(env), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(found, CASES[written](env), rtol=1e-13, atol=1e-13)

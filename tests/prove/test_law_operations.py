@@ -3,7 +3,7 @@
 import pytest
 
 from cellgen.compiler import Spec
-from tests.prove.test_laws import cell, status
+from tests.prove.test_laws import cell, judged, status
 
 ROUNDED = cell("""
   z = x @ W + h[t-1] @ U
@@ -147,3 +147,42 @@ equations: |
 )
 def test_moves(line, wanted):
     assert status(MOVED, line) == wanted
+
+
+POWERS = """
+cell: Powers
+dims: {units: required}
+options: {n: 2}
+state: {h: units}
+params: {W: [input, units], b: [units], c: [units]}
+equations: |
+  z = x @ W + h[t-1]
+  a = 1 + square(z)
+  p = sigmoid(z) ** square(b)
+  h = p + a ** b * 0 + 0 * c + 0 * a ** n
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("p in (0, 1]", "proved"),
+        ("p in [0, 0.5]", "refuted"),
+        ("a ** b * a ** c == a ** (b + c)", "proved"),
+        ("a ** b * a ** c == a ** (b * c)", "refuted"),
+        ("a ** b == exp(b * log(a))", "proved"),
+        ("a ** 1 == a", "proved"),
+        ("a ** (b - b) == 1", "proved"),
+        ("2 ** b in (0, inf)", "proved"),
+        ("(2 * a) ** b == 2 ** b * a ** b", "proved"),
+        ("a ** n * a ** n == a ** (n + n)", "proved"),
+    ],
+)
+def test_powers(line, wanted):
+    assert status(POWERS, line) == wanted
+
+
+def test_a_whole_power_of_what_is_below_zero_is_no_power_of_its_size():
+    """With n = 3 it is not so."""
+    (found,) = judged(POWERS, "(-a) ** n == a ** n").laws
+    assert found.why == "where `-a` is more than 0"

@@ -57,6 +57,11 @@ RARE = {
         "params: {W: [input, units], roll: [units, units]}\n",
         *("range = h[t-1] @ roll + floor", "shift = 0.5 * shift[t-1] + mod(range)", "h = tanh(range + x @ W) * shift"),
     ),
+    "exponents that are computed": spec(
+        BIAS,
+        *("a = h[t-1] @ U + x @ W", "p = (0.1 + abs(a)) ** b", "q = 2 ** tanh(a) + exp(tanh(b)) ** h[t-1]"),
+        "h = tanh(p * 0.3 + q + sigmoid(b) ** 3 + sigmoid(a) ** sigmoid(h[t-1]) + a ** units)",
+    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

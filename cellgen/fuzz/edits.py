@@ -130,7 +130,6 @@ def _equations(line: str, match: re.Match, section: str) -> Iterator[tuple[str, 
     yield "a text", [f"{lead}'{name}'"]
     yield "a list", [f"{lead}[{value}]"]
     yield "a greek letter", [f"{lead}{value} + \u03b1"]
-    yield "an exponent that is a value", [f"{lead}2 ** ({value})"]
     yield "an unknown axis", [f"{lead}sum({value}, over=qqq)"]
     yield "an unknown label", [f"{lead}{value} + x.qqq"]
     yield "itself", [f"{lead}{value} + {name}"] if section == "equations" else [f"{lead}{value} + qqq"]

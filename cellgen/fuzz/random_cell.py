@@ -39,6 +39,9 @@ class Writing(Expressions):
         elif kind == "quotient":
             dims |= {"heads": "2", "key": "units/heads"}
             self.shapes += [("heads", "key"), ("heads",)]
+            if self.chance(0.4):
+                dims["value"] = "units/heads"
+                self.shapes += [("heads", "value")]
         elif kind == "picture":
             dims |= {"rows": rng.choice(("4", "required")), "half": "rows/2", "wide": "3"}
             self.shapes += [("rows", "units"), ("half", "units"), ("half", "wide", "units")]

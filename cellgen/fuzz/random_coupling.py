@@ -56,6 +56,10 @@ class Couplings:
             return f"({vector.text} @ {self.leaf(vector.dims)})"
         if dims == ("heads", "units") and ("heads", "key") in self.shapes:
             return f"({self.leaf(('heads', 'key'))} @ {self.leaf(('heads', 'key', 'units'))})"
+        if dims[0] == "heads" and dims[1:] in (("key",), ("value",)) and self.chance(0.5):  # a block for each head
+            if self.chance(0.3):
+                return f"({self.weight(('heads', dims[1], 'key'))} @ {self.exact(('heads', 'key'), depth)})"
+            return f"({self.exact(('heads', 'key'), depth)} @ {self.weight(('heads', 'key', dims[1]))})"
         if len(dims) == 1 and self.chance(0.25) and vector.dims != dims:
             matrix = self.leaf((*vector.dims, *dims))
             return f"({vector.text} @ {matrix})"

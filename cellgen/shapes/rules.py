@@ -74,8 +74,9 @@ def contract(node: Apply, shapes: list[Shape], context: Context) -> Shape:
             context=(*context.sides(left), *context.sides(right)),
             help="a product with a scalar is `*`",
         )
-    for side, shape in ((left, a), (right, b)) if min(len(a), len(b)) > 1 else ():
-        if len({dims.atoms(axis) for axis in shape}) < len(shape):
+    lead = dims.shared(a, b)
+    for side, shape in ((left, a), (right, b)):
+        if any(sum(dims.equal(axis, other) for other in shape) > 1 for axis in a[:lead]):  # which one is shared?
             context.report.refuse(
                 "CG301",
                 f"{_called(side)} {said(shape)} names an axis twice, so `@` cannot tell them apart",
@@ -83,7 +84,6 @@ def contract(node: Apply, shapes: list[Shape], context: Context) -> Shape:
                 context=context.sides(side),
                 help=context.twice(shape),
             )
-    lead = dims.shared(a, b)
     if not dims.equal(a[-1], b[lead]):
         context.report.refuse(
             "CG301",

@@ -11,7 +11,7 @@ KEY = UNITS // HEADS
 
 SPEC = """
 cell: Cell
-dims: {{input: inferred, units: required, heads: 2, key: units/heads}}
+dims: {{input: inferred, units: required, heads: 2, key: units/heads, value: units/heads}}
 gates: [a, b, c]
 state: {{h: units}}
 output: y
@@ -20,13 +20,15 @@ params:
   Q: [units, heads, key]
   G: [units, gates*units]
   b: [units]
+  B: [heads, key, key]
+  K: [heads, key, gates, value]
 equations: |
   u = h[t-1] + x @ W
   q = h[t-1] @ Q
   g: [gates, units] = u @ G
   r = {}
   y = u + 0 * sum(sum(r))
-  h = tanh(u + b) + 0 * (sum(sum(q)) + sum(g.a + g.b + g.c))
+  h = tanh(u + b) + 0 * (sum(sum(q @ B)) + mean(mean(mean(q @ K))) + sum(sum(q)) + sum(g.a + g.b + g.c))
 """
 
 
@@ -82,7 +84,14 @@ POWERS = {
 }
 
 
-CASES = WHOLE | SIZES | PLACES | MOVES | POWERS
+BLOCKS = {
+    "q @ B": lambda e: np.einsum("bhk,hkl->bhl", e["q"], e["B"]),
+    "B @ q": lambda e: np.einsum("hkl,bhl->bhk", e["B"], e["q"]),
+    "(q @ B) @ B": lambda e: np.einsum("bhk,hkl,hlm->bhm", e["q"], e["B"], e["B"]),
+    "q @ outer(q, q)": lambda e: e["q"] * np.square(e["q"]).sum(axis=2, keepdims=True),
+    "(q @ K).b": lambda e: np.einsum("bhk,hkv->bhv", e["q"], e["K"][:, :, 1]),
+}
+CASES = WHOLE | SIZES | PLACES | MOVES | POWERS | BLOCKS
 
 
 @pytest.mark.parametrize("written", CASES)

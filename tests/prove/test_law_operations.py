@@ -186,3 +186,31 @@ def test_a_whole_power_of_what_is_below_zero_is_no_power_of_its_size():
     """With n = 3 it is not so."""
     (found,) = judged(POWERS, "(-a) ** n == a ** n").laws
     assert found.why == "where `-a` is more than 0"
+
+
+BLOCKS = """
+cell: Blocks
+dims: {units: required, heads: 2, key: units/heads}
+state: {h: units}
+params: {W: [input, units], R: [heads, key, key], L: [heads, key, key]}
+equations: |
+  q: [heads, key] = h[t-1] + x @ W
+  r = q @ R
+  l = L @ q
+  u: [units] = tanh(r + l)
+  h = u
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("(2 * q) @ R == 2 * r", "proved"),
+        ("(q + l) @ R == r + l @ R", "proved"),
+        ("q @ R == R @ q", "refuted"),
+        ("q @ R == q @ L", "refuted"),
+        ("sum(r) == sum(q)", "refuted"),
+    ],
+)
+def test_blocks(line, wanted):
+    assert status(BLOCKS, line) == wanted

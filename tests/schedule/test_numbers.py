@@ -62,6 +62,19 @@ RARE = {
         *("a = h[t-1] @ U + x @ W", "p = (0.1 + abs(a)) ** b", "q = 2 ** tanh(a) + exp(tanh(b)) ** h[t-1]"),
         "h = tanh(p * 0.3 + q + sigmoid(b) ** 3 + sigmoid(a) ** sigmoid(h[t-1]) + a ** units)",
     ),
+    "blocks of which both axes have one name": spec(
+        "dims: {units: required, heads: 2, key: units/heads}\nstate: {h: units, s: [heads, key, key]}\n"
+        "params: {W: [input, units], R: [heads, key, key], L: [heads, key, key], k: [heads, key]}\n",
+        *("q: [heads, key] = h[t-1] + x @ W", "r = tanh(q @ R) + L @ q + R @ k"),
+        "s = 0.5 * s[t-1] + outer(r, tanh(q))",
+        *("u: [units] = q @ s + s @ q", "h = tanh(u) * 0.5 + h[t-1] / 3"),
+    ),
+    "blocks of all gates": spec(
+        "gates: [i, f]\ndims: {units: required, heads: 2, key: units/heads, value: units/heads}\n"
+        "state: {h: units}\nparams: {W: [input, gates*units], R: [heads, key, gates, value]}\n",
+        *("q: [heads, key] = h[t-1]", "r = q @ R", "a: [gates, heads, value] = x @ W"),
+        *("i: [units] = tanh(a.i + r.i)", "f: [units] = sigmoid(a.f + r.f)", "h = f * h[t-1] + (1 - f) * i"),
+    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

@@ -69,12 +69,6 @@ RARE = {
         "s = 0.5 * s[t-1] + outer(r, tanh(q))",
         *("u: [units] = q @ s + s @ q", "h = tanh(u) * 0.5 + h[t-1] / 3"),
     ),
-    "blocks of all gates": spec(
-        "gates: [i, f]\ndims: {units: required, heads: 2, key: units/heads, value: units/heads}\n"
-        "state: {h: units}\nparams: {W: [input, gates*units], R: [heads, key, gates, value]}\n",
-        *("q: [heads, key] = h[t-1]", "r = q @ R", "a: [gates, heads, value] = x @ W"),
-        *("i: [units] = tanh(a.i + r.i)", "f: [units] = sigmoid(a.f + r.f)", "h = f * h[t-1] + (1 - f) * i"),
-    ),
     "zeros and signs in a sum": spec(
         BIAS, "a = tanh(h[t-1] @ U - (2 - x @ W) - 0)", "h = 0.5 * h[t-1] * a - (-(x @ W) + b) + (0 - b)"
     ),

@@ -266,7 +266,7 @@ class Symbolic:
         if expr.is_Mul:
             return prod(below)
         if expr.is_Pow and expr.exp.is_Integer:
-            return min(below[0] ** abs(int(expr.exp)), MAX_TERMS + 1) if below[0] > 1 else 1
+            return min(below[0] ** min(abs(int(expr.exp)), 64), MAX_TERMS + 1) if below[0] > 1 else 1
         return max(below, default=1)
 
     def idempotent(self, expr: Expr) -> Expr:

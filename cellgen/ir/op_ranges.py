@@ -41,6 +41,7 @@ from cellgen.ir.intervals import (
 )
 from cellgen.ir.ops import OPS, Interval
 
+_MOST_WHOLE = 64  # of exponents by which ends are multiplied out
 _LAST_DIGIT = Fraction(1, 10**11)
 SELU = Interval(-elementary.SELU[0] * elementary.SELU[1], None, True, True)
 
@@ -202,7 +203,8 @@ def _of_sum(x: Interval) -> Interval:
 
 def _power(base: Interval, exponent: Interval) -> Interval:
     """Zero to the power of zero is one; of a base below zero there is a value where the exponent is whole."""
-    if exponent.low is not None and exponent.low == exponent.high and exponent.low.denominator == 1:
+    whole = exponent.low is not None and exponent.low == exponent.high and exponent.low.denominator == 1
+    if whole and abs(exponent.low) <= _MOST_WHOLE:
         return power(base, int(exponent.low))
     parts = []
     if not disjoint(base, POSITIVE):

@@ -196,9 +196,8 @@ def _choose(node: Choose, scope: Scope) -> Choose:
 def _exponent(node: Apply, scope: Scope) -> None:
     """One that is a number is no large one."""
     exponent = node.args[1]
-    if isinstance(exponent, Apply) and exponent.op == "neg":
-        exponent = exponent.args[0]
-    if isinstance(exponent, Number) and abs(exponent.value) > MAX_EXPONENT:
+    value = _literal(exponent)
+    if isinstance(value, float) and not abs(value) <= MAX_EXPONENT:
         scope.report.refuse("CG108", f"an exponent beyond {MAX_EXPONENT}", exponent.span)
 
 

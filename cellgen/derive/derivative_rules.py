@@ -207,6 +207,8 @@ def _pow(at: At):
 
 def log_of_base(x: Node) -> Node:
     """The logarithm of what a power is of: 0 where that is not more than 0, as TensorFlow has it."""
+    if isinstance(x, Number):
+        return op("log", x) if x.value > 0 else ZERO
     return op("log", op("where", op("greater", x, ZERO), x, op("add", op("zeros", x), ONE)))
 
 

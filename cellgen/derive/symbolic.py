@@ -5,6 +5,7 @@ hold to sympy's own derivative of what it means. Comparisons are symbols that ar
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from math import log10, prod
 
 import numpy as np
@@ -153,7 +154,8 @@ class Symbolic:
         if name == "pow" and index == 0:
             return args[1] * self.call(name, args[0], args[1] - 1)
         if name == "pow":
-            return value * self.rule(log_of_base(Ref("x")), {"x": args[0]})
+            base = Number(Fraction(int(args[0].p), int(args[0].q))) if args[0].is_Rational else Ref("x")
+            return value * self.rule(log_of_base(base), {"x": args[0]})
         if name == "softmax":
             other = self.call(name, self.sympy.Integer(index - 1), *args[1:])
             return value * ((self.one if args[0] == index - 1 else self.zero) - other)

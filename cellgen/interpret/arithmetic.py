@@ -163,7 +163,8 @@ KINKS: dict[str, Callable] = {
     "hard_tanh": lambda x: _apart(np.abs(x), 1),
     "floor": _from_whole,
     "mod": _from_a_multiple,
-    "pow": lambda a, b: np.where((b == np.round(b)) & (b >= 0), math.inf, np.abs(a)),
+    # a base that is 0 came out of a function that has a kink of its own
+    "pow": lambda a, b: np.where((b == np.round(b)) & (b >= 0) | (a == 0), math.inf, np.abs(a)),
     "clip": lambda x, low, high: np.minimum(_apart(x, low), _apart(x, high)),
 }
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
+from cellgen.analyse import parts
 from cellgen.emit.argument_view import arguments, literal
 from cellgen.emit.expressions import MULTIPLY, OR, Emitter
 from cellgen.emit.initial_view import InitialView, read_at_the_start
@@ -36,6 +37,7 @@ from cellgen.ir import (
     Dim,
     Input,
     Node,
+    Program,
     Ref,
     Shape,
     Test,
@@ -139,6 +141,7 @@ class Viewing:
             initializers=tuple((weight.argument, weight.initializer, weight.trainable) for weight in weights),
             label_slices=tuple(self.label_slices()),
             split_names=tuple(self.split_names()),
+            parts=tuple(self.parts()),
             run=tuple(self.run_otherwise()),
             step=self.step_view(),
             scan=scanview(self.plan),
@@ -358,6 +361,12 @@ class Viewing:
             unpack=f"({unpack},)" if len(step.carried) == 1 else unpack,
             statements=(*self.opening(), *statements(self.step.blocks, self.emitter)),
         )
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """The states that are found for all steps at once, and how; none if some are not."""
+        found = parts(Program(self.step.typed, variant) for variant in self.step.typed.variants)
+        if all(part.kind != "loop" for part in found):
+            yield from ((" ".join(part.states), part.kind) for part in found)
 
     def run_otherwise(self) -> Iterator[tuple[str, int]]:
         usual = Run()

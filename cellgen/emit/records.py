@@ -217,6 +217,7 @@ class CellView:
     initializers: tuple[tuple[str, str, bool], ...]  # by the weight, and whether it is trained
     label_slices: tuple[str, ...]
     split_names: tuple[str, ...]  # of the parts that these give
+    parts: tuple[tuple[str, str], ...]  # the states that are found for all steps at once, and how
     run: tuple[tuple[str, int], ...]  # how the scan runs, where it is not as others do
     step: StepView
     scan: ScanView

@@ -68,6 +68,7 @@ class _StackViewing(Viewing):
             "built_sizes": (),
             "derived_dims": (),
             "build_dims": (),
+            "parts": (),
             "states": tuple(replace(each, size=self.of_all(each.size)) for each in layer["states"]),
             "step": replace(layer["step"], parameters=self.step_parameters(layer["step"])),
         }

@@ -41,11 +41,12 @@ from cellgen.runtime.functions import (
     straight_through,
 )
 from cellgen.runtime.initial_values import New
-from cellgen.runtime.layer import Layer, StackLayer, serializable
+from cellgen.runtime.layer import Layer, serializable
 from cellgen.runtime.noise import Draw, Drawing, keep, zone
 from cellgen.runtime.revision import needs
 from cellgen.runtime.scan import Scan
 from cellgen.runtime.stack import Stack, StackCell
+from cellgen.runtime.stack_layer import StackLayer
 
 recurrent_1 = sys.modules[__name__]  # as a generated file imports it
 

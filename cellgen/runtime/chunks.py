@@ -13,11 +13,11 @@ keras = tf.keras
 class Chunks:
     """A sequence, in chunks of some steps; a size that is not known is a tensor."""
 
-    def __init__(self, scan, xs, mask, steps, low_memory, kept=None):
+    def __init__(self, scan, xs, mask, steps, low_memory, kept=None, solver=None):
         self.scan = scan
         self.batch_size, self.time = keras.ops.shape(xs[scan.input])[:2]
         places = math.prod(xs[scan.input].shape[2:-1])  # of a picture each counts as a sample does
-        self.size = size = scan.chunk_size(self.batch_size * places, self.time, low_memory)
+        self.size = size = scan.chunk_size(self.batch_size * places, self.time, low_memory, solver)
         if kept and not low_memory:  # another trace may have known less of the sizes
             self.size = size = keras.ops.shape(next(iter(kept.values())))[1]
         self.runs = self.time if steps is None else steps

@@ -51,6 +51,8 @@ class Equations:
     mask: what a masked step does: "hold" its state, "reset" some states, or None: there is no rule. draws: what
     training draws. asks_training: whether the equations ask for it otherwise. wide: whether a step is computed in
     float32 where what comes is narrower.
+    parts: the states that can be found for all steps at once, all of them or none: what comes of each other together,
+    in order, with how: "scan", affine in these; "newton", lane by lane; "follows", of parts before and inputs.
     rows: how many rows of a state a chunk has, about; steps, batch: from how many steps on XLA pays, and to which
     batch; share: the fewest samples that XLA scans by themselves; likely: the batch that one of unknown size is taken
     for.
@@ -73,6 +75,7 @@ class Equations:
     reset: tuple[str, ...] = ()
     asks_training: bool = False
     wide: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
     rows: int = 512
     batch: int = 512
     steps: int = 64

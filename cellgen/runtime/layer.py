@@ -25,13 +25,15 @@ from cellgen.runtime.arrays import where
 from cellgen.runtime.cell import Cell, shape_of
 from cellgen.runtime.constructors import declared, of_weight, our_name, own_arguments
 from cellgen.runtime.custom_gradient import vectorised
+from cellgen.runtime.parallel import Solved, Solver, nothing_solved
 from cellgen.runtime.traces import TRACES_OF
 
 keras = tf.keras
 
 serializable = keras.utils.register_keras_serializable  # a class, by the name of its spec
 
-_OWN = "return_all_states", "return_gates", "time_major", "debug"
+_OWN = "return_all_states", "return_gates", "return_solved", "time_major", "debug"
+_HOW = "jit_compile", "memory", "parallel", "newton_steps", "newton_tolerance"
 
 
 class Layer(keras.layers.RNN):
@@ -43,7 +45,12 @@ class Layer(keras.layers.RNN):
     time_major: (time, batch, ...) comes and goes, masks too;
     unroll: all steps as one graph (True), or so many at once in the loop; debug runs step by step in Python;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto");
-    memory="low" keeps about the square root of what the way back reads, and computes the rest again.
+    memory="low" keeps about the square root of what the way back reads, and computes the rest again;
+    parallel: the states of all steps are found at once, by a "scan" or by "newton", where the cell allows it, or never
+    (False), or where it was measured to be faster ("auto"); newton_steps, newton_tolerance: at most so many of Newton's
+    steps, and how far a state may be from what its step makes of the one before (by default 64 times the precision of
+    its dtype): from the first that is farther, the loop goes on;
+    return_solved adds a `Solved` at the very end: Newton's steps, and how many steps of the sequence the loop took.
     Raises ValueError where an argument does not fit.
     """
 
@@ -51,7 +58,15 @@ class Layer(keras.layers.RNN):
     cell: Cell
 
     def __init__(
-        self, *, unroll: bool | int = False, jit_compile: bool | str = "auto", memory="normal", **arguments: Any
+        self,
+        *,
+        unroll: bool | int = False,
+        jit_compile: bool | str = "auto",
+        memory: str = "normal",
+        parallel: bool | str = "auto",
+        newton_steps: int = 32,
+        newton_tolerance: float | None = None,
+        **arguments: Any,
     ):
         names, of_cell = declared(type(self), "cell_class"), declared(self.cell_class, "scan")
         arguments = own_arguments(arguments, {*names, *of_cell}, self.cell_class.keywords)
@@ -64,11 +79,29 @@ class Layer(keras.layers.RNN):
         require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
         self.unroll = unroll if isinstance(unroll, bool) else int(unroll)
+        self._solves(parallel, newton_steps, newton_tolerance)
         self.jit_compile, self.memory = jit_compile, memory
         self.time_major, self.debug = own["time_major"], own["debug"]
         self.return_all_states, self.return_gates = own["return_all_states"], own["return_gates"]
+        self.return_solved = own["return_solved"]
         if not self.scan.many:
             self.input_spec = keras.layers.InputSpec(ndim=2 + self.scan.rank)
+
+    def _solves(self, parallel, newton_steps, newton_tolerance):
+        """Takes the arguments for all steps at once. Raises ValueError where one does not fit."""
+        kinds, name = set(self.scan.parts.values()), type(self).__name__
+        require(
+            parallel in ("auto", "scan", "newton", False), "parallel", '"auto", "scan", "newton" or False', parallel
+        )
+        if parallel in ("scan", "newton"):
+            words = f'"auto" or False: `cellgen check` says what of {name} stands in the way'
+            require(bool(kinds), "parallel", words, parallel)
+            words = f'"newton", "auto" or False: the states of {name} are not affine in the states before'
+            require(parallel == "newton" or "newton" not in kinds, "parallel", words, parallel)
+        require(is_whole(newton_steps) and newton_steps > 0, "newton_steps", "a positive integer", newton_steps)
+        number = isinstance(newton_tolerance, (int, float)) and newton_tolerance > 0
+        require(newton_tolerance is None or number, "newton_tolerance", "a positive number or None", newton_tolerance)
+        self.parallel, self.newton_steps, self.newton_tolerance = parallel, int(newton_steps), newton_tolerance
 
     @property
     def scan(self) -> Any:
@@ -125,6 +158,8 @@ class Layer(keras.layers.RNN):
             result.append(cell._structured([(*front, *size) for size in sizes]))
         if self.return_gates:
             result.append(cell.gate_shapes(*front))
+        if self.return_solved:
+            result.append(Solved((), ()))
         return tuple(result) if len(result) > 1 else result[0]
 
     def compute_mask(self, sequences, mask):
@@ -182,9 +217,10 @@ class Layer(keras.layers.RNN):
 
     def call(self, sequences, initial_state=None, mask=None, lengths=None, training=False):
         """sequences (batch, time, ...), or ragged -> output; with return_state, then each state; with
-        return_all_states, then all of them over time. initial_state: like the cell's state; mask: (batch, time);
-        lengths: (batch,). A step counts if mask and lengths both allow it. Raises ValueError where an argument does not
-        fit.
+        return_all_states, then all of them over time; then what return_gates and return_solved add.
+
+        initial_state: like the cell's state; mask: (batch, time); lengths: (batch,). A step counts if mask and lengths
+        both allow it. Raises ValueError where an argument does not fit.
         """
         scan, cell = self.scan, self.cell
         xs = self._sequences(sequences)
@@ -209,7 +245,7 @@ class Layer(keras.layers.RNN):
             words = "of {} samples"
             start = scan.pack([of_sizes("initial_state", value, (batch_size,), words) for value in start])
         xs, start, mask = once_all_fit(xs, start, mask)
-        last_output, outputs, state, states, told = self.inner_loop(xs, start, mask, training)
+        last_output, outputs, state, states, told, solved = self.inner_loop(xs, start, mask, training)
         if scan.wide:
             last_output, outputs, state, states, told = tf.nest.map_structure(
                 lambda value: None if value is None else tf.cast(value, self.compute_dtype),
@@ -227,6 +263,8 @@ class Layer(keras.layers.RNN):
             result.append(states)
         if self.return_gates:
             result.append(told)
+        if self.return_solved:
+            result.append(solved or nothing_solved())
         return tuple(result) if len(result) > 1 else result[0]
 
     def _sequences(self, sequences) -> dict[str, tf.Tensor]:
@@ -275,7 +313,8 @@ class Layer(keras.layers.RNN):
     # --- the scan
 
     def inner_loop(self, xs, initial_state, mask, training=False):
-        """The scan -> last output, outputs, last state, all states, what is told; None for what is not wanted.
+        """The scan -> last output, outputs, last state, all states, what is told, how it was solved; None for what is
+        not wanted.
 
         xs: (batch, time, ...) by name; initial_state: as the scan carries it; mask: (batch, time) or None.
         """
@@ -308,7 +347,9 @@ class Layer(keras.layers.RNN):
         if way != scan.unrolled:
             wanted |= {"low_memory": self.memory == "low", "unroll": max(1, self.unroll)}
         zero_output = bool(self.zero_output_for_mask)
-        output, state, found = way(steps_of, masks, initial_state, fresh, arguments, zero_output=zero_output, **wanted)
+        output, state, found, solved = way(
+            steps_of, masks, initial_state, fresh, arguments, zero_output=zero_output, **wanted
+        )
         found = [tf.transpose(values, [1, 0, *range(2, len(values.shape))]) for values in found]
         outputs = found.pop(0) if outputs_wanted else None
         states = dict(zip(states_wanted, found))
@@ -316,7 +357,8 @@ class Layer(keras.layers.RNN):
         told, every = None, [states[at] for at in all_states]
         if self.return_gates:
             told = self._told(xs, noise, initial_state, fresh, every, masks, training)
-        return output, outputs, list(state), cell._structured(every) if self.return_all_states else None, told
+        states = cell._structured(every) if self.return_all_states else None
+        return output, outputs, list(state), states, told, solved
 
     def _wanted(self, all_states: Sequence[int]) -> tuple[bool, Sequence[int]]:
         """Whether outputs are, and the places of the states that are."""
@@ -342,8 +384,9 @@ class Layer(keras.layers.RNN):
     def _way(self, batch_size, steps, training, mask):
         """Which scan runs, for sizes that are known (integers) or not (tensors)."""
         scan, eager, traces = self.scan, tf.executing_eagerly(), TRACES_OF.setdefault(self, {})
+        solver = self._solver(batch_size, steps)
         few = eager and steps <= 4 and self.jit_compile is not True  # loops would cost more than they save
-        few = few and (mask is None or scan.mask != "reset")
+        few = few and (mask is None or scan.mask != "reset") and solver is None
         whole = self.unroll is True or self.debug or few or vectorised() and not tf.is_tensor(steps)
         if whole and steps:
             return scan.unrolled
@@ -354,10 +397,17 @@ class Layer(keras.layers.RNN):
             pays = long and batch_size <= scan.batch
         if pays if self.jit_compile == "auto" else self.jit_compile:
             run = scan.in_bucket if eager or tf.is_tensor(steps) else scan.run
-            return functools.partial(run, traces=traces, way=scan.by_xla, keep=bool(training))
-        if eager and long:
-            return functools.partial(scan.run, traces=traces, way=scan.in_graph, keep=bool(training))
-        return functools.partial(scan.run, traces=traces, way=scan.inline, keep=True)
+            solver = None if solver is None else solver._replace(pairs=True)
+            return functools.partial(run, traces=traces, way=scan.by_xla, keep=bool(training), solver=solver)
+        if eager and (long or solver):
+            return functools.partial(scan.run, traces=traces, way=scan.in_graph, keep=bool(training), solver=solver)
+        return functools.partial(scan.run, traces=traces, way=scan.inline, keep=True, solver=solver)
+
+    def _solver(self, batch_size, steps) -> Solver | None:
+        """How the steps are solved for at once, if they are."""
+        if self.parallel not in ("scan", "newton"):
+            return None
+        return Solver(self.newton_steps, self.newton_tolerance)
 
     # --- what a file keeps
 
@@ -365,43 +415,10 @@ class Layer(keras.layers.RNN):
         config = {**self.cell.get_config(), **super().get_config()}
         del config["cell"]
         config.pop("state_is_tuple", None)
-        config |= {name: getattr(self, name) for name in (*_OWN, "jit_compile", "memory")}
+        config |= {name: getattr(self, name) for name in (*_OWN, *_HOW)}
         names = {*declared(type(self), "cell_class")}
         return {name: value for name, value in config.items() if name in names or name not in _OWN}
 
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-class StackLayer(Layer):
-    """`Layer` for a stack: its output may be read from the states of all layers."""
-
-    def _wanted(self, all_states: Sequence[int]) -> tuple[bool, Sequence[int]]:
-        if self.scan.readout is None:
-            return self.return_sequences, all_states
-        if self.return_sequences and not all_states:
-            return False, [at for places in self._places_read_out() for at in places]
-        return False, all_states
-
-    def _places_read_out(self) -> list[range]:
-        """Of each state that the output is read from, its places in the flat state."""
-        scan, count = self.scan, len(self.cell.state_sizes)
-        return [range(scan.state._fields.index(name), count, scan.states) for name in self.cell.states_read_out]
-
-    def _outputs(self, output, outputs, state, states, masks, zero_output):
-        if self.scan.readout is None:
-            return output, outputs
-        places = self._places_read_out()
-        output = self.cell.read_out(*([state[at] for at in each] for each in places))
-        if self.return_sequences:
-            outputs = self.cell.read_out(*([states[at] for at in each] for each in places))
-        if self.scan.mask == "hold" and masks is not None:  # the output is zero before the first step that counts
-            ons = masks[..., 0]
-            if zero_output:
-                begun, ever = ons, ons[:, -1]
-            else:
-                begun, ever = tf.cumsum(tf.cast(ons, tf.int32), 1) > 0, tf.reduce_any(ons, 1)
-            output = tf.where(ever[:, None], output, tf.zeros_like(output))
-            outputs = outputs if outputs is None else tf.where(begun[..., None], outputs, tf.zeros_like(outputs))
-        return output, outputs

@@ -23,14 +23,14 @@ from cellgen.runtime.arrays import (
 from cellgen.runtime.chunks import Chunks, size_of_chunk
 from cellgen.runtime.custom_gradient import derivative, hidden, known, refuse_vectorised
 from cellgen.runtime.declarations import own_name
-from cellgen.runtime.masks import Masks
+from cellgen.runtime.parallel import InParallel, both_solved, nothing_solved
 from cellgen.runtime.shares import in_shares, shares_of
 from cellgen.runtime.traces import bucket, traced, widths
 
 keras = tf.keras
 
 
-class Scan(Masks):
+class Scan(InParallel):
     """All steps of a cell, and their derivatives.
 
     Whatever a dict of values is by name, of a stack's a layer's name and `/` may stand in front.
@@ -42,7 +42,8 @@ class Scan(Masks):
         however it runs.
 
         xs: (batch, time, ...) by name; mask (batch, time, 1) or None; state and fresh: a state, of which each value is
-        (batch, ...) -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, states.
+        (batch, ...) -> last output, last state, a list of the sequences wanted, (time, batch, ...): outputs, states;
+        and how it was solved, `Solved`, if it was.
         way: what runs a function, `inline`, `in_graph` or `by_xla`, and traces: where it holds on to what it traced.
         keep: whether what the way back reads is kept; else the steps run again for it. how: the further arguments of
         `all_steps`.
@@ -55,7 +56,7 @@ class Scan(Masks):
                     input=value, message="call the tf.function in the ForwardAccumulator, not this in that"
                 )
         given = hidden((xs, mask, state, fresh, arguments))
-        results, kept = way(traces, self.all_steps, given, keep=keep, **how)
+        results, kept, solved = way(traces, self.all_steps, given, keep=keep, **how)
         kept = hidden(kept) if keep else None
 
         def slopes(sources, d_results):
@@ -69,13 +70,13 @@ class Scan(Masks):
 
             def higher(tensors, d_results):
                 here = hidden(given)
-                more = {**how, "low_memory": False}
+                more = {**how, "low_memory": False, "solver": None}
                 found = self.in_graph(traces, function, here, hidden((tensors, d_results)), **more)
                 return known(found, derived(function, here), (tensors, d_results))
 
             return higher
 
-        return known(results, slopes, sources)
+        return *known(results, slopes, sources), solved
 
     def sources(self, xs, state, fresh, arguments):
         """What the scan is differentiated by: inputs by name, state, fresh, weights by name."""
@@ -90,32 +91,34 @@ class Scan(Masks):
 
     # --- both ways, in chunks
 
-    def all_steps(self, given, *, keep, steps=None, low_memory=False, **wanted):
-        """All steps, in chunks that stay in cache -> what `run` gives, and what the way back reads by name, of all
-        chunks: (chunks, ...).
+    def all_steps(self, given, *, keep, steps=None, low_memory=False, solver=None, **wanted):
+        """All steps, in chunks that stay in cache -> what `run` gives; what the way back reads by name, of all chunks,
+        (chunks, ...); and how they were solved, if they were.
 
         keep: whether anything is kept. steps: how many run, if not all. low_memory: keep the output and the state
-        before each chunk alone, and run its steps again on the way back. wanted: return_sequences, whether outputs are;
+        before each chunk alone, and run its steps again on the way back. solver: the steps of a chunk are solved for at
+        once, else one by one. wanted: return_sequences, whether outputs are;
         return_states, the places of the states that are; zero_output, whether a masked step's output is zero, not held;
         unroll, how many steps the loop takes at once.
         """
         xs, mask, state, fresh, arguments = given
         of_one_batch(*xs.values(), *state, *fresh, *([] if mask is None else [mask]))
         arguments = self._with_once(xs, arguments, state)
-        chunks = Chunks(self, xs, mask, steps, low_memory)
+        chunks = Chunks(self, xs, mask, steps, low_memory, solver=solver)
         size, batch_size = chunks.size, chunks.batch_size
         output, likely = self.example(chunks.first(), state, arguments)
         output, likely = tf.zeros_like(output), likely if keep and not low_memory else {}
 
-        def run(index, output, state):
+        def run(index, output, state, solved):
             before = dict(enumerate([output, *state])) if keep else {}
-            output, state, sequences, kept = self._chunk_forward(
-                *chunks[index], output, state, fresh, arguments, likely, **wanted
+            output, state, sequences, kept, *here = self._chunk_forward(
+                *chunks[index], output, state, fresh, arguments, likely, solver, **wanted
             )
-            return output, state, sequences, before if low_memory else {name: kept[name] for name in likely}
+            kept = before if low_memory else {name: kept[name] for name in likely}
+            return output, state, sequences, kept, both_solved(solved, *here) if here else ()
 
-        def body(index, output, state, sequences, kept):
-            output, state, more, also = run(index, output, state)
+        def body(index, output, state, sequences, kept, solved):
+            output, state, more, also, solved = run(index, output, state, solved)
             sequences = [room.write(index, values) for room, values in zip(sequences, more)]
             return (
                 index + 1,
@@ -123,34 +126,37 @@ class Scan(Masks):
                 state,
                 sequences,
                 {name: room.write(index, also[name]) for name, room in kept.items()},
+                solved,
             )
 
+        solved = nothing_solved() if solver else ()
         if chunks.alone:
-            output, state, sequences, kept = run(0, output, state)
-            return (output, state, sequences), {name: values[None] for name, values in kept.items()}
+            output, state, sequences, kept, solved = run(0, output, state, solved)
+            return (output, state, sequences), {name: values[None] for name, values in kept.items()}, solved
         kept = {name: room(steps_of(value, size), chunks.count, size, batch_size) for name, value in likely.items()}
         if keep and low_memory:
             kept = {name: room(value, chunks.count, batch_size) for name, value in enumerate([output, *state])}
         sequences = _wanted(output, state, **wanted)
         sequences = [room(steps_of(value, size), chunks.count, size, batch_size) for value in sequences]
-        loop = 0, output, state, sequences, kept
+        loop = 0, output, state, sequences, kept, solved
         loop = tf.while_loop(lambda index, *_: index < chunks.running, body, loop, maximum_iterations=chunks.count)
-        _, output, state, sequences, kept = loop
+        _, output, state, sequences, kept, solved = loop
         sequences = [joined(values, chunks.time) for values in sequences]
-        return (output, state, sequences), {name: values.stack() for name, values in kept.items()}
+        return (output, state, sequences), {name: values.stack() for name, values in kept.items()}, solved
 
-    def way_back(self, given, kept, d_results, *, steps=None, low_memory=False, **wanted):
+    def way_back(self, given, kept, d_results, *, steps=None, low_memory=False, solver=None, **wanted):
         """The chunks in reverse, what `all_steps` kept of them, or None: it runs again -> the derivatives by each of
         `sources`.
         """
         xs, mask, state, fresh, arguments = given
         if kept is None:
-            _, kept = self.all_steps(given, keep=True, steps=steps, low_memory=low_memory, **wanted)
+            how = {"steps": steps, "low_memory": low_memory, "solver": solver}
+            _, kept, _ = self.all_steps(given, keep=True, **how, **wanted)
         (d_output, d_state, d_sequences), weights = d_results, self.sources(xs, state, fresh, arguments)[-1]
         of_one_batch(*xs.values(), *state, *fresh, d_output, *d_state, *([] if mask is None else [mask]))
         arguments = self._with_once(xs, arguments, state)
         turned = {**arguments, **self.turned(**arguments)}
-        chunks = Chunks(self, xs, mask, steps, low_memory, kept)
+        chunks = Chunks(self, xs, mask, steps, low_memory, kept, solver)
         size, batch_size = chunks.size, chunks.batch_size
         d_sequences = [filled(d, chunks.count * size, 0) for d in d_sequences]
         held = {name: values[0] if chunks.alone else array(values) for name, values in kept.items()}
@@ -163,10 +169,11 @@ class Scan(Masks):
             xs, length, on = chunks[index]
             if low_memory:
                 output, *before = kept.values()
-                again = output, self.pack(before), fresh, arguments, likely
-                kept = self._chunk_forward(xs, length, on, *again, **wanted)[-1]
+                again = output, self.pack(before), fresh, arguments, likely, solver
+                kept = self._chunk_forward(xs, length, on, *again, **wanted)[3]
             d_parts = [part_of(d, index, size) for d in d_sequences]
-            return self._chunk_back(d_output, d_state, d_fresh, d_parts, {**kept, **xs}, length, on, turned, **wanted)
+            here = d_parts, {**kept, **xs}, length, on, turned, solver
+            return self._chunk_back(d_output, d_state, d_fresh, *here, **wanted)
 
         def body(index, d_output, d_state, d_fresh, d_xs, d_weights):
             d_output, d_state, d_fresh, d_part, more = back(index, d_output, d_state, d_fresh)
@@ -202,8 +209,10 @@ class Scan(Masks):
         output, _, kept = self.run_forward(state, **xs, **ready, **arguments)
         return output, {**ready, **kept}
 
-    def _chunk_forward(self, xs, length, on, output, state, fresh, arguments, likely, **wanted):
+    def _chunk_forward(self, xs, length, on, output, state, fresh, arguments, likely, solver, **wanted):
         """`length` steps of a chunk, time in front -> last output, last state, the sequences wanted, what is kept."""
+        if solver:
+            return self.forward_at_once(xs, length, on, output, state, fresh, arguments, likely, solver, **wanted)
         size, batch_size = keras.ops.shape(xs[self.input])[:2]
         ready = self._together(self.run_before, xs, arguments)
         reads = self.reads(self.forward)
@@ -229,8 +238,23 @@ class Scan(Masks):
         kept = {**ready, **{name: finite(values.stack(), length) for name, values in rooms.items()}}
         return output, state, [values.stack() for values in sequences], kept
 
-    def _chunk_back(self, d_output, d_state, d_fresh, d_sequences, kept, length, on, arguments, **wanted):
+    def _chunk_back(self, d_output, d_state, d_fresh, d_sequences, kept, length, on, arguments, solver, **wanted):
         """The steps of a chunk in reverse, then `after` -> derivatives by output, state, fresh, inputs and weights."""
+        given = d_output, d_state, d_fresh, d_sequences, kept, length, on, arguments
+        back = self.back_at_once(*given, solver, **wanted) if solver else self._steps_back(*given, **wanted)
+        d_output, d_state, d_fresh, sent, asked = back
+        values = {**kept, **sent}
+        if asked is not None:
+            values |= {name: sound(asked, value, 1) for name, value in kept.items()}
+        values = {name: flat(value) for name, value in values.items() if own_name(name) in self.reads(self.after)}
+        d_xs, d_weights = self.run_after(**values, **arguments)
+        d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
+        return d_output, d_state, d_fresh, d_xs, d_weights
+
+    def _steps_back(self, d_output, d_state, d_fresh, d_sequences, kept, length, on, arguments, **wanted):
+        """The steps of a chunk in reverse -> derivatives by output, state and fresh; what `after` reads, by name, time
+        in front; and of a cell that resets, of which samples of each step anything was derived, else None.
+        """
         size, batch_size = keras.ops.shape(kept[self.input])[:2]
         d_wanted = [array(values) for values in d_sequences]
         each = {name: array(values) for name, values in kept.items() if own_name(name) in self.reads(self.backward)}
@@ -267,14 +291,8 @@ class Scan(Masks):
         loop = length - 1, d_output, d_state, d_fresh, rooms
         loop = repeated(lambda t, count: t >= count - 1, step, loop, size, wanted["unroll"])
         _, d_output, d_state, d_fresh, rooms = loop
-        values = {**kept, **{name: values.stack() for name, values in rooms.items()}}
-        if resets:
-            asked = values.pop(_ASKED)
-            values |= {name: sound(asked, value, 1) for name, value in kept.items()}
-        values = {name: flat(value) for name, value in values.items() if own_name(name) in self.reads(self.after)}
-        d_xs, d_weights = self.run_after(**values, **arguments)
-        d_xs = {name: tf.reshape(d, tf.shape(kept[name])) for name, d in d_xs.items()}
-        return d_output, d_state, d_fresh, d_xs, d_weights
+        sent = {name: values.stack() for name, values in rooms.items()}
+        return d_output, d_state, d_fresh, sent, sent.pop(_ASKED, None)
 
     def _together(self, function, values, arguments):
         """Applies a function of all steps to values (steps, batch, ...) -> the same of its results, by name."""
@@ -282,8 +300,10 @@ class Scan(Masks):
         results = function(**{name: flat(value) for name, value in values.items()}, **arguments)
         return {name: tf.reshape(value, [steps, batch_size, *value.shape[1:]]) for name, value in results.items()}
 
-    def chunk_size(self, batch_size, time, low_memory):
-        """How many steps run between two looks at main memory."""
+    def chunk_size(self, batch_size, time, low_memory, solver):
+        """How many steps run between two looks at main memory; all that are solved for at once, but for low memory."""
+        if solver and not low_memory:
+            return tf.maximum(1, time) if tf.is_tensor(time) else max(1, time)
         return size_of_chunk(self.rows, batch_size, time, low_memory)
 
     # --- how a function of tensors is run
@@ -317,8 +337,9 @@ class Scan(Masks):
         length = bucket(time)
         xs = {name: values if own_name(name) in self.held else filled(values, length, 1) for name, values in xs.items()}
         mask = None if mask is None else filled(mask, length, 1)
-        output, state, sequences = self.run(xs, mask, state, fresh, arguments, steps=tf.convert_to_tensor(time), **how)
-        return output, state, [values[:time] for values in sequences]
+        how["steps"] = tf.convert_to_tensor(time)
+        output, state, sequences, solved = self.run(xs, mask, state, fresh, arguments, **how)
+        return output, state, [values[:time] for values in sequences], solved
 
     def unrolled(self, xs, mask, state, fresh, arguments, *, zero_output, **wanted):
         """`run` step by step in Python, for breakpoints; differentiated by TensorFlow."""
@@ -333,7 +354,7 @@ class Scan(Masks):
                 new_output, new_state = self._masked(here, new_output, new_state, output, before, zero_output)
             output, state = new_output, new_state
             lists.append(_wanted(output, state, **wanted))
-        return output, state, [tf.stack(values) for values in zip(*lists)]
+        return output, state, [tf.stack(values) for values in zip(*lists)], ()
 
 
 _ASKED = "_asked"  # of each sample of a step, whether anything is derived by it

@@ -25,9 +25,10 @@ def in_shares(run, shares, given, *more, **how):
 
     given = [(*part, arguments) for part in split(given, 0)]
     if not more:  # `all_steps`
-        results, kept = zip(*(run(part, **how) for part in given))
+        results, kept, solved = zip(*(run(part, **how) for part in given))
         output, state, sequences = zip(*results)
-        return (together(output, 0), together(state, 0), together(sequences, 1)), list(kept)
+        solved = tf.nest.map_structure(lambda *values: tf.reduce_max(tf.stack(values)), *solved)
+        return (together(output, 0), together(state, 0), together(sequences, 1)), list(kept), solved
     kept, (d_output, d_state, d_sequences) = more
     d_results = zip(split(d_output, 0), split(d_state, 0), split(d_sequences, 1))
     slopes = [run(*part, **how) for part in zip(given, kept or [None] * shares, d_results)]

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Iterable
 
-from cellgen.analyse import Facts, VariantFacts, condition
+from cellgen.analyse import Facts, Part, VariantFacts, condition, parts
 from cellgen.compiler import Checked
 from cellgen.ir import (
     Cell,
@@ -211,6 +211,8 @@ def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
     yield "operations a step", _cases(facts, default, lambda each: each.operations)
     yield "hoistable", "; ".join(each.text for each in default.hoisted) or "nothing"
     yield "recurrence", "; ".join(recurrences(default))
+    if typed.cell.shown is None:  # the layers of a stack run one step after the other
+        yield "parallel", "; ".join(_in_parallel(parts(facts.programs)))
 
 
 def _cases(facts: Facts, default: VariantFacts, of: Callable[[VariantFacts], Size]) -> str:
@@ -262,6 +264,19 @@ def recurrences(facts: VariantFacts) -> Iterable[str]:
         lanes = ", lane by lane" if recurrence.lanes and recurrence.kind == "affine" else ""
         classes.setdefault(kind + lanes, []).append(state)
     return (f"{', '.join(states)}: {kind}" for kind, states in classes.items())
+
+
+def _in_parallel(found: Iterable[Part]) -> Iterable[str]:
+    """How the states of all steps are found at once, or what stands in the way."""
+    ways = {
+        "follows": "{} as it comes",
+        "scan": "{} by a scan",
+        "newton": "{} by Newton's steps",
+        "loop": "not {}: {why}",
+    }
+    for part in found:
+        together = " and ".join(part.states)
+        yield ways[part.kind].format(together, why=part.why)
 
 
 # --- verdicts -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cellgen.analyse import size
+from cellgen.analyse import parts, size
 from cellgen.derive import reads
 from cellgen.ir import Program, Shape, Size, default_variant, shape_text, total
 
@@ -67,6 +67,7 @@ class _Showing:
             ("inference", "keeps nothing"),
             ("chunks", f"of about {run.rows} samples times steps"),
             ("runs", f"by XLA from {run.steps} steps on, with a batch of at most {run.batch}; else as a graph"),
+            ("depth", self.depth()),
             ("shares", f"by XLA, of the batch: one a core of a CPU, each of {run.share} or more"),
         ]
         width = max(len(head) for head, _ in rows)
@@ -74,6 +75,20 @@ class _Showing:
         for head, text in rows:
             lines += textwrap.wrap(text, 110, initial_indent=f"{head:{width}}  ", subsequent_indent=" " * (width + 2))
         yield "plan\n" + textwrap.indent("\n".join(lines), "  ")
+
+    def depth(self) -> str:
+        """How many steps follow one another, of T."""
+        if self.cell.shown is not None:
+            return "T steps one after the other"
+        found = parts(Program(self.plan.joint.typed, variant) for variant in self.plan.joint.typed.variants)
+        loop = "T steps one after the other"
+        if any(part.kind == "loop" for part in found):
+            return loop
+        scans = sum(part.kind == "scan" for part in found)
+        newton = sum(part.kind == "newton" for part in found)
+        each = [f"{scans} of a scan"] * bool(scans) + [f"{newton} of each of Newton's steps"] * bool(newton)
+        joined = "2 log2(T) where T is known, else 2 sqrt(T)"
+        return f'{loop}; parallel="{"newton" if newton else "scan"}": {joined}, times {" and ".join(each) or "0"}'
 
     def kept(self) -> list[str]:
         """The values that the way back reads, with the activations that are the default."""

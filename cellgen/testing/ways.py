@@ -15,9 +15,9 @@ keras = tf.keras
 
 @check
 def every_way(subject: Subject, monkeypatch) -> None:
-    """In chunks or with low memory, by XLA in two shares of the batch, unrolled and step by step in Python: values and
-    gradients, whatever stands in masked steps; and the derivatives of the way back, which the unrolled loop has by
-    TensorFlow.
+    """In chunks or with low memory, all steps at once where that can be, by XLA in two shares of the batch, unrolled
+    and step by step in Python: values and gradients, whatever stands in masked steps; and the derivatives of the way
+    back, which the unrolled loop has by TensorFlow.
     """
     trial = subject.trial({})
     in_every_way(trial, trial.hidden(), monkeypatch, **trial.masks)
@@ -39,6 +39,9 @@ def in_every_way(trial: Trial, x, monkeypatch, **how) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(scan, "run", _openly)
         agrees(_slopes(trial.layer, trial, x, how, twice=True), "in chunks, the way back differentiated")
+    if kinds := set(trial.layer.scan.parts.values()):
+        parallel = "newton" if "newton" in kinds else "scan"
+        agrees(_slopes(trial.twin(parallel=parallel), trial, x, how), f"parallel={parallel!r}")
     monkeypatch.setattr(scan, "shares", lambda scan, batch_size: 2)
     by_xla = trial.twin(jit_compile=True)
     agrees(tf.function(lambda: _slopes(by_xla, trial, x, how), **traced)(), "jit_compile=True, in two shares")
@@ -52,7 +55,7 @@ def _openly(scan, xs, mask, state, fresh, arguments, *, traces, way, keep, **how
     given = tf.nest.map_structure(
         lambda value: tf.stop_gradient(value) if tf.is_tensor(value) else value, (xs, mask, state, fresh, arguments)
     )
-    results, _ = scan.all_steps(given, keep=False, **how)
+    results, _, _ = scan.all_steps(given, keep=False, **how)
 
     @tf.custom_gradient
     def run(*tensors):
@@ -62,7 +65,7 @@ def _openly(scan, xs, mask, state, fresh, arguments, *, traces, way, keep, **how
 
         return tf.nest.flatten(results), back
 
-    return tf.nest.pack_sequence_as(results, run(*map(tf.identity, tf.nest.flatten(sources))))
+    return *tf.nest.pack_sequence_as(results, run(*map(tf.identity, tf.nest.flatten(sources)))), ()
 
 
 def _slopes(layer, trial: Trial, x, how, twice: bool = False) -> list[tf.Tensor]:

@@ -50,7 +50,7 @@ def test_a_batch_in_shares(shares):
     xs, state, arguments = leaky.given(time, noise=True)
     given = xs, leaky.masks(time), state, state, arguments
     how = {"return_sequences": True, "return_states": (1,), "zero_output": False, "unroll": 1}
-    (results, kept), sizes = scan.all_steps(given, keep=True, **how), []
+    (results, kept, _), sizes = scan.all_steps(given, keep=True, **how), []
 
     def all_steps(given, **how):
         sizes.append(given[0]["x"].shape[0])

@@ -9,6 +9,7 @@
 | shapes   | `Cell`             | `TypedCell`, every value typed in every variant     |
 | analyse  | `TypedCell`        | `Facts`, by structure                               |
 | laws     | both               | verdicts, by sympy; nothing below reads them        |
+| fuse     | `TypedCell`        | `Fused`, where cuDNN can run it: whose weights      |
 | ready    | `TypedCell`        | the same, with states of each sample, inputs whole  |
 | lower    | `TypedCell`        | `Step`, plain statements over stored tensors        |
 | centre   | `TypedCell`        | the same, means taken off weights, not off products |
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING
 
 from cellgen.diagnostics import Diagnostic, Label, Report, Source, Span, SpecError, nearest
 from cellgen.document import Library, expand, extend, schema, stack_schema
-from cellgen.ir import Cell, ReducesTo, TypedCell
+from cellgen.ir import Cell, Fused, ReducesTo, TypedCell, Unlike
 from cellgen.output import checksum, stamped
 from cellgen.resolve import resolve
 from cellgen.shapes import shapes
@@ -199,6 +200,17 @@ class Spec:
     def _derived(self) -> tuple[TypedCell, "Joint"]:
         return derived(self._ready)
 
+    @cached_property
+    def _recognised(self) -> Fused | Unlike:
+        """What of it cuDNN can run; of a stack nothing."""
+        from cellgen.prove import recognise
+
+        return Unlike() if self.is_stack else recognise(self.typed())
+
+    @property
+    def _fused(self) -> Fused | None:
+        return self._recognised if isinstance(self._recognised, Fused) else None
+
     def check(self) -> "Checked":
         """Everything that can be known without running it. Raises `SpecError` if the spec is not well-typed."""
         from cellgen.analyse import analyse
@@ -211,7 +223,8 @@ class Spec:
         stack = self.stack() if self.is_stack else None
         found = refused(typed, stack) + facts.diagnostics + verdicts.diagnostics
         told = (_brought(each, self._link, INHERITED) for each in found)
-        return Checked(typed, facts, verdicts, proof, stack, (*self._hidden(typed.cell), *told))
+        diagnostics = (*self._hidden(typed.cell), *told)
+        return Checked(typed, facts, verdicts, proof, self._recognised, stack, diagnostics)
 
     def _hidden(self, cell: Cell) -> tuple[Diagnostic, ...]:
         """A note on each name by which a file beside this one is meant, and perhaps a shipped spec by its author."""
@@ -254,7 +267,7 @@ class Spec:
         from cellgen.schedule import lower, schedule, statements
 
         if not self.is_stack:
-            return view(lower(self._ready), schedule(self._derived[1]))
+            return view(lower(self._ready), schedule(self._derived[1]), self._fused)
         stack = self.stack()
         refuse_stack(stack)
         refuse(self.typed())
@@ -266,7 +279,7 @@ class Spec:
 
         spec = expand(self.expanded())
         if not self.is_stack:
-            return testview(lower(self._ready), spec, checksum)
+            return testview(lower(self._ready), spec, checksum, fused=self._fused is not None)
         stack = self.stack()
         cell = self.beside.get(stack.cell.stem) or expand(self._named(stack.cell.stem, stack.cell_span).expanded())
         return stack_testview(stack, spec, cell, checksum)
@@ -381,5 +394,6 @@ class Checked:
     facts: "Facts"
     verdicts: "Verdicts"
     proof: "Proof"
+    fused: Fused | Unlike  # whether cuDNN can run it
     stack: Stack | None  # whose layer the cell is
     diagnostics: tuple[Diagnostic, ...]

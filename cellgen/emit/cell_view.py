@@ -7,11 +7,12 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from cellgen.analyse import parts
 from cellgen.emit.argument_view import arguments, literal
 from cellgen.emit.expressions import MULTIPLY, OR, Emitter
+from cellgen.emit.fused_view import fusedview
 from cellgen.emit.initial_view import InitialView, read_at_the_start
 from cellgen.emit.keras_names import keywords
 from cellgen.emit.port_view import WIDTH, asks_training, besides, example, noises, shape_of, shown, wide
@@ -35,6 +36,7 @@ from cellgen.ir import (
     Atom,
     Axis,
     Dim,
+    Fused,
     Input,
     Node,
     Program,
@@ -49,9 +51,9 @@ from cellgen.ir import (
 from cellgen.schedule import Plan, Run, Slot, Step
 
 
-def view(step: Step, plan: Plan) -> CellView:
-    """Everything the templates write about a cell."""
-    return Viewing(step, plan).run()
+def view(step: Step, plan: Plan, fused: Fused | None = None) -> CellView:
+    """Everything the templates write about a cell. fused: what of it cuDNN can run."""
+    return replace(Viewing(step, plan).run(), fused=fusedview(fused, step) if fused else None)
 
 
 def prose(text: str) -> str:
@@ -150,6 +152,7 @@ class Viewing:
             trace_sizes=tuple(
                 (name, self.entry(tuple(map(self.outside.size, self.traced(name))))) for name in cell.trace
             ),
+            fused=None,
         )
 
     def port(self, port: Input) -> PortView:

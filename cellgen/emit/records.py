@@ -176,6 +176,19 @@ class RuntimeView:
 
 
 @dataclass(frozen=True)
+class FusedView:
+    """What Keras's own layer would be given: `lines` cut weights into parts, `weights` are its kernel, recurrent_kernel
+    and bias, in code; declared: what says so in the class.
+    """
+
+    about: tuple[str, ...]
+    parameters: tuple[str, ...]
+    lines: tuple[str, ...]
+    weights: tuple[str, str, str]
+    declared: str
+
+
+@dataclass(frozen=True)
 class CellView:
     """`shown` is what a layer of a stack shows besides its state."""
 
@@ -224,6 +237,7 @@ class CellView:
     scan: ScanView
     trace: tuple[tuple[str, str], ...]  # what is traced, and its shape for people
     trace_sizes: tuple[tuple[str, str], ...]  # and its sizes in the classes
+    fused: FusedView | None  # what cuDNN can run of it
 
 
 @dataclass(frozen=True)

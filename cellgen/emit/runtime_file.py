@@ -17,7 +17,7 @@ RUNTIME = f"recurrent_{INTERFACE}"
 MODULES = (
     *("revision", "arguments", "functions", "activations", "constructors", "arrays", "custom_gradient", "traces"),
     *("shares", "initial_values", "noise", "declarations", "masks", "affine_scan", "parallel", "chunks", "scan"),
-    *("cell", "stack", "layer", "stack_layer"),
+    *("cell", "stack", "fused", "layer", "stack_layer"),
 )
 ABOUT = '''"""What the cells beside it have in common. Generated from `cellgen.runtime`: edit that, not this file.
 

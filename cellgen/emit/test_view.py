@@ -19,8 +19,8 @@ OF_MASKS = {
 }
 
 
-def testview(step: Step, spec: str, checksum: str) -> TestView:
-    """The tests' view; `spec` is the expanded text, `checksum` that of the cell's."""
+def testview(step: Step, spec: str, checksum: str, fused: bool = False) -> TestView:
+    """The tests' view; `spec` is the expanded text, `checksum` that of the cell's; fused: whether cuDNN can run it."""
     cell = step.cell
     return TestView(
         stem=cell.stem,
@@ -31,7 +31,7 @@ def testview(step: Step, spec: str, checksum: str) -> TestView:
         bound=_bound(cell.options),
         sizes=tuple(_dict(dict(_sizes(cell.dims, which, bool(cell.norms)))) for which in (0, 1)),
         cases=_cases([*_dim_changes(cell.dims), *_changes(cell.options)]),
-        checks=tuple(_checks(cell, cell.options)),
+        checks=(*_checks(cell, cell.options), *(("on_cudnn",) if fused else ())),
     )
 
 

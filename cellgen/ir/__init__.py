@@ -61,6 +61,7 @@ from cellgen.ir.expr import (
     written,
 )
 from cellgen.ir.free_names import Free
+from cellgen.ir.fused import Fused, Gate, Piece, Unlike
 from cellgen.ir.initial_values import EitherInitialiser, Formula, Initial, Initialiser
 from cellgen.ir.intervals import BIT, NEGATIVE, POSITIVE, REAL, UNIT, ZERO, exact, interval_text, number_text
 from cellgen.ir.laws import Equal, Fact, FreeOf, Law, ReducesTo, Within
@@ -107,6 +108,8 @@ __all__ = [
     "Formula",
     "Free",
     "FreeOf",
+    "Fused",
+    "Gate",
     "Given",
     "IDENTITY",
     "Initial",
@@ -135,6 +138,7 @@ __all__ = [
     "Param",
     "Path",
     "Pick",
+    "Piece",
     "Program",
     "RANGE",
     "REAL",
@@ -152,6 +156,7 @@ __all__ = [
     "TypedCell",
     "TypedVariant",
     "UNIT",
+    "Unlike",
     "Variant",
     "View",
     "WRITTEN",

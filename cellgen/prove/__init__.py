@@ -2,6 +2,7 @@
 
 from cellgen.prove.law import PROVED, REFUTED, spoken
 from cellgen.prove.meaning import defaults
+from cellgen.prove.recognition import recognise
 from cellgen.prove.verdicts import Verdict, Verdicts, judge, laws
 
-__all__ = ["PROVED", "REFUTED", "Verdict", "Verdicts", "defaults", "judge", "laws", "spoken"]
+__all__ = ["PROVED", "REFUTED", "Verdict", "Verdicts", "defaults", "judge", "laws", "recognise", "spoken"]

@@ -40,6 +40,7 @@ from cellgen.runtime.functions import (
     softsign,
     straight_through,
 )
+from cellgen.runtime.fused import Fused
 from cellgen.runtime.initial_values import New
 from cellgen.runtime.layer import Layer, serializable
 from cellgen.runtime.noise import Draw, Drawing, keep, zone
@@ -58,6 +59,7 @@ __all__ = [
     "Constraint",
     "Draw",
     "Drawing",
+    "Fused",
     "Initializer",
     "Layer",
     "New",

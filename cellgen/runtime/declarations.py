@@ -55,7 +55,7 @@ class Equations:
     in order, with how: "scan", affine in these; "newton", lane by lane; "follows", of parts before and inputs.
     rows: how many rows of a state a chunk has, about; steps, batch: from how many steps on XLA pays, and to which
     batch; share: the fewest samples that XLA scans by themselves; likely: the batch that one of unknown size is taken
-    for.
+    for. fused: how it is what cuDNN runs; None: it is not.
     """
 
     step: Callable
@@ -81,6 +81,7 @@ class Equations:
     steps: int = 64
     share: int = 8
     likely: int = 32
+    fused: Any = None
 
     # --- what follows from what is declared
 

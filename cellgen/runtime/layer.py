@@ -25,6 +25,7 @@ from cellgen.runtime.arrays import where
 from cellgen.runtime.cell import Cell, shape_of
 from cellgen.runtime.constructors import declared, of_weight, our_name, own_arguments
 from cellgen.runtime.custom_gradient import vectorised
+from cellgen.runtime.fused import fused_or_scan, may_be_fused
 from cellgen.runtime.parallel import Solved, Solver, nothing_solved
 from cellgen.runtime.traces import TRACES_OF
 
@@ -45,6 +46,7 @@ class Layer(keras.layers.RNN):
     time_major: (time, batch, ...) comes and goes, masks too;
     unroll: all steps as one graph (True), or so many at once in the loop; debug runs step by step in Python;
     jit_compile: XLA runs the scan, or not, or where it was measured to be faster ("auto");
+    use_cudnn, of a cell that is an LSTM or a GRU of Keras's: on a GPU cuDNN runs it, or not, or where it can ("auto");
     memory="low" keeps about the square root of what the way back reads, and computes the rest again;
     parallel: the states of all steps are found at once, by a "scan" or by "newton", where the cell allows it, or never
     (False), or where it was measured to be faster ("auto"); newton_steps, newton_tolerance: at most so many of Newton's
@@ -73,17 +75,21 @@ class Layer(keras.layers.RNN):
         given = {name: arguments.pop(name) for name in of_cell if name in arguments and name != "state_is_tuple"}
         how = {"dtype": arguments.get("dtype"), "trainable": arguments.get("trainable", True)}
         own = {name: arguments.pop(name, False) for name in _OWN}
+        use_cudnn = arguments.pop("use_cudnn", "auto")
         super().__init__(self.cell_class(**given, name="cell", **how), unroll=unroll is True, **arguments)
         fits = isinstance(unroll, bool) or is_whole(unroll) and unroll >= 0
         require(fits, "unroll", "True, False or a number of steps", unroll)
         require(jit_compile in ("auto", True, False), "jit_compile", '"auto", True or False', jit_compile)
         require(memory in ("normal", "low"), "memory", '"normal" or "low"', memory)
+        require(use_cudnn in ("auto", True, False), "use_cudnn", '"auto", True or False', use_cudnn)
         self.unroll = unroll if isinstance(unroll, bool) else int(unroll)
-        self._solves(parallel, newton_steps, newton_tolerance)
-        self.jit_compile, self.memory = jit_compile, memory
+        self.jit_compile, self.memory, self.use_cudnn = jit_compile, memory, use_cudnn
         self.time_major, self.debug = own["time_major"], own["debug"]
         self.return_all_states, self.return_gates = own["return_all_states"], own["return_gates"]
         self.return_solved = own["return_solved"]
+        self._solves(parallel, newton_steps, newton_tolerance)
+        if may_be_fused(self):
+            self.supports_jit = False  # of a model that Keras compiles
         if not self.scan.many:
             self.input_spec = keras.layers.InputSpec(ndim=2 + self.scan.rank)
 
@@ -107,6 +113,11 @@ class Layer(keras.layers.RNN):
     def scan(self) -> Any:
         """The `Scan` of the cell."""
         return self.cell.scan
+
+    @property
+    def _asks_cudnn(self) -> bool:
+        """Whether it runs on cuDNN where it can."""
+        return self.scan.fused is not None and self.use_cudnn is not False
 
     def __getattr__(self, name: str):
         """What the cell was given, as Keras's layers have it: units, kernel_initializer and so on."""
@@ -245,7 +256,8 @@ class Layer(keras.layers.RNN):
             words = "of {} samples"
             start = scan.pack([of_sizes("initial_state", value, (batch_size,), words) for value in start])
         xs, start, mask = once_all_fit(xs, start, mask)
-        last_output, outputs, state, states, told, solved = self.inner_loop(xs, start, mask, training)
+        run = functools.partial(fused_or_scan, self) if self._asks_cudnn else self.inner_loop
+        last_output, outputs, state, states, told, solved = run(xs, start, mask, training)
         if scan.wide:
             last_output, outputs, state, states, told = tf.nest.map_structure(
                 lambda value: None if value is None else tf.cast(value, self.compute_dtype),
@@ -415,7 +427,8 @@ class Layer(keras.layers.RNN):
         config = {**self.cell.get_config(), **super().get_config()}
         del config["cell"]
         config.pop("state_is_tuple", None)
-        config |= {name: getattr(self, name) for name in (*_OWN, *_HOW)}
+        cudnn = () if self.scan.fused is None else ("use_cudnn",)
+        config |= {name: getattr(self, name) for name in (*_OWN, *_HOW, *cudnn)}
         names = {*declared(type(self), "cell_class")}
         return {name: value for name, value in config.items() if name in names or name not in _OWN}
 

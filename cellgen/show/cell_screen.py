@@ -8,12 +8,14 @@ from cellgen.compiler import Checked
 from cellgen.ir import (
     Cell,
     Dim,
+    Fused,
     LabelAxis,
     Option,
     Shape,
     Size,
     Test,
     TypedCell,
+    Unlike,
     axis_text,
     number_text,
     shape_text,
@@ -51,9 +53,31 @@ def screen(checked: Checked) -> str:
         _section("readout", _table(_readout(stack)) if stack and stack.readout else ""),
         _table(_figures(typed, facts)),
         _section("laws", _table((verdict.status, _claim(verdict)) for verdict in verdicts.laws)),
-        _section("found", _table([*((each.about, _claim(each)) for each in verdicts.traits), *_backward(checked)])),
+        _section("found", _table([*_traits(verdicts.traits), *_backward(checked), *_cudnn(checked.fused)])),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _traits(found: Iterable[Verdict]) -> Iterable[tuple[str, str]]:
+    return ((each.about, _claim(each)) for each in found)
+
+
+def _cudnn(fused: Fused | Unlike) -> Iterable[tuple[str, str]]:
+    """Which layer of Keras's it is, and what that one's gates and weights are here; or why it is none."""
+    if isinstance(fused, Fused):
+        parts = {
+            "kernel": [gate.kernel for gate in fused.gates],
+            "recurrent_kernel": [gate.recurrent for gate in fused.gates],
+            "bias": [piece for gate in fused.gates for piece in (*gate.biases, *gate.inner)],
+        }
+        said = [*((gate.role, gate.name) for gate in fused.gates)]
+        said += [(name, " and ".join(dict.fromkeys(each.weight for each in some))) for name, some in parts.items()]
+        under = [f"{name} = {word}" for name, word in fused.choices]
+        text = f"as {fused.layer}: {', '.join(f'{theirs} = {ours}' for theirs, ours in said if ours)}"
+        text += f", with {', '.join(under)}" if under else ""
+        yield "cuDNN", text + (f", {_where(fused.test)}" if fused.test else "")
+    elif fused.why:
+        yield "cuDNN", f"no: {fused.why}"
 
 
 def _backward(checked: Checked) -> Iterable[tuple[str, str]]:

@@ -13,6 +13,7 @@ is told with its place, both numbers, and the command that runs the test again.
 """
 
 from cellgen.testing.difference import Difference
+from cellgen.testing.fused import on_cudnn
 from cellgen.testing.masked import (
     a_mask_is_refused,
     a_masked_step_is_as_if_deleted,
@@ -60,6 +61,7 @@ __all__ = [
     "initial_values",
     "masks",
     "mixed_precision",
+    "on_cudnn",
     "one_trace_for_all_lengths",
     "rates",
     "samples_do_not_mix",

@@ -25,7 +25,7 @@ KERAS = frozenset(
     non_trainable_weights output path quantization_mode quantize quantized_build quantized_call rematerialized_call
     reset_state reset_states return_sequences return_state save_own_variables set_weights single_state state_size
     stateful stateless_call states supports_jit supports_masking symbolic_call trainable trainable_variables
-    trainable_weights unroll variable_dtype variables weights zero_output_for_mask
+    trainable_weights unroll use_cudnn variable_dtype variables weights zero_output_for_mask
     output_size zero_state return_all_states debug time_major return_gates named step_arguments weight_arguments
     step_dtype input_shape noise seed seed_generator
     state_is_tuple gates gate_shapes noisy scan scheduled state_sizes noise_sizes""".split()

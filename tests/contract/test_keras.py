@@ -266,7 +266,7 @@ def test_what_keras_layers_mean_otherwise():
         ),
         ((gru, {"reset_after": False}), "`reset_after` must be True here. The other is in the spec `gru_reset_before`"),
         ((before, {"reset_after": True}), "`reset_after` must be False here. The other is in the spec `gru`"),
-        ((gru, {"use_cudnn": True}), "`use_cudnn` must be 'auto' or False: it does not run on cuDNN"),
+        ((before, {"use_cudnn": True}), "`use_cudnn` must be 'auto' or False: it does not run on cuDNN"),
     ):
         with pytest.raises(ValueError, match=sentence):
             bad[0](3, **bad[1])

@@ -10,10 +10,11 @@ import pytest
 
 from cellgen.compiler import Spec, shipped
 from cellgen.diagnostics import SpecError
+from cellgen.runtime.revision import REVISION
 from tests.generated import STEPS, close, layer_class, sequences
 
 STEMS = "lstm", "gru_stack"
-SENTENCE = "{name} needs recurrent_1.py of revision 1 beside it: `cellgen build` writes it"
+SENTENCE = f"{{name}} needs recurrent_1.py of revision {REVISION} beside it: `cellgen build` writes it"
 HEAD = re.compile(r"^import tensorflow as tf\n.*?^    raise ImportError[^\n]*\n", re.M | re.S)
 
 
@@ -78,7 +79,7 @@ def of_another_number(files):
 
 
 def older(files):
-    files["recurrent_1.py"] = files["recurrent_1.py"].replace("REVISION = 1", "REVISION = 0")
+    files["recurrent_1.py"] = files["recurrent_1.py"].replace(f"REVISION = {REVISION}", "REVISION = 0")
 
 
 def older_than_revisions(files):

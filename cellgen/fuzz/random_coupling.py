@@ -1,6 +1,5 @@
 """Random expressions that couple lanes of an axis, or say where a lane stands along it."""
 
-import re
 
 from cellgen.fuzz.random_text import Dims, bare, shape_text
 
@@ -73,13 +72,15 @@ class Couplings:
     def convolved(self, dims: Dims, depth: int) -> str:
         """A convolution along all axes but the last."""
         *along, filters = dims
-        every, channels = along == ["half"] and self.chance(0.6), self.rng.choice((filters, "2", "3"))
-        value = bare(self.exact(("rows", channels) if every else (*along, channels), depth))
-        if not re.search(r"\[t-1\]", value):  # weights alone are not convolved
+        every, channels = along == ["half"] and self.chance(0.6), self.rng.choice((filters, "wide"))
+        self.sections["dims"].setdefault("wide", "3")
+        text = self.exact(("rows", channels) if every else (*along, channels), depth)
+        value = bare(text)
+        if "[t-1]" not in text or " if " in text:  # weights alone are not convolved
             state = "h[t-1]"
             for _ in self.states["h"] if self.states["h"] != ("1",) else ():
                 state = f"mean({state})"
-            value = f"{value} + {state}"
+            value = f"{text} + {state}"
         sizes = [self.rng.choice(("1", "2", "3", axis)) for axis in along]
         how = ", stride=2" * every + ", dilation=2" * self.chance(0.2)
         return f"conv({value}, {self.weight((*sizes, channels, filters), 'K')}{how})"

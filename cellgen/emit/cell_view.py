@@ -272,7 +272,8 @@ class Viewing:
                 code = f"{self.factor(dim.value)} if self.{dim.name} is None else self.{dim.name}"
                 yield DimView(dim.name, code)
             elif dim.kind == "quotient":
-                yield DimView(dim.name, f"{self.factor(dim.value)} // {self.factor(dim.divisor)}")
+                by = "" if dim.divisor == 1 else f" // {self.factor(dim.divisor)}"
+                yield DimView(dim.name, f"{self.factor(dim.value)}{by}")
 
     # --- weights
 
@@ -308,7 +309,7 @@ class Viewing:
                 words = f'f"of size {{{size}}} in axis {at}"'.replace('shapes["', "shapes['").replace('"]', "']")
                 yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
         for dim in self.cell.dims:
-            if dim.kind == "quotient" and self.late(((dim.name,),)):
+            if dim.kind == "quotient" and dim.divisor != 1 and self.late(((dim.name,),)):
                 whole, divisors = self.whole(dim)
                 of, by = (" * ".join(map(self.factor, some)) for some in ([whole], divisors))
                 port = next(port for port in self.cell.inputs if (whole,) in port.shape)
@@ -322,7 +323,7 @@ class Viewing:
     def size_checks(self) -> Iterator[CheckView]:
         """What is divided must be a multiple; an input's size is checked when it comes."""
         for dim in self.cell.dims:
-            if dim.kind == "quotient" and not self.late(((dim.name,),)):
+            if dim.kind == "quotient" and dim.divisor != 1 and not self.late(((dim.name,),)):
                 of, by = (self.emitter.size((each,), MULTIPLY) for each in (dim.value, dim.divisor))
                 whole, divisors = self.whole(dim)
                 yield CheckView(whole, f"{of} % {by} == 0", f"a multiple of {'*'.join(map(str, divisors))}")

@@ -270,6 +270,8 @@ class Emitter:
             case "alias":
                 size = f"{self._size(dim.value, alone=True)} if {given} is None else {given}"
                 return size if alone else f"({size})"
+            case "quotient" if dim.divisor == 1:
+                return self._size(dim.value, alone)
             case "quotient":
                 size = f"{self._size(dim.value)} // {self._size(dim.divisor)}"
                 return size if alone else f"({size})"

@@ -64,7 +64,8 @@ class Backward(Scope):
         inner = d - y * (d * y).mean(axis=axes, keepdims=True)
         if node.attr("kind") == "layer":
             inner = inner - d.mean(axis=axes, keepdims=True)
-        return rstd.reshape(*rstd.shape[: d.ndim], *[1] * (d.ndim - rstd.ndim)) * inner
+        front = () if self.types[(*path, 2)].level.has_batch else (1,)  # of weights: one for all samples
+        return rstd.reshape(*front, *rstd.shape, *[1] * (d.ndim - rstd.ndim - len(front))) * inner
 
     def _conv_back(self, node: Apply, path: Path, d, kernel):
         return conv_back(d, kernel, dict(node.attrs))

@@ -4,6 +4,7 @@ import re
 from random import Random
 
 from cellgen.fuzz.random_expr import SMOOTH, Expressions, Value
+from cellgen.fuzz.random_loop import micro_steps
 from cellgen.fuzz.random_starts import from_each_other
 from cellgen.fuzz.random_text import Dims, bare, labels_in, reads, section, shape_text
 
@@ -23,7 +24,7 @@ class Writing(Expressions):
 
     def declare(self) -> None:
         rng, dims = self.rng, self.sections["dims"]
-        kinds = ("units", "units", "units", "proj", "alias", "heads", "quotient", "picture")
+        kinds = ("units", "units", "units", "proj", "alias", "heads", "quotient", "picture", "pairs")
         kind = "units" if self.plain else rng.choice(kinds)
         dims["units"] = "required"
         self.shapes: list[Dims] = [("units",)]
@@ -45,6 +46,9 @@ class Writing(Expressions):
         elif kind == "picture":
             dims |= {"rows": rng.choice(("4", "required")), "half": "rows/2", "wide": "3"}
             self.shapes += [("rows", "units"), ("half", "units"), ("half", "wide", "units")]
+        elif kind == "pairs":
+            dims |= {"key": "units/1"}
+            self.shapes += [("key", "units"), ("key",)]
         if self.chance(0.5) and not self.plain:
             self.gates = tuple("ifgo"[: rng.randint(1, 4)])
             self.shapes += [("gates", "units")]
@@ -65,6 +69,9 @@ class Writing(Expressions):
             self.kinds[next(reversed(self.states))] = "binary"
         for name, shape in self.states.items():
             self.state(name, shape)
+        if kind == "pairs" and self.states["h"] == ("units",):
+            self.equations += [("row", "[1, key]", "h[t-1]"), ("column", "", "sum(row, over=1)")]
+            self.values.append(Value("column", ("key",), 3))
 
     def shape(self, rank: int) -> Dims:
         return self.rng.choice([shape for shape in self.shapes if len(shape) <= rank])
@@ -306,7 +313,7 @@ class Writing(Expressions):
         lines = ["cell: Fuzz"]
         self.bodies = [[f"  {name}{f': {shape}' if shape else ''} = {text}"] for name, shape, text in self.equations]
         if self.chance(0.15) and not self.plain:
-            self.loop()
+            micro_steps(self)
         body = [line for each in self.bodies for line in each]
         text = "\n".join(body)
         params = {name: shape for name, shape in sections["params"].items() if shape}
@@ -338,35 +345,6 @@ class Writing(Expressions):
         if laws:
             lines += ["laws: |", *(f"  {law}" for law in laws)]
         return "\n".join(lines) + "\n"
-
-    def loop(self) -> None:
-        """Makes of one equation some micro-steps."""
-        rng = self.rng
-        found = [
-            (index, name, text, self.of(name))
-            for index, (name, shape, text) in enumerate(self.equations)
-            if not shape and "affine(" not in text and self.kinds.get(name) != "binary" and self.of(name) is not None
-        ]
-        if not found:
-            return
-        index, name, text, dims = rng.choice(found)
-        k, count, axis = rng.choice(("k", "j")) + "_", rng.choice((1, 2, 3)), self.chance(0.6)
-        if axis:
-            self.sections["axes"]["depth"] = str(count)
-        carried = [f"{state}[t-1]" for state, shape in self.states.items() if shape == dims]
-        start = rng.choice(carried) if carried and self.chance(0.8) else f"0.5 * ({text})"
-        old, inside = f"{name}[{k}-1]", []
-        way = rng.choice((f"tanh({old})", f"{old} / {k}", f"({old} if {k} == 1 else sin({old}))"))
-        if axis and self.chance(0.6):
-            way = f"{old} * {self.weight(('depth', *dims), 'b')}[{k}]"
-        if self.chance(0.4):
-            inside, way = [f"    q_{k} = {way}"], f"sigmoid(q_{k})"
-        self.bodies[index] = [
-            f"  {name}[0] = {start}",
-            f"  for {k} in {'depth' if axis else count}:",
-            *inside,
-            f"    {name} = 0.5 * ({text}) + {way}",
-        ]
 
     # --- laws
 

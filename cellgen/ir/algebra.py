@@ -13,7 +13,7 @@ from cellgen.ir.expr import Atom, Axis, Shape
 @dataclass(frozen=True)
 class Algebra:
     """`same` maps a dim that was not given to the one it stands for; `factors` a dim to its divisor and its quotient,
-    `wholes` those of its other quotients back to it.
+    `wholes` those of its other quotients back to it. A quotient by 1 is a second name: `[1, source]` is the whole.
     """
 
     same: Mapping[str, str]
@@ -26,7 +26,7 @@ class Algebra:
         for dim in cell.dims:
             if dim.kind == "quotient":
                 whole, pair = plain.dim(dim.value), (plain.dim(dim.divisor), dim.name)
-                if factors.setdefault(whole, pair) != pair:
+                if dim.divisor == 1 or factors.setdefault(whole, pair) != pair:
                     wholes[pair] = whole
         return cls(same, factors, wholes)
 

@@ -302,6 +302,8 @@ def _keywords(call: Call, scope: Scope) -> tuple[tuple[str, object], ...]:
         if key == "by":
             found[key] = _by(value, span, scope)
             continue
+        if isinstance(value, Fraction) and value.denominator == 1 and value > 0:
+            value = (int(value),)
         if not isinstance(value, tuple):
             refuse("CG208", "`over` is a dim", span, help="write `over=units`")
         if not all(scope.is_dim(atom, span) for atom in value):

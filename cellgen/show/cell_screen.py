@@ -233,7 +233,7 @@ def _figures(typed: TypedCell, facts: Facts) -> Iterable[tuple[str, str]]:
     if any(each.frozen.terms for each in facts.variants):
         yield "not trained", _cases(facts, default, lambda each: each.frozen)
     yield "operations a step", _cases(facts, default, lambda each: each.operations)
-    yield "hoistable", "; ".join(each.text for each in default.hoisted) or "nothing"
+    yield "hoistable", "; ".join(dict.fromkeys(each.text for each in default.hoisted)) or "nothing"
     yield "recurrence", "; ".join(recurrences(default))
     if typed.cell.shown is None:  # the layers of a stack run one step after the other
         yield "parallel", "; ".join(_in_parallel(parts(facts.programs)))

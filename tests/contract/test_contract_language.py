@@ -121,7 +121,7 @@ def test_no_rule_for_masks(built):
         keras.Sequential([keras.layers.Masking(dtype="float64"), layer])(x)
 
 
-@pytest.mark.parametrize("stem", ["fast_weights", "fast_weights_reset", "initial", "initial_hold"])
+@pytest.mark.parametrize("stem", ["outer_products", "outer_products_reset", "initial", "initial_hold"])
 def test_masks_step_by_step(stem, built):
     """The cell in a plain loop over samples and time."""
     layer, x = layer_of(built(stem), UNITS, **EVERYTHING), sequences()
@@ -140,7 +140,7 @@ def test_masks_step_by_step(stem, built):
                     state[0] = own[0]
                 elif stem == "initial" and not MASK[row, t]:
                     state[:2] = own[:2]
-                if MASK[row, t] or stem not in ("fast_weights", "initial_hold"):
+                if MASK[row, t] or stem not in ("outer_products", "initial_hold"):
                     output, state = layer.cell(x[row : row + 1, t], state)
                 close(outputs[row : row + 1, t], output)
                 close([value[row : row + 1, t] for value in states], state)
@@ -150,7 +150,7 @@ def test_masks_step_by_step(stem, built):
 
 
 def test_states_that_are_matrices(built):
-    layer, x = layer_of(built("fast_weights"), UNITS, **EVERYTHING), sequences()
+    layer, x = layer_of(built("outer_products"), UNITS, **EVERYTHING), sequences()
     assert list(layer.cell.state_size) == [(3, UNITS), (UNITS,)]
     y, S, h, states = layer(x)
     assert (y.shape, S.shape, h.shape) == ((BATCH, STEPS, UNITS), (BATCH, 3, UNITS), (BATCH, UNITS))
@@ -163,7 +163,7 @@ def test_states_that_are_matrices(built):
 
 
 def test_states_that_are_matrices_stay_in_a_stateful_layer(built):
-    layer, x = layer_of(built("fast_weights"), UNITS, stateful=True, **EVERYTHING), sequences()
+    layer, x = layer_of(built("outer_products"), UNITS, stateful=True, **EVERYTHING), sequences()
     whole = layer(x)
     layer.reset_state()
     layer(x[:, :3])
@@ -172,7 +172,7 @@ def test_states_that_are_matrices_stay_in_a_stateful_layer(built):
     close(layer(x), whole)
 
 
-@pytest.mark.parametrize("stem", ["fast_weights", "matrix_output", "rows"])
+@pytest.mark.parametrize("stem", ["outer_products", "matrix_output", "rows"])
 def test_matrices_in_a_model(stem, built):
     shape = (2, WIDTH) if stem == "rows" else (WIDTH,)
     x = np.random.default_rng(2).normal(size=(BATCH, STEPS, *shape))

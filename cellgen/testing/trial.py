@@ -90,7 +90,7 @@ class Trial:
 
     def _taps(self, weight: np.ndarray) -> float:
         """What the kernel of a convolution is divided by, of which many numbers go into one: the root of how many."""
-        return prod(weight.shape[:-2]) ** 0.5 if convolves(self.cell) else 1.0
+        return prod(weight.shape[:-2]) ** 0.5 if applies(self.cell, "conv") else 1.0
 
     def _shape(self, port: Input) -> tuple[int, ...]:
         return (BATCH, *[STEPS] * (not port.constant), *self.oracle.settings.shape(port.shape))
@@ -161,6 +161,7 @@ class Trial:
         close(came, wanted, values or self.everything, bound or self.subject.bound, how)
 
 
-def convolves(cell: Cell) -> bool:
+def applies(cell: Cell, op: str) -> bool:
+    """Whether an operation stands in the equations."""
     nodes = (node for each in cell.equations for _, node in walk(each.value))
-    return any(isinstance(node, Apply) and node.op == "conv" for node in nodes)
+    return any(isinstance(node, Apply) and node.op == op for node in nodes)

@@ -7,7 +7,7 @@ from cellgen.interpret import Reference, derivative
 from cellgen.testing.check import check
 from cellgen.testing.difference import Difference, Value, same
 from cellgen.testing.subject import Subject
-from cellgen.testing.trial import EVERYTHING, Numbers, Trial
+from cellgen.testing.trial import EVERYTHING, Numbers, Trial, applies
 
 STEP = 1e-4  # of finite differences, at most
 FAR = 300  # steps that an argument keeps from a kink
@@ -45,7 +45,9 @@ def scan(subject: Subject, case) -> None:
 
 @check
 def gradients(subject: Subject, case) -> None:
-    """Against finite differences, their step chosen so that no argument crosses a kink (of relu, clip, where...)."""
+    """Against finite differences, their step chosen so that no argument crosses a kink (of relu, clip, where...); and
+    those that TensorFlow has of the steps against them, where what a surrogate says of a gradient is in no value.
+    """
     trial = subject.trial(case)
     point = _far_from_kinks(trial)
     step = min(STEP, point.reference.margin / FAR)
@@ -70,6 +72,11 @@ def gradients(subject: Subject, case) -> None:
         for name in along:  # it is one of them
             agree(name)
         raise
+    if applies(trial.cell, "straight_through"):
+        of_steps = point.gradients(unroll=True)
+        reached = [name for name in came if np.any(came[name]) or np.any(of_steps[name])]
+        values = [Value(f"the gradient of {name}") for name in reached]
+        trial.close([of_steps[name] for name in reached], [came[name] for name in reached], values, 1e-9, "unroll=True")
 
 
 def _far_from_kinks(trial: Trial) -> "Point":
@@ -106,9 +113,12 @@ class Point:
     def loss(self, at) -> float:
         return sum(np.sum(value * cotangent) for value, cotangent in zip(self.outcome(at), self.cotangents))
 
-    def gradients(self) -> dict[str, np.ndarray]:
-        """The layer's, of all but what is not trained. One is None where the loss does not depend on it."""
-        layer = self.trial.layer if self.numbers is self.trial.numbers else self.trial.twin(self.numbers.weights)
+    def gradients(self, **arguments) -> dict[str, np.ndarray]:
+        """The layer's, or those of one with further arguments, of all but what is not trained. One is None where the
+        loss does not depend on it.
+        """
+        own = self.numbers is self.trial.numbers and not arguments
+        layer = self.trial.layer if own else self.trial.twin(self.numbers.weights, **arguments)
         x, state = self.trial.each(tf.constant, self.numbers.x), [*map(tf.constant, self.numbers.state)]
         inputs = [*self.trial.by_name(x).values(), *state]
         with tf.GradientTape() as tape:

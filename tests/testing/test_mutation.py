@@ -62,7 +62,7 @@ def passes(subject: testing.Subject, kind: str) -> bool:
                 testing.gradients(subject, case)
             else:
                 testing.step(subject, case, subject.sizes[0])
-        if kind == "sign" and "straight_through(" in Path(subject.built.__file__).read_text(encoding="utf-8"):
+        if kind in ("sign", "last") and "straight_through(" in Path(subject.built.__file__).read_text(encoding="utf-8"):
             for case in subject.cases:
                 testing.gradients(subject, case)  # what stands behind it has a gradient only
     except Exception:  # whatever goes wrong is seen

@@ -38,6 +38,7 @@ from cellgen.ir import (
     View,
     dim,
     total,
+    undivided,
     when,
     whole,
 )
@@ -266,7 +267,9 @@ def _elementwise(op: str, found: list[Touch]) -> Touch:
 def size(program: Program, shape: Shape) -> Size:
     """How many numbers a value of this shape has, as a formula."""
     if shape not in program.sizes:
-        lengths = (_length(program, atom) for axis in shape for atom in axis)
+        same = program.variant.same
+        atoms = [same.get(atom, atom) for axis in shape for atom in axis]
+        lengths = (_length(program, atom) for atom in undivided(atoms, program.cell.dims))
         program.sizes[shape] = reduce(mul, lengths, whole(1))
     return program.sizes[shape]
 
@@ -277,7 +280,7 @@ def _length(program: Program, atom: Atom) -> Size:
         return whole(atom)
     axis = program.cell.axis(atom)
     if axis is None:
-        return dim(program.variant.same.get(atom, atom))
+        return dim(atom)
     if axis.widths is None:
         return whole(len(axis.labels))
     return total(size(program, (axis.width(label),)) for label in axis.labels if label in program.picked)

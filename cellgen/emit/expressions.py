@@ -24,6 +24,7 @@ from cellgen.ir import (
     Test,
     one_word_of,
     renamed,
+    undivided,
 )
 
 # how tightly Python's operators bind
@@ -242,6 +243,7 @@ class Emitter:
 
     def size(self, axis: Axis, least: int = CHOOSE) -> str:
         """The size of an axis."""
+        axis = undivided(axis, self.cell.dims)
         return " * ".join(self._size(atom, alone=len(axis) == 1 and least == CHOOSE) for atom in axis) or "1"
 
     def part(self, part: tuple[Axis, Test | None], least: int = ADD) -> str:

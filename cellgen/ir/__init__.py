@@ -81,7 +81,7 @@ from cellgen.ir.ops import (
     transposed,
 )
 from cellgen.ir.program import Program, Said
-from cellgen.ir.sizes import Size, dim, multiples, total, whole
+from cellgen.ir.sizes import Size, dim, multiples, total, undivided, whole
 from cellgen.ir.sources import Sources
 
 __all__ = [
@@ -189,6 +189,7 @@ __all__ = [
     "renamed",
     "shape_text",
     "total",
+    "undivided",
     "transposed",
     "variants",
     "walk",

@@ -100,6 +100,21 @@ def _product(dims: Monomial, many: int) -> str:
     return "*".join([str(many)] * (many != 1 or not powers) + powers)
 
 
+def undivided(atoms: Iterable[str | int], dims: Iterable[Dim]) -> tuple[str | int, ...]:
+    """The factors of a product, where a quotient and what divides it are what was divided: `heads*key` is `units`."""
+    found, quotients = list(atoms), {dim.name: dim for dim in dims if dim.kind == "quotient"}
+    at = 0
+    while at < len(found):
+        dim = quotients.get(found[at])
+        if dim is not None and dim.divisor in found:
+            found[at] = dim.value
+            found.remove(dim.divisor)
+            at = 0  # what was divided may be a quotient too
+        else:
+            at += 1
+    return tuple(found)
+
+
 def multiples(dims: Iterable[Dim]) -> dict[str, int]:
     """What the size of each dim is to be a multiple of, so that all quotients are whole; dims that divide are 2."""
     known = {dim.name: dim for dim in dims}

@@ -12,9 +12,9 @@ import pytest
 from cellgen.analyse.structure import analyse, condition
 from cellgen.compiler import Spec
 from cellgen.interpret.instance import Instance
-from cellgen.ir.cell import NEIGHBOURS, Level
+from cellgen.ir.cell import NEIGHBOURS, Dim, Level
 from cellgen.ir.expr import Given, Is, Not, holds
-from cellgen.ir.sizes import Size, dim, total, whole
+from cellgen.ir.sizes import Size, dim, total, undivided, whole
 from cellgen.text.printer import condition_text, notation
 from tests.shipped import TODAY, each_shipped, facts_of, typed_of
 
@@ -240,6 +240,13 @@ def test_formulas_of_the_lstm():
     assert str(found.parameters) == "4*units*(input + units + 1)"
     # two matmuls of [m] @ [m, 4n]; 8n sums, 3n gates, n candidates, 3n for c, 2n for h
     assert str(found.operations) == "units*(8*input + 8*units + 17)"
+
+
+def test_what_is_divided_is_whole_again_in_a_formula():
+    assert str(default(typed_of("delta_net"), facts_of("delta_net")).parameters) == "input*(heads + 3*units)"
+    dims = (Dim("a", "required"), Dim("b", "quotient", "a", "n"), Dim("c", "quotient", "b", 3))
+    assert undivided(("x", 3, "n", "c"), dims) == ("x", "a")
+    assert undivided(("b", "c", "m"), dims) == ("b", "c", "m")
 
 
 @each_shipped

@@ -11,6 +11,7 @@ TRIED = {
     "rate_rank": (None, 2),
     "gate_rank": (None, 4),
     "epsilon": (6.4e-4, 0.3),
+    "key_epsilon": (1e-12, 0.2),
 }
 
 
@@ -27,7 +28,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def step(params, state, x, heads=4, epsilon=6.4e-4):
+def step(params, state, x, heads=4, epsilon=6.4e-4, key_epsilon=1e-12):
     """One step. x (batch, input), state (S, x_last) -> y (batch, units), (S, x_last)."""
     p, S, x_last, y = params, state[0].copy(), state[1], []
     for b, row in enumerate(x):
@@ -38,7 +39,7 @@ def step(params, state, x, heads=4, epsilon=6.4e-4):
         out = []
         for h, (r, k, v, w, a, g) in enumerate(zip(*(np.split(each, heads) for each in vectors))):
             kappa = k * p["xi"][h]
-            kappa = kappa / np.sqrt((kappa**2).sum() + 1e-12)
+            kappa = kappa / np.sqrt((kappa**2).sum() + key_epsilon)
             k = k + k * (a - 1) * p["eta"][h]
             new = S[b, h].T @ (np.diag(w) - np.outer(kappa, a * kappa)) + np.outer(v, k)
             S[b, h] = new.T

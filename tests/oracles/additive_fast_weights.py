@@ -1,4 +1,4 @@
-"""The sum rule of Schlag, Irie & Schmidhuber 2021 (arXiv:2102.11174), eq. 4-7, without a map of keys and queries:
+"""The sum rule of Schlag, Irie & Schmidhuber 2021 (arXiv:2102.11174), section 3, without a map of keys and queries:
 W = W' + v k^T, y = W q, with W (value, key), head by head and sample by sample.
 """
 

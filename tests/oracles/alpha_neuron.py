@@ -1,4 +1,4 @@
-"""Neurons with an alpha function as their response (Eshraghian et al. 2023, arXiv:2109.12894, section III), as
+"""Neurons with an alpha function as their response (Eshraghian et al. 2023, arXiv:2109.12894), as
 snnTorch's Alpha: two currents, alpha E + in and beta I - in, whose sum times tau is the membrane potential; a reset
 clears all three.
 """

@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neurons (Eshraghian et al. 2023, arXiv:2109.12894, section III), neuron by neuron:
+"""Leaky integrate-and-fire neurons (Eshraghian et al. 2023, arXiv:2109.12894), neuron by neuron:
 U[t] = beta U[t-1] + I[t] - R[t] threshold, where R[t] = 1 if U[t-1] was above the threshold; S[t] = U[t] > threshold.
 Reset to zero takes U[t-1] away before the decay. What the surrogate is changes gradients alone.
 """

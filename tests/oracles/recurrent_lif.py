@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neurons with recurrent spikes (Eshraghian et al. 2023, arXiv:2109.12894, section III), as
+"""Leaky integrate-and-fire neurons with recurrent spikes (Eshraghian et al. 2023, arXiv:2109.12894), as
 snnTorch's RLeaky: U[t] = beta U[t-1] + I[t] + V S[t-1] - R[t] threshold; reset to zero leaves nothing of U[t].
 """
 

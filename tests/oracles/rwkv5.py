@@ -1,4 +1,4 @@
-"""The time mixing of RWKV-5, Eagle (Peng et al. 2024, arXiv:2404.05892), eq. 3-9, head by head and sample by sample."""
+"""The time mixing of RWKV-5, Eagle (Peng et al. 2024, arXiv:2404.05892), head by head and sample by sample."""
 
 import numpy as np
 

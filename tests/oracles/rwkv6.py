@@ -1,4 +1,4 @@
-"""The time mixing of RWKV-6, Finch (Peng et al. 2024, arXiv:2404.05892), eq. 10-19, head by head, sample by sample."""
+"""The time mixing of RWKV-6, Finch (Peng et al. 2024, arXiv:2404.05892), head by head, sample by sample."""
 
 import numpy as np
 

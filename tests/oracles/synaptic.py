@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire neurons with a synaptic current (Eshraghian et al. 2023, arXiv:2109.12894, section III), as
+"""Leaky integrate-and-fire neurons with a synaptic current (Eshraghian et al. 2023, arXiv:2109.12894), as
 snnTorch's Synaptic: I[t] = alpha I[t-1] + in[t]; U[t] = beta U[t-1] + I[t] - R[t] threshold; reset to zero: U[t] = 0.
 """
 

@@ -239,7 +239,7 @@ def _softmax(at: At):
 def _spread(mean: bool):
     def rule(at: At):
         shape = at.type(0).shape
-        return (op("spread", at.d, at.x(), shape=shape, at=at.place() - len(shape), mean=mean),)
+        return (op("spread", at.d, shape=shape, at=at.place() - len(shape), mean=mean),)
 
     return rule
 

@@ -168,7 +168,7 @@ class Lanes(Scope):
         np.add.at(out, places.reshape(-1), d.reshape(-1))
         return out
 
-    def _spread(self, node: Apply, path: Path, d, x):
+    def _spread(self, node: Apply, path: Path, d):
         rest = list(shape := self.stored(self.types[path]))
         del rest[len(shape) + node.attr("at")]
         count = shape[node.attr("at")] if node.attr("mean") else 1

@@ -137,7 +137,8 @@ BACKWARD: dict[str, Form] = {
     "matmul_over_batch": Form("tf.matmul({0}, {1}, transpose_a=True)"),
     "transpose": _call("tf.transpose"),
     "expand_at": Form("tf.expand_dims({0}, {axis})"),
-    "over_length": Form("{0} / {1}.shape[{axis}]", MULTIPLY, (MULTIPLY, ATOM)),
+    "over_length": Form("{0} / {sizes}", MULTIPLY, (MULTIPLY,)),
+    "along": Form("tf.repeat({0}, {sizes}, axis={axis})"),
 }
 
 FORMS = TENSORFLOW | LOWERED | BACKWARD
@@ -236,6 +237,10 @@ class Emitter:
         if node.op in ("reshape", "reshape_each", "repeat", "range"):
             sizes = [self.size(axis) for axis in attrs["shape"]]
             out["sizes"] = ", ".join(["-1", *sizes] if attrs.get("batch") else sizes)
+        if node.op in ("along", "over_length"):
+            (axis,) = attrs["shape"]
+            size = self.size(axis)
+            out["sizes"] = f"({size})" if node.op == "over_length" and " " in size else size
         if node.op == "split" and not isinstance(attrs["sizes"], int):
             sizes = zip(attrs["sizes"], attrs.get("tests") or (None,) * len(attrs["sizes"]))
             out["sizes"] = f"[{', '.join(self.part(each, CHOOSE) for each in sizes)}]"

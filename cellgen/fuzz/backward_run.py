@@ -85,7 +85,7 @@ class Backward(Scope):
         places = self.fit(np.arange(math.prod(shape)).reshape(shape), have, want)
         return np.bincount(places.reshape(-1), d.reshape(-1), minlength=math.prod(shape))
 
-    def _spread(self, node: Apply, path: Path, d, x):
+    def _spread(self, node: Apply, path: Path, d):
         shape = self.stored(self.types[path])
         at = len(shape) + node.attr("at")
         rest = [*shape[:at], *shape[at + 1 :]]

@@ -154,7 +154,9 @@ class _Statements:
             case "expand_at":
                 return np.expand_dims(args[0], attrs["axis"])
             case "over_length":
-                return args[0] / args[1].shape[attrs["axis"]]
+                return args[0] / self.settings.size(attrs["shape"][0])
+            case "along":
+                return np.repeat(args[0], self.settings.size(attrs["shape"][0]), attrs["axis"])
             case "einsum":
                 return np.einsum(attrs["subscripts"], *args)
             case "matmul":

@@ -152,9 +152,7 @@ ADJOINT: dict[str, Op] = _table(
     Op("product", 2, "stated", "through `@` and `outer`: an einsum of `left`, `right` and `out`", written=False),
     Op("conv_back", 2, "stated", "through `conv` to its value: (d, kernel)", written=False),
     Op("conv_kernel_back", 3, "stated", "through `conv` to its kernel: (d, x, kernel)", written=False),
-    Op(
-        "spread", 2, "stated", "through `sum` and `mean`: d along the axis of x at `at` that was reduced", written=False
-    ),
+    Op("spread", 1, "stated", "through `sum` and `mean`: d along the axis at `at` that was reduced", written=False),
     Op("join", 0, "stated", "the parts of a labelled axis, put together", written=False),
 )
 

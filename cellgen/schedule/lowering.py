@@ -267,7 +267,7 @@ class _Lowering:
         if node.op == "sqrt" and is_size(node.args[0], self.dims):
             return Apply("pow", (args[0], Number(Fraction(1, 2))))
         if rule == "elementwise":
-            if node.op in ("add", "sub"):
+            if node.op in ("add", "sub", "mul", "div"):
                 args = self.unspread(args, node.args, below, path)
             args = [self.expanded(arg, at, result, sure) for arg, at in zip(args, below, strict=True)]
             for index in TYPED.get(node.op, set() if node.op in ARITHMETIC else {0}):
@@ -300,11 +300,13 @@ class _Lowering:
         return next(index for index, axis in enumerate(shape) if algebra.equal(axis, node.over))
 
     def unspread(self, args: list[Node], terms: Sequence[Node], below: list[Path], path: Path) -> list[Node]:
-        """The terms of a sum, one that is spread as it was before, where the other is as wide in every variant."""
+        """The two that are added or multiplied, one that is spread as it was before, where the other is as wide in
+        every variant.
+        """
         for index, other in ((1, 0), (0, 1)):
             term = terms[index]
             if isinstance(term, Apply) and term.op == "spread" and self.merged.as_wide(below[other], path):
-                return [arg.args[1] if at == index else arg for at, arg in enumerate(args)]
+                return [arg.args[0] if at == index else arg for at, arg in enumerate(args)]
         return args
 
     def expanded(self, arg: Node, at: Path, result: Type, sure: bool) -> Node:

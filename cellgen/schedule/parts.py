@@ -27,7 +27,7 @@ def measured(line: Line) -> Iterator[Axis]:
     """The axes whose sizes a line names."""
     for node in uses(line.value):
         match node:
-            case Apply("reshape" | "reshape_each" | "repeat" | "size" | "range"):
+            case Apply("reshape" | "reshape_each" | "repeat" | "size" | "range" | "along" | "over_length"):
                 yield from node.attr("shape")
             case Apply("split") if not isinstance(node.attr("sizes"), int):
                 yield from node.attr("sizes")

@@ -81,13 +81,13 @@ class Through:
         return Ref(self.transposed[weight.name].targets[0])
 
     def spread(self, node: Apply, args: list[Node], types: list[Type]) -> Node:
-        d, x = args
-        at, shape = node.attr("at"), node.attr("shape")
+        (d,), at, shape = args, node.attr("at"), node.attr("shape")
+        size = ("shape", (shape[at],))
         if not (any(type.level.has_batch for type in types) and len(shape) == 1):  # a number a sample is (batch, 1)
             d = Apply("expand_at", (d,), (("axis", at),))
         if node.attr("mean"):
-            d = Apply("over_length", (d, x), (("axis", at),))
-        return Apply("add", (Apply("zeros", (x,)), d))
+            d = Apply("over_length", (d,), (size,))
+        return Apply("along", (d,), (("axis", at), size))
 
     def join(self, node: Apply, parts: list[Node], path: Path) -> Node:
         shape: Shape = node.attr("shape")

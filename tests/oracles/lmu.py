@@ -10,7 +10,6 @@ TRIED = {"order": (None, 6), "theta": (1000.0, 20.0)}
 ACTIVATIONS = {
     "linear": lambda v: v,
     "tanh": np.tanh,
-    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
     "softsign": lambda v: v / (1 + np.abs(v)),
 }
 

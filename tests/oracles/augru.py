@@ -1,4 +1,4 @@
-"""GRU with attention of Zhou et al. 2019 (arXiv:1809.03672), eq. 2-5 and 9-13. A sample is a column.
+"""GRU with attention of Zhou et al. 2019 (arXiv:1809.03672). A sample is a column.
 
 u' = a u in AUGRU, a in AGRU; AIGRU reads a i. Blocks of the weights: u, r, h, without u in AGRU.
 """

@@ -1,4 +1,4 @@
-"""HyperLSTM of Ha, Dai & Le 2017 (arXiv:1609.09106), appendix A.2, gate by gate. A sample is a column.
+"""HyperLSTM of Ha, Dai & Le 2017 (arXiv:1609.09106), appendix A, gate by gate. A sample is a column.
 
 y = LN(d_h(z_h) * (W_h h) + d_x(z_x) * (W_x x) + d_b(z_b)), d(z) = W_z z, z = W h_hat + b. Gates: i, g, f, o.
 """

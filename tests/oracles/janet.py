@@ -5,7 +5,8 @@ s = U_f h + W_f x + b_f; c = sigma(s) * c_prev + (1 - sigma(s - beta)) * tanh(U_
 
 import numpy as np
 
-TRIED = {"beta": (1.0, 0.0, 2.5)}
+SILENT = ("t_max",)  # an initial value
+TRIED = {"beta": (1.0, 0.0, 2.5), "t_max": (100.0,)}
 
 
 def sigma(v):
@@ -17,7 +18,7 @@ def shapes(input, units, **_):
     return {"kernel": (input, 2 * units), "recurrent_kernel": (units, 2 * units), "bias": (2 * units,)}
 
 
-def step(params, state, x, beta=1.0):
+def step(params, state, x, beta=1.0, t_max=100.0):
     """One step. x (batch, input), state (h,) -> h (batch, units), (h,)."""
     h_prev, x = state[0].T, x.T
     W_f, W_c = np.split(params["kernel"].T, 2)

@@ -1,4 +1,4 @@
-"""Mogrifier LSTM of Melis, Kocisky & Blunsom 2020 (arXiv:1909.01792), eq. 1-2, five rounds. A sample is a column.
+"""Mogrifier LSTM of Melis, Kocisky & Blunsom 2020 (arXiv:1909.01792), five rounds. A sample is a column.
 
 x^i = 2 sigma(Q^i h^(i-1)) x^(i-2) for odd i, h^i = 2 sigma(R^i x^(i-1)) h^(i-2) for even i. Blocks: i, f, j, o.
 """

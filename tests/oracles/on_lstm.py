@@ -1,4 +1,4 @@
-"""ON-LSTM of Shen et al. 2019 (arXiv:1810.09536), eq. 9-14, unit by unit: unit k has the master gates of its chunk.
+"""ON-LSTM of Shen et al. 2019 (arXiv:1810.09536), unit by unit: unit k has the master gates of its chunk.
 
 Blocks of the fused weights: the master input and master forget gate, then o, c (the candidate), i, f.
 """

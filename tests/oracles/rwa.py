@@ -1,4 +1,4 @@
-"""Recurrent weighted average of Ostmeyer & Cowell 2017 (arXiv:1703.01253), eq. 4-10, in sums that are not rescaled:
+"""Recurrent weighted average of Ostmeyer & Cowell 2017 (arXiv:1703.01253), in sums that are not rescaled:
 
 n = n + z * exp(a), d = d + exp(a), h = tanh(n / d). The state holds n and d divided by exp(a_max).
 """

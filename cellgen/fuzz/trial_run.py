@@ -5,7 +5,7 @@ is compared between ways that have one seed; a model of the layer goes through a
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 
@@ -53,7 +53,9 @@ class Runs:
             except Exception as error:
                 outcome.failures.append(Failure(f"generated: {way}: {_short(error)}", tail(error)))
 
-        for way, how in self.ways.items():
+        ways = {**self.ways, **self.at_once(trial.Layer.cell_class.scan.parts.values())}
+        outcome.note("solved for all steps at once", int(len(ways) > len(self.ways)))
+        for way, how in ways.items():
             tried(way, lambda way=way, how=how: found.update({way: trial.values(how)}))
         outcome.note("run as generated code")
         tried("initial values", lambda: trial.started(outcome))
@@ -68,6 +70,13 @@ class Runs:
                 tried("a file", lambda: trial.filed(outcome))
         if typed.cell.noises:
             tried("what is drawn", lambda: trial.drawn(self.ways, outcome))
+
+    def at_once(self, kinds: Iterable[str]) -> dict[str, dict]:
+        """The ways that find the states of all steps at once, of a cell whose parts are of these kinds."""
+        parallel = "newton" if "newton" in kinds else "scan"
+        modes = {"": False, ", XLA": True} if self.compiled else {"": False}
+        ways = {f"at once{name}": {"jit_compile": jit, "parallel": parallel} for name, jit in modes.items()}
+        return ways if kinds else {}
 
 
 def _short(error: Exception) -> str:

@@ -156,3 +156,7 @@ def test_the_command_shows_what_is_proved_and_tells_what_is_not(tmp_path, monkey
     assert main(["list", "--tree", "--check", "root.yaml", "leaky.yaml"]) == 0
     assert capsys.readouterr().out == "root\n└── leaky  with rate = 0\n"
     assert main(["list", "--check"]) == 2
+
+
+def test_every_shipped_spec_has_a_family():
+    assert [stem for stem in SHIPPED if "family" not in Spec.at(stem).expanded()] == []

@@ -5,6 +5,7 @@ weights are laid out in every way that is recognised.
 """
 
 import inspect
+from random import Random
 
 import numpy as np
 import pytest
@@ -286,3 +287,83 @@ def test_the_argument_is_saved_and_checked(lstm):
     assert "use_cudnn" not in plain(UNITS, use_cudnn="auto").get_config()
     with pytest.raises(ValueError, match="it does not run on cuDNN"):
         plain(UNITS, use_cudnn=True)
+
+
+# --- layouts by chance
+
+
+def by_chance(rng: Random) -> str:
+    """An LSTM or a GRU: its gates in any order, each weight packed or one a gate, biases of both products, of one or of
+    none, gates written as 1 minus others, with the signs that this asks for.
+    """
+    lstm = rng.random() < 0.5
+    roles = list("ifco" if lstm else "zrn")
+    labels = rng.sample(roles, len(roles))
+    packed, signs = {}, {role: rng.choice(("", "-")) if role not in "cn" else "" for role in roles}
+    params = {}
+    for name, rows in (("K", "input"), ("R", "units"), ("b", ""), ("d", "")):
+        if name in "bd" and rng.random() < 0.4:
+            continue
+        shape = [rows] if rows else []
+        packed[name] = form = rng.choice(("packed", "first", "last", "each"))
+        if form == "each":
+            params |= {f"{name}_{role}": [*shape, "units"] for role in roles}
+        else:
+            own = {
+                "packed": [*shape, "gates*units"],
+                "first": ["gates", *shape, "units"],
+                "last": [*shape, "units*gates"],
+            }
+            params[name] = own[form]
+
+    def of(name: str, role: str) -> str:
+        return f"{name}_{role}" if packed[name] == "each" else f"{name}.{role}"
+
+    def under(role: str) -> str:
+        inner = [f"h[t-1] @ {of('R', role)}", *([of("d", role)] if "d" in packed else [])]
+        outer = [f"x @ {of('K', role)}", *([of("b", role)] if "b" in packed else [])]
+        if role == "n":
+            return " + ".join([*outer, f"r * ({' + '.join(inner)})"])
+        terms = rng.sample([*outer, *inner], len(outer) + len(inner))
+        return f"-({' + '.join(terms)})" if signs[role] else " + ".join(terms)
+
+    lines = [f"{role} = {'tanh' if role in 'cn' else 'sigmoid'}({under(role)})" for role in roles if role != "c"]
+    lines = [
+        f"{line.replace(' = ', ' = 1 - ', 1)}" if line[0] not in "n" and rng.random() < 0.3 else line for line in lines
+    ]
+    if lstm:
+        lines += [f"g = tanh({under('c')})", "m = f * m[t-1] + i * g", "h = o * tanh(m)"]
+    else:
+        lines.append(
+            rng.choice(("h = z * h[t-1] + (1 - z) * n", "h = n + z * (h[t-1] - n)", "h = (1 - z) * h[t-1] + z * n"))
+        )
+    state = "{m: units, h: units}" if lstm else "{h: units}"
+    head = (
+        ["cell: Chance", f"gates: [{', '.join(labels)}]"]
+        if any(f != "each" for f in packed.values())
+        else ["cell: Chance"]
+    )
+    weights = [f"  {name}: [{', '.join(shape)}]" for name, shape in params.items()]
+    return (
+        "\n".join(
+            [
+                *head,
+                f"state: {state}",
+                "output: h",
+                "params:",
+                *weights,
+                "equations: |",
+                *(f"  {line}" for line in lines),
+            ]
+        )
+        + "\n"
+    )
+
+
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(n, marks=pytest.mark.full) for n in range(4, 60))])
+def test_layouts_by_chance(seed, asked):
+    text = by_chance(Random(seed))
+    fast, slow = (made(compile(text=text).Chance, **SEQUENCES, use_cudnn=use) for use in (True, False))
+    wanted = slopes(lambda values: slow(values, mask=FILLED_UP), x(), slow.trainable_weights)
+    close(slopes(lambda values: fast(values, mask=FILLED_UP), x(), fast.trainable_weights), wanted)
+    assert asked == ["lstm" if "m[t-1]" in text else "gru"]

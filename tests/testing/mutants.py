@@ -26,6 +26,7 @@ def mutants(text: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, ast
         *((method, {"gates": swapped_gates}) for method in methods if method.name.startswith("_split_weights")),
         *((scan[name], FORWARD) for name in ("_before", "_forward") if name in scan),
         *((scan[name], BACKWARD) for name in ("_backward", "_after")),
+        *((scan[name], FUSED) for name in ("_fused",) if name in scan),
         (declared, {"mask": other_mask, "ports": other_port}),
     ]
     for place, rules in places:
@@ -241,3 +242,4 @@ RULES = {
 # what the layer's own functions are held to, by the tests of the scan and of gradients
 FORWARD = {f"scan-{kind}": rule for kind, rule in RULES.items() if kind != "last"}
 BACKWARD = {f"back-{kind}": RULES[kind] for kind in ("sign", "where", "noise")}
+FUSED = {f"fused-{kind}": RULES[kind] for kind in ("gates", "sign")}  # held by what stands in the place of cuDNN

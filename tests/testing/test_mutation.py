@@ -59,6 +59,9 @@ def passes(subject: testing.Subject, kind: str) -> bool:
         for case in subject.cases:
             if kind == "mask":
                 testing.masks(subject, case)
+            elif kind.startswith("fused"):
+                with pytest.MonkeyPatch.context() as patched:
+                    testing.on_cudnn(subject, case, patched)
             elif kind.startswith("scan"):
                 testing.scan(subject, case)
                 testing.gradients(subject, case)  # some of what the loop computes is kept for the way back alone

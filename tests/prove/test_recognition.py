@@ -5,8 +5,8 @@ import pytest
 from cellgen.compiler import Spec
 from cellgen.ir import Fused, Piece
 from cellgen.prove import recognise
+from tests.runtime.fused_cells import CELLS, GRU, LSTM
 from tests.shipped import SHIPPED
-from tests.specs.fused import CELLS, GRU, LSTM
 
 
 def recognised(text):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from cellgen import compile, runtime
 from cellgen.runtime import fused
 from cellgen.testing.fused import CALLED, FILLED_UP, pretended
-from tests.specs.fused import CELLS
+from tests.runtime.fused_cells import CELLS
 
 keras = tf.keras
 

@@ -34,6 +34,8 @@ def _resets_before(cell: Cell) -> bool | None:
         for _, node in walk(equation.value)
         if isinstance(node, Apply) and node.op == "matmul"
     ]
+    if not operands:  # of pictures: Keras has no such layer
+        return None
     return any(
         isinstance(node, Apply)
         and node.op == "mul"

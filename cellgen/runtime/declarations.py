@@ -54,8 +54,8 @@ class Equations:
     parts: the states that can be found for all steps at once, all of them or none: what comes of each other together,
     in order, with how: "scan", affine in these; "newton", lane by lane; "follows", of parts before and inputs.
     rows: how many rows of a state a chunk has, about; steps, batch: from how many steps on XLA pays, and to which
-    batch; share: the fewest samples that XLA scans by themselves; likely: the batch that one of unknown size is taken
-    for. fused: how it is what cuDNN runs; None: it is not.
+    batch, 0: never; share: the fewest samples that XLA scans by themselves; likely: the batch that one of unknown size
+    is taken for. fused: how it is what cuDNN runs; None: it is not.
     """
 
     step: Callable

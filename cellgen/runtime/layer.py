@@ -404,7 +404,7 @@ class Layer(keras.layers.RNN):
             return scan.unrolled
         long = tf.is_tensor(steps) or steps >= scan.steps
         if tf.is_tensor(batch_size):  # XLA compiles for each: in training they are few, and it pays most
-            pays = long and training is True and not tf.is_tensor(steps)
+            pays = long and training is True and not tf.is_tensor(steps) and scan.batch > 0
         else:
             pays = long and batch_size <= scan.batch
         if pays if self.jit_compile == "auto" else self.jit_compile:

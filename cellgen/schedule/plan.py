@@ -30,8 +30,8 @@ CHEAP = (
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a scan runs, as it was measured (`cellgen bench`): chunks of about `rows` samples times steps; by XLA with a
-    batch of at most `batch`, from `steps` steps on, else as a graph; by XLA in shares of the batch, one a core, of at
-    least `share`. A batch that is not known is taken for `likely`.
+    batch of at most `batch` (0: never), from `steps` steps on, else as a graph; by XLA in shares of the batch, one a
+    core, of at least `share`. A batch that is not known is taken for `likely`.
     """
 
     rows: int = 512
@@ -39,6 +39,9 @@ class Run:
     steps: int = 64
     share: int = 8
     likely: int = 32
+
+
+OF_PICTURES = Run(rows=4096, batch=0)  # a row is a place; XLA's convolutions run on one core, slower than TensorFlow's
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,12 @@ class _Scheduling:
             after=segment(after, ends, ends | x | self.without_slope(inner=False)),
             arguments=arguments,
             slabs=whole.slabs,
+            run=OF_PICTURES if self.convolves() else Run(),
         )
+
+    def convolves(self) -> bool:
+        nodes = (node for block in self.step.blocks for line in block.lines for node in uses(line.value))
+        return any(isinstance(node, Apply) and node.op == "conv" for node in nodes)
 
     def without_slope(self, inner: bool) -> set[str]:
         """What zeros in place of a derivative read: the inputs that none is sent to, and when they are there."""

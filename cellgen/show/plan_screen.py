@@ -65,8 +65,10 @@ class _Showing:
             ('memory="low"', f"{self.bytes(list(plan.step.carried))} a chunk of steps instead; a chunk runs again"),
             ("transposed once", ", ".join(name for line in plan.turned for name in line.targets) or "nothing"),
             ("inference", "keeps nothing"),
-            ("chunks", f"of about {run.rows} samples times steps"),
-            ("runs", f"by XLA from {run.steps} steps on, with a batch of at most {run.batch}; else as a graph"),
+            ("chunks", f"of about {run.rows} samples times steps{'' if run.batch else ' times places of a picture'}"),
+            ("runs", f"by XLA from {run.steps} steps on, with a batch of at most {run.batch}; else as a graph")
+            if run.batch
+            else ("runs", "as a graph; by XLA where it is asked for"),
             ("depth", self.depth()),
             ("shares", f"by XLA, of the batch: one a core of a CPU, each of {run.share} or more"),
         ]

@@ -156,6 +156,10 @@ def test_a_state_of_a_picture_is_known_when_the_cell_is_built():
         committed("conv_lstm").ConvLSTM(FILTERS)(tf.keras.Input((None, None, 5, CHANNELS)))
 
 
+def test_a_gru_of_pictures_stands_for_no_layer_of_keras():
+    assert committed("conv_gru").ConvGRUCell.keywords == {}
+
+
 @pytest.mark.full
 def test_strides_and_dilation_in_the_ways_of_running(tmp_path):
     """What the generated tests of a spec with both say of it."""

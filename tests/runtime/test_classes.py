@@ -1,6 +1,7 @@
 """What generated cells and layers inherit: arguments, states, inputs, masks, noise, against steps one by one."""
 
 import re
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -128,6 +129,16 @@ def test_which_way_is_taken():
     assert way(1024, 64, False, None) == ("run", "in_graph", False)
     assert way(size, 64, True, None) == ("in_bucket", "by_xla", True)
     assert way(size, 64, False, None) == ("run", "in_graph", False)
+
+
+def test_what_xla_is_never_taken_for(monkeypatch):
+    """As of pictures: where it is not asked for."""
+    layer, _ = made("tower")
+    monkeypatch.setattr(type(layer.cell), "scan", replace(layer.scan, batch=0))
+    for size in (1, tf.constant(3)):
+        assert layer._way(size, 64, True, None).keywords["way"].__name__ == "in_graph"
+    layer.jit_compile = True
+    assert layer._way(1, 64, True, None).keywords["way"].__name__ == "by_xla"
 
 
 def test_ragged_sequences():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log2
+from pathlib import Path
 
 from cellgen.compiler import templates
 from cellgen.demo.boundaries import MARK, Line
@@ -55,6 +56,7 @@ class Stretch:
 class PageView:
     """What the template puts in."""
 
+    style: str
     found: tuple[str, ...]
     curves: Chart
     legend: tuple[tuple[str, str], ...]
@@ -80,6 +82,7 @@ def page(figures: Figures) -> str:
 def _view(figures: Figures) -> PageView:
     piece, whole = figures.excerpt.piece, len(figures.excerpt.text)
     return PageView(
+        style=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
         found=findings(figures),
         curves=_curves(figures),
         legend=tuple((kind, each.title) for kind, each in zip(KINDS, figures.entries, strict=True)),

@@ -53,8 +53,7 @@ FILE = {
     "CG107": Code(
         "something is missing",
         "A cell has a name, at least one state, at least one input and at least one equation; a parameter has a "
-        "shape and an initialiser, a norm a span, an option a default. Later inputs have a default, are "
-        "optional, hold for a sequence (`per: sequence`) or count the steps (`index: true`).",
+        "shape and an initialiser, a norm a span, an option a default.",
         "params:\n  W: {shape: [input, units]}",
         "params:\n  W: {shape: [input, units], init: glorot_uniform}",
     ),

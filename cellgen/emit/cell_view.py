@@ -13,7 +13,7 @@ from cellgen.emit.argument_view import arguments, literal
 from cellgen.emit.expressions import MULTIPLY, OR, Emitter
 from cellgen.emit.initial_view import InitialView, read_at_the_start
 from cellgen.emit.keras_names import keywords
-from cellgen.emit.port_view import WIDTH, asks_training, besides, noises, shape_of, shown, wide
+from cellgen.emit.port_view import WIDTH, asks_training, besides, example, noises, shape_of, shown, wide
 from cellgen.emit.records import (
     ArgumentView,
     CellView,
@@ -102,6 +102,7 @@ class Viewing:
                 for axis in cell.axes
             ),
             input=port.name,
+            input_example=example(cell),
             input_shape=", ".join(axis_text(axis) for axis in port.shape),
             input_rank=len(port.shape),
             ports=tuple(map(self.port, cell.inputs)),

@@ -1,7 +1,7 @@
 """What comes into a step from outside besides weights: the views of what training draws, and words about the inputs."""
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from cellgen.emit.argument_view import literal
 from cellgen.emit.records import NoiseView
@@ -22,11 +22,25 @@ def besides(cell: Cell) -> Iterator[str]:
     first, *others = cell.inputs
     if others:
         said = "; ".join(f"{port.name} {_given(port)}" for port in others)
-        text = (
-            f"Besides {first.name} there may be {said}: given in this order, or by name, as in "
-            f'`layer({{"{first.name}": {first.name}, "{others[-1].name}": {others[-1].name}}})`.'
-        )
+        there = ("are" if len(others) > 1 else "is") if any(port.required for port in others) else "may be"
+        named = _by_name(port.name for port in cell.inputs if port.required or port is others[-1])
+        text = f"Besides {first.name} there {there} {said}: given in this order, or by name, as in `layer({named})`."
         yield from textwrap.wrap(text, WIDTH, break_long_words=False)
+
+
+def example(cell: Cell) -> str:
+    """What a layer is called with: the first input, and those that are always given."""
+    names = [port.name for port in cell.inputs if port.required]
+    if len(names) == 1:
+        return names[0]
+    if names == [port.name for port in cell.inputs[: len(names)]]:
+        return f"({', '.join(names)})"
+    return _by_name(names)
+
+
+def _by_name(names: Iterable[str]) -> str:
+    """A mapping of variables by their names, in code."""
+    return "{" + ", ".join(f'"{name}": {name}' for name in names) + "}"
 
 
 def _given(port: Input) -> str:

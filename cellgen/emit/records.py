@@ -189,6 +189,7 @@ class CellView:
     equations: tuple[str, ...]
     labels: str
     input: str
+    input_example: str  # what a layer is called with
     input_shape: str
     input_rank: int
     ports: tuple[PortView, ...]

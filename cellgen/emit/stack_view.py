@@ -53,6 +53,7 @@ class _StackViewing(Viewing):
             "state_class": f"{stack.cell.name}State",
             "shown": cell.shown,
             "input": port.name,
+            "input_example": port.name,
             "input_shape": ", ".join(map(axis_text, port.shape)),
             "input_rank": len(port.shape),
             "ports": tuple(map(self.port, stack.inputs)),

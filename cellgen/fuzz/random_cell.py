@@ -96,6 +96,10 @@ class Writing(Expressions):
             dims["side_width"] = "inferred"
             inputs["w"] = "{shape: [side_width], per: sequence}"
             self.values.append(Value("w", ("side_width",), 2))
+        if self.chance(0.08):
+            dims["ages"] = rng.choice(("inferred", "2"))
+            inputs["g"] = rng.choice(("[ages]", "{shape: [ages], per: sequence}"))
+            self.values.append(Value("g", ("ages",), 2))
         if self.chance(0.06):
             inputs["k"] = "{shape: [1], index: true}"
             self.values.append(Value("k", ("1",), 2))
@@ -284,7 +288,7 @@ class Writing(Expressions):
             axes["port"] = f"{{{', '.join(widths)}}}"
 
     def patch(self, name: str) -> None:
-        shape = {"u": "1", "on": "1", "k": "1", "w": "side_width", "e": "extra", "m": "3"}.get(name)
+        shape = {"u": "1", "on": "1", "k": "1", "w": "side_width", "g": "ages", "e": "extra", "m": "3"}.get(name)
         if name == "x":
             shape = next(value.dims[0] for value in self.values if value.text == self.vector("x"))
         if shape == "1":

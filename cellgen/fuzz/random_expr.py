@@ -370,6 +370,8 @@ class Expressions:
                     "0.5",
                     "{default: 0.9, in: [0, 1]}",
                     "{default: 0.3, in: [-1, 2]}",
+                    "{default: 0.5, in: [0, inf]}",
+                    "{default: -0.5, in: [-inf, 1]}",
                     "{default: 0.2, in: [0.1, 0.9]}",
                     "{default: 1.0, scheduled: true}",
                 )

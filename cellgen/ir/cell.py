@@ -95,7 +95,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A port. The first is the sequence; others have a `default` or are `optional`.
+    """A port. The first is the sequence; others may have a `default` or be `optional`.
 
     constant: one value holds for all steps of a sequence. index: where it is not given, it is the number of the step.
     inner: another layer of a stack gives it, within the step. when: the test under which an instance has it.
@@ -111,6 +111,11 @@ class Input:
     inner: bool = False
     when: Test | None = None
     span: Span = field(default=None, compare=False, repr=False)
+
+    @property
+    def required(self) -> bool:
+        """Whether who calls the layer gives it."""
+        return not (self.optional or self.index or self.inner or self.default is not None)
 
     @property
     def test(self) -> Test | None:

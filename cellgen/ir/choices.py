@@ -185,6 +185,7 @@ def _unused(cell: Cell, found: tuple[Alive, ...], questions: dict, report: Repor
     for param in cell.params:
         for _, init in param.init:
             reads |= initial_values.names(init)
+    labels |= {label for param in cell.params for label, _ in param.init}
 
     def unused(what: str, name: str, span: Span, help: str = "") -> None:
         if cell.shown is not None and span.source is not cell.source:

@@ -106,13 +106,6 @@ class _Declaring:
             self.dims.infer(shape, optional)
             default = Number(section.default.number, section.default.span) if section.default is not None else None
             constant, index = self.how_often(name, section, bool(found))
-            if found and not optional and default is None and not constant and not index:
-                self.report.add(
-                    "CG107",
-                    f"the input `{name}` needs a default, or to be optional",
-                    name.span,
-                    help="the first input is the sequence; write `{shape: [1], default: 1}` or `optional: true`",
-                )
             if not found and (optional or default is not None):
                 self.report.add(
                     "CG106",

@@ -103,6 +103,8 @@ class Cell(keras.layers.Layer):
         for name, port in scan.ports.items():
             if port.optional:
                 setattr(self, f"_has_{name}", name in shapes)
+            elif port.fill is None and not port.index:
+                require(name in shapes, name, "given", list(shapes))
         return self._port_shapes
 
     def build(self, input_shape):
@@ -226,7 +228,7 @@ class Cell(keras.layers.Layer):
             if port.optional:
                 fits = (name in found) == getattr(self, f"_has_{name}")
                 require(fits, name, "given if it was when the cell was built, else not", list(found))
-            elif port.constant and port.fill is None:
+            elif port.fill is None and not port.index:
                 require(name in found, name, "given", list(found))
         front = keras.ops.shape(found[scan.input])[:lead]
         for name in scan.constants:

@@ -562,3 +562,25 @@ def test_a_layer_may_be_built_where_a_function_is_traced(built):
     b = np.asarray(layers[0].cell.b)
     assert np.array_equal(b[:UNITS], -b[UNITS : 2 * UNITS])
     assert np.array_equal(layers[0].cell.peephole, -2 * b[UNITS : 2 * UNITS])
+
+
+# --- inputs that are always given -------------------------------------------------------------------------------------
+
+
+def test_an_input_that_is_not_given_is_asked_for(built):
+    layer = built("elapsed").Elapsed(UNITS, dtype="float64")
+    x = {"x": sequences(), "elapsed": sequences(1), "near": sequences(2), "who": sequences(3)[:, 0]}
+    for name in ("elapsed", "near", "who"):
+        some = {other: value for other, value in x.items() if other != name}
+        with pytest.raises(ValueError, match=f"`{name}` must be given"):
+            layer(some)
+    whole = layer(x)
+    assert whole.shape == (BATCH, UNITS)
+    for name in ("elapsed", "near", "who"):
+        some = {other: value for other, value in x.items() if other != name}
+        with pytest.raises(ValueError, match=f"`{name}` must be given"):
+            layer(some)
+    np.testing.assert_array_equal(layer({**x, "on": np.ones((BATCH, STEPS, 1))}), whole)
+    cell = built("elapsed").ElapsedCell(UNITS)
+    with pytest.raises(ValueError, match="`elapsed` must be given"):
+        keras.layers.RNN(cell)(sequences())

@@ -1,7 +1,7 @@
 """What the language has and the interpreter runs, but no code is generated for yet."""
 
 from cellgen.diagnostics import Diagnostic, Report
-from cellgen.ir import TypedCell, axis_text
+from cellgen.ir import Dim, Input, TypedCell, axis_text
 from cellgen.stack import Stack
 
 
@@ -19,7 +19,7 @@ def refused(typed: TypedCell, stack: Stack | None = None) -> tuple[Diagnostic, .
 def _sizes_of(typed: TypedCell) -> Report:
     report = Report()
     if typed.cell.shown is None:  # the sizes of a layer are those of the ones below it
-        _sizes(typed, report)
+        _sizes(typed.cell.inputs, typed.cell.dims, report)
     return report
 
 
@@ -31,25 +31,29 @@ def refuse_stack(stack: Stack) -> None:
 def _inputs_of(stack: Stack) -> Report:
     report = Report()
     for port in stack.inputs[1:]:
-        help = "put both side by side into one input: `inputs: {x: [input]}`"
-        report.add("CG601", f"no code is generated for a second input of a stack, `{port.name}`", port.span, help=help)
+        if port.optional:
+            help = "say what it is where it is not given: `default: 0`"
+            message = f"no code is generated for an optional input of a stack, `{port.name}`"
+            report.add("CG601", message, port.span, help=help)
+    _sizes(stack.inputs, stack.dims, report)
     return report
 
 
-def _sizes(typed: TypedCell, report: Report) -> None:
+def _sizes(inputs: tuple[Input, ...], dims: tuple[Dim, ...], report: Report) -> None:
     """A size that comes with an input is the size of one of its axes, and comes."""
-    cell, first = typed.cell, typed.cell.inputs[0]
-    inferred = [dim.name for dim in cell.dims if dim.kind == "inferred"]
-    for port in cell.inputs[1:]:
-        others = {atom for each in cell.inputs if each is not port for axis in each.shape for atom in axis}
+    inferred = [dim.name for dim in dims if dim.kind == "inferred"]
+    for port in inputs[1:]:
+        others = {atom for each in inputs if each is not port for axis in each.shape for atom in axis}
         if port.default is not None and not port.inner:
             for name in inferred:
                 if name not in others and name in {atom for axis in port.shape for atom in axis}:
                     help = f"where it is not given nobody says it: write `dims: {{{name}: required}}`"
                     message = f"no code is generated for `{port.name}`, which has a default and no known size"
                     report.add("CG601", message, port.span, help=help)
-    for axis in first.shape:
-        if len(axis) > 1 and {*inferred} & {*axis}:
-            message = f"no code is generated for an inferred dim in a product, `{axis_text(axis)}`"
-            help = "give the input one axis for each of its dims, or make them `required`"
-            report.add("CG601", message, first.span, help=help)
+    alone = {axis[0] for each in inputs for axis in each.shape if len(axis) == 1}
+    for at, port in enumerate(inputs):
+        for axis in port.shape:
+            if len(axis) > 1 and {*inferred} & {*axis} - (alone if at else set()):
+                message = f"no code is generated for an inferred dim in a product, `{axis_text(axis)}`"
+                help = "give the input one axis for each of its dims, or make them `required`"
+                report.add("CG601", message, port.span, help=help)

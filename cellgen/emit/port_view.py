@@ -7,6 +7,7 @@ from cellgen.emit.argument_view import literal
 from cellgen.emit.records import NoiseView
 from cellgen.ir import TRAINING, Axis, Cell, Choose, Input, Noise, Ref, Shape, asked, axis_text, walk
 from cellgen.schedule import Step
+from cellgen.stack import Stack
 
 WIDTH = 116  # of the header's lines
 WIDE = {"exp", "exponential", "log", "softplus", "log_sigmoid", "softmax", "cumsum"}
@@ -17,7 +18,7 @@ def shown(shape: Shape) -> str:
     return f"({', '.join(['batch', *map(axis_text, shape)])})"
 
 
-def besides(cell: Cell) -> Iterator[str]:
+def besides(cell: Cell | Stack) -> Iterator[str]:
     """How several inputs are given, in lines of the header."""
     first, *others = cell.inputs
     if others:
@@ -28,7 +29,7 @@ def besides(cell: Cell) -> Iterator[str]:
         yield from textwrap.wrap(text, WIDTH, break_long_words=False)
 
 
-def example(cell: Cell) -> str:
+def example(cell: Cell | Stack) -> str:
     """What a layer is called with: the first input, and those that are always given."""
     names = [port.name for port in cell.inputs if port.required]
     if len(names) == 1:

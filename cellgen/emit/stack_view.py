@@ -8,15 +8,17 @@ from cellgen.emit.argument_view import arguments, size, sizes
 from cellgen.emit.cell_view import Viewing, typing
 from cellgen.emit.expressions import Emitter
 from cellgen.emit.keras_names import keywords
+from cellgen.emit.port_view import besides, example
 from cellgen.emit.readout_view import readoutview
 from cellgen.emit.records import (
     ArgumentView,
     CellView,
     CheckView,
+    PortView,
     StackView,
     StepView,
 )
-from cellgen.ir import Shape, axis_text, written
+from cellgen.ir import Input, Shape, axis_text, written
 from cellgen.schedule import GIVEN, Plan, Step
 from cellgen.stack import ROLES, Stack, unrolled
 
@@ -53,12 +55,12 @@ class _StackViewing(Viewing):
             "state_class": f"{stack.cell.name}State",
             "shown": cell.shown,
             "input": port.name,
-            "input_example": port.name,
+            "input_example": example(stack),
             "input_shape": ", ".join(map(axis_text, port.shape)),
             "input_rank": len(port.shape),
             "ports": tuple(map(self.port, stack.inputs)),
-            "many": False,
-            "inputs": (),
+            "many": len(stack.inputs) > 1,
+            "inputs": tuple(besides(stack)),
             "input_checks": tuple(self.checks()),
             "documented": tuple(self.documented(given)),
             "typing": typing(given),
@@ -147,14 +149,20 @@ class _StackViewing(Viewing):
 
     def shared_size(self, axis) -> str:
         """The size of an axis of the stack's own dims, in the classes."""
-        return " * ".join(str(atom) if isinstance(atom, int) else f"self.{atom}" for atom in axis if atom != 1) or "1"
+        return " * ".join(self.shared_factor(atom) for atom in axis if atom != 1) or "1"
+
+    def shared_factor(self, atom) -> str:
+        kinds = {dim.name: dim.kind for dim in self.stack.dims}
+        if isinstance(atom, int):
+            return str(atom)
+        return self.inferred(atom) if kinds.get(atom) == "inferred" else f"self.{atom}"
 
     def factor(self, atom) -> str:
         dim = self.dims.get(atom)
         if dim is not None and dim.kind in ("required", "number", "wired"):
             return atom  # a local name
         if dim is not None and dim.kind == "inferred":
-            return f"self.input_spec.shape[{self.place(atom)}]"
+            return self.inferred(atom)
         return super().factor(atom)
 
     def dim_code(self, name: str) -> str:
@@ -188,24 +196,36 @@ class _StackViewing(Viewing):
         if name in self.stack.sizes:
             return f"self.{name}[index]"
         if dim.kind == "inferred":
-            return f"self.input_spec.shape[{self.place(name)}]"
+            return self.inferred(name)
         if dim.kind == "wired":
             return "None"  # nothing is wired to it in this role
         if dim.kind == "alias":
             return f"{self.target(dim.value, role)} if self.{name} is None else self.{name}"
         return f"self.{name}"
 
-    def place(self, name: str) -> int:
-        shape = self.stack.inputs[0].shape
-        return shape.index((name,)) - len(shape)
+    def inferred(self, name: str) -> str:
+        """The size of a dim that an input says."""
+        port = next(port for port in self.stack.inputs if (name,) in port.shape)
+        at = port.shape.index((name,)) - len(port.shape)
+        return f"{self.shape_of(port, 'self._port_shapes', 'self.input_spec.shape')}[{at}]"
+
+    def shape_of(self, port: Input, many: str, alone: str) -> str:
+        """The shape of an input, in code."""
+        return f'{many}["{port.name}"]' if len(self.stack.inputs) > 1 else alone
+
+    def port(self, port: Input) -> PortView:
+        return replace(super().port(port), sizes=", ".join(map(self.shared_size, port.shape)))
 
     def checks(self) -> Iterator[CheckView]:
-        """The axes of the input whose sizes are known before it comes."""
-        port, inferred = self.stack.inputs[0], {dim.name for dim in self.stack.dims if dim.kind == "inferred"}
-        for at, axis in enumerate(port.shape, -len(port.shape)):
-            if not inferred & {*axis}:
-                size = self.shared_size(axis)
-                yield CheckView(port.name, f"input_shape[{at}] == {size}", f'f"of size {{{size}}} in axis {at}"')
+        """The axes of the inputs whose sizes are known before they come, or that another says."""
+        inferred = {dim.name for dim in self.stack.dims if dim.kind == "inferred"}
+        for port in self.stack.inputs:
+            for at, axis in enumerate(port.shape, -len(port.shape)):
+                if inferred & {*axis} and next(each for each in self.stack.inputs if axis in each.shape) is port:
+                    continue  # it says itself how large that is
+                size, shape = self.shared_size(axis), self.shape_of(port, "shapes", "input_shape")
+                words = f'f"of size {{{size}}} in axis {at}"'.replace('["', "['").replace('"]', "']")
+                yield CheckView(port.name, f"{shape}[{at}] == {size}", words)
 
     # --- what a step takes
 

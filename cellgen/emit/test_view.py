@@ -1,12 +1,12 @@
 """Step to `TestView`: what the template of a cell's tests puts in place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from cellgen.emit.argument_view import literal
 from cellgen.emit.expressions import ROUNDED
 from cellgen.emit.records import TestView
-from cellgen.ir import Cell, Dim, Option, multiples
+from cellgen.ir import Cell, Dim, Input, Option, multiples
 from cellgen.ir.initial_values import formulas
 from cellgen.schedule import Step
 from cellgen.stack import Stack
@@ -54,16 +54,16 @@ def stack_testview(stack: Stack, spec: str, cell_spec: str, checksum: str) -> Te
         bound=_bound(stack.options),
         sizes=(_dict(three | plain), _dict(one | plain)),
         cases=_cases([*_changes(stack.options), *_dim_changes(stack.dims)]),
-        checks=tuple(_checks(layer, stack.options, alone=True)),
+        checks=tuple(_checks(layer, stack.options, stack.inputs)),
     )
 
 
-def _checks(cell: Cell, options: Iterable[Option], alone: bool = False) -> Iterator[str]:
-    """The names of what holds of a cell. alone: a step is given no more than the first input."""
+def _checks(cell: Cell, options: Iterable[Option], inputs: Sequence[Input] = ()) -> Iterator[str]:
+    """The names of what holds of a cell, or of a stack of its inputs."""
     yield from ("step", "scan", "gradients")
     yield from OF_MASKS[cell.mask.kind]
     yield "every_way"
-    if alone or all(port.optional or port.default is not None for port in cell.inputs[1:]):
+    if all(port.optional or port.default is not None for port in (inputs or cell.inputs)[1:]):
         yield "as_a_cell_of_keras"
     yield from ("one_trace_for_all_lengths", "samples_do_not_mix", "save_and_load")
     yield from ("float32", "mixed_precision", "arguments_are_checked")

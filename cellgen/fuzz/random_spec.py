@@ -139,14 +139,18 @@ def _stacked(rng: Random) -> Case:
     """A stack over a cell whose input and output are vectors."""
     inner = Writing(rng, plain=True).text()
     lines = ["stack: FuzzStack", "cell: inner"]
+    more = rng.choice(("[side]", "{shape: [side], per: sequence}", "{shape: [2], default: 0.5}", "", "", ""))
+    lines += ["inputs:", "  x: [input]", f"  more: {more}"] if more else []
     if rng.random() < 0.5:
         lines.append("layers: units")
-        if rng.random() < 0.5:
-            lines += ["wiring: |", "  x = below.h if below else x"]
+        read = "below.h if below else x"
+        if more or rng.random() < 0.5:
+            lines += ["wiring: |", f"  x = {f'({read}) * tanh(mean(more))' if more else read}"]
     else:
         above = rng.choice(("below.h + below.x", "tanh(below.h) * below.x", "below.h", "below.x"))
         lines += ["layers: depth", "params:", "  embed: [input, units]"]
-        lines += ["wiring: |", f"  x = {above} if below else x @ embed"]
+        read = f"{above} if below else x @ embed"
+        lines += ["wiring: |", f"  x = {f'({read}) * tanh(mean(more))' if more else read}"]
     if rng.random() < 0.4:
         lines += ["dims: {size: required}", "readout:", "  params:", "    out: [all, size]", "  equations: |"]
         lines += [f"    y = {rng.choice(('tanh', 'relu', 'linear'))}(concat(each.h) @ out)", "output: y"]

@@ -10,7 +10,7 @@ from cellgen.compiler import Spec, proved
 from cellgen.interpret.instance import Instance
 from cellgen.ir.expr import Given, Not
 from cellgen.stack.layer import role
-from tests.generated import imported, layer_class
+from tests.generated import build, imported, layer_class
 
 CELLS = {
     "elman": """
@@ -388,3 +388,60 @@ def test_a_flat_stack_has_the_weights_of_its_layers(tmp_path):
         layer.build([2, 5, 3])
         assert list(instance.weights) == wanted
         assert list(instance.weights.values()) == [tuple(each.shape) for each in layer.trainable_weights]
+
+
+# --- inputs after the first -------------------------------------------------------------------------------------------
+
+AGED = """\
+cell: Aged
+inputs: {x: [input], age: {shape: [1], default: 0}, more: {shape: [units], default: 0}}
+state: {h: units}
+equations: |
+  z: [units] = affine(x, h[t-1])
+  h = exp(-abs(age)) * h[t-1] + tanh(z + more)
+"""
+
+PILE = """\
+stack: Pile
+cell: aged
+layers: units
+inputs:
+  x: [input]
+  elapsed: [1]
+  near: {shape: [side], per: sequence}
+  on: {shape: [1], default: 1}
+params: {V: [side, units]}
+wiring: |
+  x = (below.h if below else x) * on
+  age = elapsed
+  more = near @ V
+"""
+
+
+def test_all_layers_of_a_stack_read_its_inputs(tmp_path):
+    """The generated tests of it, and beside layers of the cell, one above the other."""
+    (tmp_path / "aged.yaml").write_text(AGED)
+    (tmp_path / "pile.yaml").write_text(PILE)
+    for stem in ("aged", "pile"):
+        build(tmp_path / f"{stem}.yaml", tmp_path)
+    tests, module = imported("test_pile", tmp_path), imported("pile", tmp_path)
+    sizes = tests.SUBJECT.sizes[0]
+    tests.test_step(tests.SUBJECT.cases[0], sizes), tests.test_gradients(tests.SUBJECT.cases[0])
+    tests.test_save_and_load(tests.SUBJECT.cases[-1], tmp_path)
+    rng = np.random.default_rng(0)
+    x = {"x": rng.normal(size=(2, 5, 3)), "elapsed": rng.normal(size=(2, 5, 1)), "near": rng.normal(size=(2, 4))}
+    layer = module.Pile(units=[5, 6], dtype="float64", return_sequences=True)
+    came = layer(x)
+    below = x["x"]
+    for part, units in zip(layer.cell.parts, (5, 6)):
+        one = imported("aged", tmp_path).Aged(units, dtype="float64", return_sequences=True)
+        more = np.repeat((x["near"] @ np.asarray(part.V))[:, None], 5, 1)
+        given = {"x": below, "age": x["elapsed"], "more": more}
+        one.build({name: value.shape for name, value in given.items()})
+        one.set_weights([part.kernel, part.recurrent_kernel, part.bias])
+        below = one(given)
+    np.testing.assert_allclose(came, below, atol=1e-12)
+    with pytest.raises(ValueError, match="`near` must be given"):
+        layer({"x": x["x"], "elapsed": x["elapsed"]})
+    with pytest.raises(ValueError, match="`elapsed` must be of size 1"):
+        module.Pile(units=[5])({**x, "elapsed": rng.normal(size=(2, 5, 2))})

@@ -69,7 +69,7 @@ def conv_back(d, kernel, strides=1):
     """Through a convolution with zeros around: what reaches its value, whose sizes are multiples of the stride."""
     shape = [tf.shape(d)[0], *(strides * size for size in d.shape[1:-1]), kernel.shape[-2]]
     layout = ("NWC", "NHWC", "NDHWC")[len(d.shape) - 3]  # or eager TensorFlow has no derivative of it
-    return tf.nn.conv_transpose(d, kernel, shape, strides, "SAME", layout)
+    return tf.nn.conv_transpose(d, kernel, tf.stack(shape), strides, "SAME", layout)
 
 
 def conv_kernel_back(d, x, kernel, strides=1):

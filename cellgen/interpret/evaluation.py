@@ -161,7 +161,8 @@ class Scope:
         for dim in self.settings.cell.dims:
             if dim.kind == "quotient":
                 pair, whole = (self._first(dim.divisor), dim.name), self._first(dim.value)
-                if spelled.setdefault(whole, pair) != pair:  # its whole again, which is spelled by another one
+                # a second name is its whole only beside a 1; so is one whose whole is spelled by another quotient
+                if dim.divisor == 1 or spelled.setdefault(whole, pair) != pair:
                     while (at := next((at for at in range(len(axis)) if axis[at : at + 2] == pair), -1)) >= 0:
                         axis = (*axis[:at], whole, *axis[at + 2 :])
         plain = ()

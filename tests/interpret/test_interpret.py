@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cellgen import interpret
+from cellgen.compiler import Spec
 from cellgen.diagnostics.span import Source
 from cellgen.document.conform import schema
 from cellgen.interpret import settings
@@ -757,3 +758,22 @@ def test_margin_is_the_distance_to_the_nearest_kink():
         reference = interpret.Reference()
         cell.step({}, [x], [[h]], reference=reference)
         assert reference.margin == pytest.approx(margin, abs=1e-15)
+
+
+def test_a_second_name_of_a_size_is_an_axis_of_its_own():
+    text = """
+cell: Pairs
+dims: {key: units/1}
+state: {h: units}
+params: {W: [input, units, key], W2: [units, key]}
+equations: |
+  row: [1, key] = h[t-1]
+  h = mean(x @ W, over=key) + sum(W2 * sum(row, over=1), over=key)
+"""
+    rng = np.random.default_rng(2)
+    cell = interpret.Instance(Spec.of(text).typed(), {"input": 2, "units": 4})
+    weights = {name: rng.normal(size=shape) for name, shape in cell.weights.items()}
+    x, h = rng.normal(size=(3, 2)), rng.normal(size=(3, 4))
+    output, _ = cell.step(weights, {"x": x}, cell.State(h))
+    wanted = np.einsum("bi,iuk->bu", x, weights["W"]) / 4 + h @ weights["W2"].T
+    np.testing.assert_allclose(output, wanted, rtol=1e-12)

@@ -26,7 +26,7 @@ from cellgen.runtime.cell import Cell, shape_of
 from cellgen.runtime.constructors import declared, of_weight, our_name, own_arguments
 from cellgen.runtime.custom_gradient import vectorised
 from cellgen.runtime.fused import fused_or_scan, may_be_fused
-from cellgen.runtime.parallel import Solved, Solver, nothing_solved
+from cellgen.runtime.parallel import Solved, Solver, fits_parts, nothing_solved
 from cellgen.runtime.traces import TRACES_OF
 
 keras = tf.keras
@@ -87,27 +87,12 @@ class Layer(keras.layers.RNN):
         self.time_major, self.debug = own["time_major"], own["debug"]
         self.return_all_states, self.return_gates = own["return_all_states"], own["return_gates"]
         self.return_solved = own["return_solved"]
-        self._solves(parallel, newton_steps, newton_tolerance)
+        fits_parts(type(self).__name__, self.scan.parts, parallel, newton_steps, newton_tolerance)
+        self.parallel, self.newton_steps, self.newton_tolerance = parallel, newton_steps, newton_tolerance
         if may_be_fused(self):
             self.supports_jit = False  # of a model that Keras compiles
         if not self.scan.many:
             self.input_spec = keras.layers.InputSpec(ndim=2 + self.scan.rank)
-
-    def _solves(self, parallel, newton_steps, newton_tolerance):
-        """Takes the arguments for all steps at once. Raises ValueError where one does not fit."""
-        kinds, name = set(self.scan.parts.values()), type(self).__name__
-        require(
-            parallel in ("auto", "scan", "newton", False), "parallel", '"auto", "scan", "newton" or False', parallel
-        )
-        if parallel in ("scan", "newton"):
-            words = f'"auto" or False: `cellgen check` says what of {name} stands in the way'
-            require(bool(kinds), "parallel", words, parallel)
-            words = f'"newton", "auto" or False: the states of {name} are not affine in the states before'
-            require(parallel == "newton" or "newton" not in kinds, "parallel", words, parallel)
-        require(is_whole(newton_steps) and newton_steps > 0, "newton_steps", "a positive integer", newton_steps)
-        number = isinstance(newton_tolerance, (int, float)) and newton_tolerance > 0
-        require(newton_tolerance is None or number, "newton_tolerance", "a positive number or None", newton_tolerance)
-        self.parallel, self.newton_steps, self.newton_tolerance = parallel, int(newton_steps), newton_tolerance
 
     @property
     def scan(self) -> Any:

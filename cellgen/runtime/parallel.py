@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from cellgen.runtime.affine_scan import affine, sound_product
+from cellgen.runtime.arguments import is_whole, require
 from cellgen.runtime.arrays import array, asked_of, finite, flat, room, sound, where
 from cellgen.runtime.declarations import own_name
 from cellgen.runtime.masks import Masks
@@ -42,6 +43,19 @@ class Solved(NamedTuple):
 
     newton: tf.Tensor
     looped: tf.Tensor
+
+
+def fits_parts(name, parts, parallel, newton_steps, newton_tolerance):
+    """Raises ValueError where an argument of a layer does not fit its parts."""
+    require(parallel in ("auto", "scan", "newton", False), "parallel", '"auto", "scan", "newton" or False', parallel)
+    if parallel in ("scan", "newton"):
+        words = f'"auto" or False: `cellgen check` says what of {name} stands in the way'
+        require(bool(parts), "parallel", words, parallel)
+        words = f'"newton", "auto" or False: the states of {name} are not affine in the states before'
+        require(parallel == "newton" or "newton" not in parts.values(), "parallel", words, parallel)
+    require(is_whole(newton_steps) and newton_steps > 0, "newton_steps", "a positive integer", newton_steps)
+    number = isinstance(newton_tolerance, (int, float)) and newton_tolerance > 0
+    require(newton_tolerance is None or number, "newton_tolerance", "a positive number or None", newton_tolerance)
 
 
 def nothing_solved():

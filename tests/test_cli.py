@@ -20,7 +20,7 @@ from cellgen import cli
 from cellgen.compiler import Spec, shipped
 from cellgen.terminal import progress, uncollected
 from tests.checkout import CHECKOUT
-from tests.shipped import SHIPPED, TOLD, each_shipped
+from tests.shipped import SHIPPED, TODAY, TOLD, each_shipped
 
 GUIDE = CHECKOUT / "cellgen" / "guide"
 
@@ -490,9 +490,9 @@ def test_list_names_every_shipped_spec_with_its_papers(run):
     head, *lines = out.splitlines()
     assert head.split() == ["name", "family", "states", "parameters", "recurrence", "paper"]
     assert [line.split()[0] for line in lines] == SHIPPED
-    cards = json.loads(run("list", "--json")[1])
-    assert [card["name"] for card in cards] == SHIPPED
-    for card, line in zip(cards, lines):
+    cards = json.loads(run("list", "--json", *TODAY)[1])
+    assert [card["name"] for card in cards] == TODAY
+    for card, line in zip(cards, (line for line in lines if line.split()[0] in TODAY)):
         assert card["cell"] and card["about"] and card["papers"] and card["states"] and card["recurrence"]
         assert card["family"] in line and ", ".join(card["states"]) in line and card["parameters"] in line
 

@@ -114,6 +114,7 @@ class Viewing:
             asks_training=asks_training(cell),
             wide=wide(cell),
             many=len(cell.inputs) > 1,
+            filled=any(each.default is not None or each.index for each in cell.inputs),
             inputs=tuple(besides(cell)),
             input_checks=tuple(self.input_checks()),
             star="" if flat else "*",

@@ -210,6 +210,7 @@ class CellView:
     asks_training: bool  # otherwise than for what is drawn
     wide: bool  # whether a step is computed in float32 where what comes is narrower
     many: bool  # more than one port
+    filled: bool  # whether a port may be left out and is a number then
     inputs: tuple[str, ...]  # of several, how they are given, for people
     input_checks: tuple[CheckView, ...]
     star: str  # `*` where a size is a tuple

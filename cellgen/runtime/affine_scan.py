@@ -28,10 +28,10 @@ def affine(slopes: Slopes, terms: Values, start: Values, product: Callable = tf.
     """
     known = terms[0].shape[0] is not None
     steps = (_by_pairs if pairs and known else _in_blocks)(slopes, terms, product)
-    return _after(steps, [value[None] for value in start], product)
+    return _applied(steps, [value[None] for value in start], product)
 
 
-def _after(steps, values: Values, product: Callable) -> Values:
+def _applied(steps, values: Values, product: Callable) -> Values:
     """What steps make of states."""
     slopes, terms = steps
     return [
@@ -43,7 +43,7 @@ def _joined(later, earlier, product: Callable):
     """Two steps as one."""
     columns = list(zip(*earlier[0]))
     both = [[_total([product(a, b) for a, b in zip(row, column)]) for column in columns] for row in later[0]]
-    return both, _after(later, earlier[1], product)
+    return both, _applied(later, earlier[1], product)
 
 
 def _total(values: Sequence):

@@ -205,7 +205,7 @@ class Layer(keras.layers.RNN):
             counts = tf.reverse(counts, [1])
         found = list(result) if isinstance(result, tuple) else [result]
         whole = 1 + self.return_state * len(self.cell.state_sizes)
-        for index in (*([0] if self.return_sequences else []), *range(whole, len(found))):
+        for index in (*([0] if self.return_sequences else []), *range(whole, len(found) - self.return_solved)):
             found[index] = tf.nest.map_structure(
                 lambda values: ragged.with_values(tf.boolean_mask(values, counts)), found[index]
             )

@@ -305,11 +305,11 @@ class _Chunk:
         zeros = tf.zeros([self.size, *keras.ops.shape(d_output)], d_output.dtype)
         d_outputs = d_wanted.pop(0) if return_sequences else zeros
         d_outputs, d_before = self.outputs_back(d_outputs, d_output, zero_output)
-        d_told = [None] * len(d_state)
+        d_told: list[Any] = [None] * len(d_state)
         for at, d in zip(return_states, d_wanted, strict=True):
             d_told[at] = d if d_told[at] is None else d_told[at] + d
         d_after = [tf.zeros([self.size, *keras.ops.shape(d)], d.dtype) for d in d_state]
-        first = [None] * len(d_state)  # the derivatives by the state before the first step
+        first: list[Any] = [None] * len(d_state)  # the derivatives by the state before the first step
         for names in reversed(scan.parts):
             own = [scan.state._fields.index(name) for name in names.split()]
             kind = scan.parts[names]

@@ -16,7 +16,7 @@ from cellgen.ir.cell import NEIGHBOURS, Dim, Level
 from cellgen.ir.expr import Given, Is, Not, holds
 from cellgen.ir.sizes import Size, dim, total, undivided, whole
 from cellgen.text.printer import condition_text, notation
-from tests.shipped import TODAY, each_shipped, facts_of, typed_of
+from tests.shipped import TODAY, TOLD, each_shipped, facts_of, typed_of
 
 
 def facts(equations, state="h: units", head="", params=""):
@@ -361,7 +361,8 @@ def codes(found):
 
 def test_the_shipped_cells_leave_nothing_to_remark():
     for stem in TODAY:
-        assert not facts_of(stem).diagnostics, stem
+        told = {each.code for each in facts_of(stem).diagnostics if each.severity != "note"}
+        assert told <= TOLD.get(stem, set()), stem
 
 
 def test_a_gate_multiplies_a_carried_state_or_has_a_complement():

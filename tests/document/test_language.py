@@ -4,12 +4,13 @@ from itertools import product
 
 import pytest
 
-from cellgen.compiler import Library, Spec, shipped
+from cellgen.compiler import Spec
 from cellgen.diagnostics.diagnostic import SpecError
 from cellgen.ir.choices import when
 from cellgen.ir.expr import Both, Either, Given, Is, Not, holds
 from cellgen.text.printer import condition_text
 from tests.checkout import CHECKOUT
+from tests.shipped import TODAY
 
 LSTM = """
 cell: Base
@@ -191,8 +192,7 @@ def test_shipped_specs_can_be_extended(spec):
 def test_what_expand_prints_compiles_to_the_same(spec):
     from cellgen.document.extends import expand
 
-    library = Library((shipped(),))
-    for stem in library.stems:
+    for stem in TODAY:
         text = expand(Spec.at(stem).expanded())
         again = Spec.of(text, stem)
         assert expand(again.expanded()) == text

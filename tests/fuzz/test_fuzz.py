@@ -285,7 +285,7 @@ def test_a_spec_is_shrunk_to_what_fails():
         return "softplus(" in smaller.text
 
     small = shrink.shrink(tried, same)
-    assert same(small) and len(small.text.splitlines()) <= 12 < len(tried.text.splitlines())
+    assert same(small) and len(small.text.splitlines()) <= 18 < len(tried.text.splitlines())
 
 
 def test_an_edit_that_fails_is_shrunk(tmp_path, monkeypatch):
@@ -296,7 +296,7 @@ def test_an_edit_that_fails_is_shrunk(tmp_path, monkeypatch):
     monkeypatch.setattr(edits, "refused", lambda edit, folder: (edits.Failure("edited: bad"), ()))
     small = campaign._shrunk(campaign.Task(3, number, "numpy", "edited: bad"), tmp_path)
     assert "+ * 2" in small["text"] and len(small["text"].splitlines()) < len(case(3, number).text.splitlines())
-    assert len(small["text"].splitlines()) <= 12
+    assert len(small["text"].splitlines()) <= 18
 
 
 def test_parts_of_an_expression():

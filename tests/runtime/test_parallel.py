@@ -108,8 +108,8 @@ def test_all_steps_at_once_are_the_loop(time, rule):
     assert solved.newton > 0 and solved.looped == 0
 
 
-@pytest.mark.parametrize("rule", ["hold", "reset"])
-@pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.parametrize("rule", ["hold", pytest.param("reset", marks=pytest.mark.full)])
+@pytest.mark.parametrize("low_memory", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_in_chunks_and_by_xla(rule, low_memory):
     scan, given, mask = lanes.scan(rule), lanes.given(10), masks(10)
     wanted, _ = run(scan, given, mask)
@@ -170,7 +170,7 @@ def test_one_that_restarts_does_not_hear_of_what_was_before():
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("way", ["inline", "by_xla"])
+@pytest.mark.parametrize("way", ["inline", pytest.param("by_xla", marks=pytest.mark.full)])
 def test_where_newton_does_not_settle_the_loop_goes_on(rule, way):
     """From the last step that is good, and what comes is the loop's, whatever was tried before."""
     mask_rule, masked, zero_output = RULES[rule]

@@ -235,7 +235,7 @@ def test_layers_of_the_same_widths_share_what_is_traced():
 def test_no_steps(low_memory):
     """The output is zero, the state as it was, and so is its derivative."""
     xs, _, state, arguments = case(0)
-    (output, last, told), slopes = by_scan(
+    (output, last, told, _), slopes = by_scan(
         leaky.scan("hold"), "inline", xs, tf.zeros([BATCH, 0, 1], tf.bool), state, arguments, low_memory=low_memory
     )
     close((output, last), (tf.zeros_like(output), state))
@@ -250,7 +250,7 @@ def test_an_empty_batch():
         lambda v: v[:0] if tf.is_tensor(v) and v.shape[0] == BATCH else v, case(7, "hold")
     )
     arguments = case(7)[3]
-    (output, last, told), slopes = by_scan(leaky.scan("hold"), "inline", xs, mask, state, arguments)
+    (output, last, told, _), slopes = by_scan(leaky.scan("hold"), "inline", xs, mask, state, arguments)
     assert output.shape == (0, leaky.UNITS) and told[0].shape == (7, 0, leaky.UNITS)
     assert not any(map(np.any, slopes)) and slopes[0].shape == (0, 7, leaky.WIDTH)
 

@@ -56,7 +56,7 @@ def test_a_batch_in_shares(shares):
         sizes.append(given[0]["x"].shape[0])
         return scan.all_steps(given, **how)
 
-    split, pieces = of_a_batch.in_shares(all_steps, shares, given, keep=True, **how)
+    split, pieces, _ = of_a_batch.in_shares(all_steps, shares, given, keep=True, **how)
     assert len(pieces) == shares and sizes == ([2, 2] if shares == 2 else [1, 1, 2])
     for came, wanted in zip(tf.nest.flatten(split), tf.nest.flatten(results), strict=True):
         np.testing.assert_allclose(came, wanted, atol=1e-12)

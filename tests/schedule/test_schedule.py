@@ -304,6 +304,7 @@ plan
   inference        keeps nothing
   chunks           of about 512 samples times steps
   runs             by XLA from 64 steps on, with a batch of at most 512; else as a graph
+  depth            T steps one after the other
   shares           by XLA, of the batch: one a core of a CPU, each of 8 or more"""
     )
 

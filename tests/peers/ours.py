@@ -11,10 +11,10 @@ BATCH, STEPS, INPUT, UNITS = 3, 5, 4, 6
 CLOSE = {"float64": 1e-10, "float32": 1e-5}
 
 
-def instance(stem: str, width: int = INPUT, **given) -> Instance:
-    """A shipped spec for inputs of this width and `UNITS` units, or other sizes and options that are given."""
+def instance(stem: str, inputs: int = INPUT, **given) -> Instance:
+    """A shipped spec for inputs as wide as this and `UNITS` units, or other sizes and options that are given."""
     typed = typed_of(stem)
-    inferred = {dim.name: width for dim in typed.cell.dims if dim.kind == "inferred"}
+    inferred = {dim.name: inputs for dim in typed.cell.dims if dim.kind == "inferred"}
     return Instance(typed, {"units": UNITS, **inferred, **given})
 
 

@@ -350,7 +350,7 @@ each_pair = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.spec)
 
 
 def build(name: str, width: int, arguments: dict, seed: int = 0):
-    """Their cell in float64 and its weights, random but for single numbers, which are constants of ours (and were float32)."""
+    """Their cell in float64 and its weights, random but for single numbers: constants of ours, in float32."""
     cell = getattr(torchrecurrent, name)(width, UNITS, **arguments).double()
     rng = np.random.default_rng(seed)
     with torch.no_grad():

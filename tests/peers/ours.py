@@ -14,8 +14,9 @@ CLOSE = {"float64": 1e-10, "float32": 1e-5}
 def instance(stem: str, inputs: int = INPUT, **given) -> Instance:
     """A shipped spec for inputs as wide as this and `UNITS` units, or other sizes and options that are given."""
     typed = typed_of(stem)
-    inferred = {dim.name: inputs for dim in typed.cell.dims if dim.kind == "inferred"}
-    return Instance(typed, {"units": UNITS, **inferred, **given})
+    sizes = {dim.name: inputs for dim in typed.cell.dims if dim.kind == "inferred"}
+    sizes |= {dim.name: UNITS for dim in typed.cell.dims if dim.name == "units"}
+    return Instance(typed, sizes | given)
 
 
 def draw(cell: Instance, seed: int = 0, scale: float = 0.6) -> dict[str, np.ndarray]:

@@ -23,7 +23,10 @@ CONFIG = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
 MOST_LINES = 400
 
 OF_THE_WHOLE = {"test_architecture", "test_cli", "test_faults", "test_packaging", "test_programs", "test_readme"}
-OF_SEVERAL = {"contract": "what every generated cell and layer must satisfy"}  # folders of tests and no packages
+OF_SEVERAL = {  # folders of tests and no packages
+    "contract": "what every generated cell and layer must satisfy",
+    "peers": "shipped cells beside those of other libraries",
+}
 
 
 def package(path):

@@ -122,5 +122,5 @@ def heaviside(x):
 
 
 def straight_through(f, g):
-    """f forward, the gradient of g backward."""
-    return g + tf.stop_gradient(f - g)
+    """f forward, the gradient of g backward; f itself, however large g is: g less g is 0."""
+    return tf.stop_gradient(f) + (g - tf.stop_gradient(g))

@@ -41,8 +41,8 @@ class Solver(NamedTuple):
 class Solved(NamedTuple):
     """How it went: Newton's steps, and how many steps of the sequence the loop took in their stead."""
 
-    newton: tf.Tensor
-    looped: tf.Tensor
+    newton: Any
+    looped: Any
 
 
 def fits_parts(name, parts, parallel, newton_steps, newton_tolerance):
@@ -357,7 +357,7 @@ class _Chunk:
     def outputs_back(self, d_outputs, d_output, zero_output):
         """The derivatives by the output of each step that counts, and by the output before the first."""
         passes = None if self.runs is None else ~self.runs
-        if self.on is not None and self.scan.mask == "hold" and not zero_output:
+        if self.counts is not None and self.scan.mask == "hold" and not zero_output:
             passes = ~self.counts
         if passes is None:
             last = tf.concat([tf.zeros_like(d_outputs[:-1]), d_output[None]], 0)
@@ -365,9 +365,8 @@ class _Chunk:
         keeps = where(passes, tf.ones_like(d_outputs), tf.zeros_like(d_outputs))
         # e_t = d_t + (e_{t+1} if step t+1 passes it on); the first of time comes last
         ends = d_outputs[-1] + d_output
-        found = affine([[keeps[::-1]]], [tf.concat([d_outputs[:-1][::-1], tf.zeros_like(d_output)[None]], 0)], [ends])[
-            0
-        ]
+        earlier = tf.concat([d_outputs[:-1][::-1], tf.zeros_like(d_output)[None]], 0)
+        (found,) = affine([[keeps[::-1]]], [earlier], [ends], sound_product, self.solver.pairs)
         return tf.concat([found[:-1][::-1], ends[None]], 0), found[-1]
 
     def back_to(self, at, d_old):

@@ -132,3 +132,15 @@ def test_through_a_softmax():
         tape.watch(x)
         y = tf.nn.softmax(x, 0)
     np.testing.assert_allclose(functions.softmax_back(d, y, 0), tape.gradient(y, x, d), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_straight_through_is_the_first_whatever_the_second_is(dtype):
+    """A difference added to what was taken off would round: a spike of 1 would be 0 or 2 beside 3e7."""
+    hard, soft = tf.constant([1, 0, 1], dtype), tf.constant([3.3e7, -3.3e8, 0.3], dtype)
+    with tf.GradientTape() as tape:
+        tape.watch([hard, soft])
+        came = functions.straight_through(hard, soft)
+    assert (came == hard).numpy().all()
+    by_hard, by_soft = tape.gradient(came, [hard, soft])
+    assert by_hard is None and (by_soft == 1).numpy().all()

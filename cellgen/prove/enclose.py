@@ -35,6 +35,7 @@ class Enclosure(Looks):
         self._any_lane: Enclosure = above._any_lane if above else self  # a case narrows one lane, not the others
         self._budget = above._budget if above else _Budget()
         self._found: dict[tuple[Expr, int], Interval] = {}
+        self._sought: set[tuple[Expr, int]] = set()
         self._under: dict[tuple[Expr, int], Enclosure | None] = {}
         self._pairs: dict[tuple[Expr, Expr], tuple[Pair, ...]] = {}
 
@@ -50,7 +51,7 @@ class Enclosure(Looks):
         """The range of a normal form."""
         if (expr, self.depth) not in self._found:
             self._prepare(expr)
-        return self._found[expr, self.depth]
+        return self._found.get((expr, self.depth), REAL)
 
     def _prepare(self, expr: Expr) -> None:
         """From the bottom up, what it is made of first: a long chain of equations is no deep recursion."""
@@ -62,6 +63,7 @@ class Enclosure(Looks):
             elif each in opened:
                 with self._budget.anew():
                     self._at(each, self.depth)
+                todo.pop()
             else:
                 opened.add(each)
                 todo += [below for below in self._below(each) if below not in opened]
@@ -73,11 +75,15 @@ class Enclosure(Looks):
         return (*sorted(expr.free_symbols, key=lambda symbol: symbol.name), *operands)
 
     def _at(self, expr: Expr, depth: int) -> Interval:
-        """The range, found with so many looks into what is in it."""
-        if (expr, depth) not in self._found:
-            found = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr, depth)
-            self._found[expr, depth] = found
-        return self._found[expr, depth]
+        """The range, found with so many looks into what is in it; none while it is looked for: a look may come to what
+        the expression is a factor of, g (a / g - b) to a / g - b by a - b g.
+        """
+        key = expr, depth
+        if key not in self._found and key not in self._sought:
+            self._sought.add(key)
+            self._found[key] = self._symbol(expr) if expr.is_Symbol else self._polynomial(expr, depth)
+            self._sought.discard(key)
+        return self._found.get(key, REAL)
 
     # --- symbols
 

@@ -21,6 +21,7 @@ from cellgen.derive.symbolic_arrays import Lanes
 from cellgen.ir.expr import Apply, Choose, Given, Not, Ref, children, rebuild, walk
 from cellgen.shapes.typed import retype
 from tests.checkout import CHECKOUT
+from tests.shipped import in_turn
 
 SPECS = [
     *sorted((CHECKOUT / "specs").glob("*.yaml")),
@@ -28,7 +29,7 @@ SPECS = [
 ]
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn(SPECS))
 def test_every_cotangent_is_a_derivative(path):
     proof = proved(Spec.at(path).typed())
     assert proof.compared > 4 and not proof.wrong and not proof.open

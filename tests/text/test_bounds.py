@@ -20,6 +20,7 @@ from cellgen.ir import choices
 from cellgen.resolve import binding, dims
 from cellgen.text import expressions, law_text, logical_lines, names, statements, yaml_tree
 from tests.checkout import CHECKOUT
+from tests.shipped import in_turn
 
 SPECS = sorted((CHECKOUT / "specs").glob("*.yaml"))
 TEXTS = [path.read_text(encoding="utf-8") for path in SPECS]
@@ -222,7 +223,7 @@ def slipped(text, chance):
             return "\n".join(lines[:row] + chance.choice(TEXTS).split("\n")[row : below + 1] + lines[below + 1 :])
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", in_turn(SPECS))
 def test_a_slip_in_a_shipped_spec(path):
     text = path.read_text(encoding="utf-8")
     refused = 0

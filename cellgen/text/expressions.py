@@ -218,6 +218,10 @@ class Reader:
                     span,
                     help=f"add a state that keeps `{self.source(node.value)}` one step longer, and read it at `[t-1]`",
                 )
+            case ast.BinOp(left=ast.Name(id=k), op=ast.Sub(), right=ast.Constant(value=int(n))) if k != "t" and n > 1:
+                what = self.source(node.value)
+                help = f"write `{what}[{k}-1]`; for one further back, hand it on in the loop under a name of its own"
+                self.refuse("CG202", "of a loop only the micro-step before is at hand", span, help=help)
         self.refuse("CG202", "an index is `[t-1]`", span, help="a part of a labelled axis is `.label`")
 
     def indexed(self, node, level: int) -> Indexed:

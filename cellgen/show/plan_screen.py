@@ -80,17 +80,19 @@ class _Showing:
 
     def depth(self) -> str:
         """How many steps follow one another, of T."""
-        if self.cell.shown is not None:
-            return "T steps one after the other"
-        found = parts(Program(self.plan.joint.typed, variant) for variant in self.plan.joint.typed.variants)
         loop = "T steps one after the other"
+        if self.cell.shown is not None:
+            return loop
+        found = parts(Program(self.plan.joint.typed, variant) for variant in self.plan.joint.typed.variants)
         if any(part.kind == "loop" for part in found):
             return loop
+        if all(part.kind == "follows" for part in found):
+            return f'{loop}; parallel="scan": none, for no state comes of another'
         scans = sum(part.kind == "scan" for part in found)
         newton = sum(part.kind == "newton" for part in found)
         each = [f"{scans} of a scan"] * bool(scans) + [f"{newton} of each of Newton's steps"] * bool(newton)
-        joined = "2 log2(T) where T is known, else 2 sqrt(T)"
-        return f'{loop}; parallel="{"newton" if newton else "scan"}": {joined}, times {" and ".join(each) or "0"}'
+        joined = "2 log2(T) where XLA compiles it, else 2 sqrt(T)"
+        return f'{loop}; parallel="{"newton" if newton else "scan"}": {joined}, times {" and ".join(each)}'
 
     def kept(self) -> list[str]:
         """The values that the way back reads, with the activations that are the default."""

@@ -341,3 +341,22 @@ def test_bytes_a_step_are_those_of_what_is_kept(stem, monkeypatch):
     reads = plan.backward.reads | plan.after.reads
     size = sum(4 * value.shape.num_elements() for name, value in seen[0].items() if name in reads)
     assert size == bytes_a_step(plan).at(settings.sizes) > 0
+
+
+@pytest.mark.parametrize(
+    ("equations", "depth"),
+    [
+        (
+            "h = 0.5 * h[t-1] + x @ W",
+            'parallel="scan": 2 log2(T) where XLA compiles it, else 2 sqrt(T), times 1 of a scan',
+        ),
+        ("h = tanh(h[t-1] + x @ W)", "times 1 of each of Newton's steps"),
+        ("h = x @ W", 'parallel="scan": none, for no state comes of another'),
+        ("h = tanh(h[t-1] @ U + x @ W)", "T steps one after the other"),
+    ],
+)
+def test_how_many_steps_follow_one_another_is_told(equations, depth):
+    square = "params: {W: [input, units], U: [units, units]}" if "U" in equations else "params: {W: [input, units]}"
+    text = f"cell: Some\nstate: {{h: units}}\noutput: y\n{square}\nequations: |\n  y = h[t-1] + x @ W\n  {equations}\n"
+    shown = " ".join(planscreen(planned(Spec.of(text).typed())).split())
+    assert depth in shown.partition(" depth ")[2].partition(" shares ")[0]
